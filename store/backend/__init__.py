@@ -1,0 +1,71 @@
+"""Backends keep bytes by key. They know nothing of chunks, bundles or repos.
+
+The docstrings of `Backend` are the contract; `datamon.store.testing.contract` tests it on every backend.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A stretch of stored bytes: `length` bytes from `start`. With `start` below zero it counts from the end."""
+
+    start: int
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What a listing says of one key: its name and how many bytes it keeps."""
+
+    key: str
+    size_bytes: int
+
+
+class Backend(Protocol):
+    """Bytes by key. A key is 1 to 900 characters of ASCII letters, digits, `.`, `_`, `-`, and `/` between parts;
+    a part is never empty, `.` or `..`. Every method may be called from any thread.
+
+    Every method raises Unavailable when the place cannot be reached or has no room, Denied when it refuses.
+    """
+
+    @property
+    def url(self) -> str:
+        """The place, as a person would write it."""
+
+    @property
+    def pack_bytes(self) -> int:
+        """How large a stored object should grow, for the best use of this place."""
+
+    def get(self, key: str, span: Span | None = None) -> bytes:
+        """The bytes under `key`, or that stretch of them (shorter when the end comes first).
+        Raises NotFound (`key-not-found`)."""
+
+    def put(self, key: str, content: bytes) -> None:
+        """Keeps `content` under `key`, durable when this returns; a reader sees all of it or nothing. Meant for names that are
+        unique or hashes: putting the same bytes again is harmless. On failure nothing is visible under a new key."""
+
+    def put_if_absent(self, key: str, content: bytes) -> bool:
+        """Keeps `content` under `key` if nothing is there, durable when this returns; True when this call won. Of any number of
+        racers exactly one wins, and no reader ever sees an empty or partial object."""
+
+    def has(self, key: str) -> bool:
+        """Whether something is kept under `key`."""
+
+    def list(self, prefix: str, after: str = "") -> Iterator[Stored]:
+        """All keys that begin with `prefix` and are greater than `after`, in order of their characters.
+        What is put before the call and not deleted is listed."""
+
+    def delete(self, key: str) -> None:
+        """Nothing is kept under `key` afterwards; no error when nothing was."""
+
+
+@runtime_checkable
+class Appending(Protocol):
+    """What a backend offers in addition when it can append: one growing object."""
+
+    def append(self, key: str, content: bytes) -> None:
+        """Adds `content` at the end of the object `key`, made if absent, in one piece among appenders of all processes;
+        durable when this returns. After a crash or a full disk a part of it may stand there."""

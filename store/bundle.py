@@ -1,0 +1,150 @@
+"""The nouns of a repo's commit log: repos, bundles, refs and their moves."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from datamon.store.codec import Record
+from datamon.store.ids import BundleId, ContentId, ManifestId, RepoId, RunId
+
+RefKind = Literal["label", "branch"]
+
+
+@dataclass(frozen=True, slots=True)
+class Author:
+    """Who did something."""
+
+    name: str
+    email: str
+
+    def to_record(self) -> Record:
+        """As it is stored."""
+        return {"name": self.name, "email": self.email}
+
+    @classmethod
+    def from_record(cls, record: Record) -> "Author":
+        """From what is stored."""
+        return cls(record["name"], record["email"])
+
+
+@dataclass(frozen=True, slots=True)
+class Repo:
+    """A named data set."""
+
+    id: RepoId
+    name: str
+    description: str
+    author: Author
+    created_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A repo's file tree at one moment; immutable."""
+
+    id: BundleId
+    repo: RepoId
+    manifest: ManifestId
+    content: ContentId
+    parents: tuple[BundleId, ...]
+    author: Author
+    time_ns: int
+    message: str
+    entries: int
+    size_bytes: int
+    run: RunId | None = None
+    role: str | None = None
+
+    def to_record(self) -> Record:
+        """As it is stored inside a `commit` entry."""
+        return {
+            "id": self.id,
+            "manifest": self.manifest,
+            "content": self.content,
+            "parents": list(self.parents),
+            "author": self.author.to_record(),
+            "time": self.time_ns,
+            "message": self.message,
+            "entries": self.entries,
+            "bytes": self.size_bytes,
+            "run": self.run,
+            "role": self.role,
+        }
+
+    @classmethod
+    def from_record(cls, repo: RepoId, record: Record) -> "Bundle":
+        """From the `bundle` of a `commit` entry in the log of `repo`."""
+        return cls(
+            id=BundleId(record["id"]),
+            repo=repo,
+            manifest=ManifestId(record["manifest"]),
+            content=ContentId(record["content"]),
+            parents=tuple(BundleId(parent) for parent in record["parents"]),
+            author=Author.from_record(record["author"]),
+            time_ns=record["time"],
+            message=record["message"],
+            entries=record["entries"],
+            size_bytes=record["bytes"],
+            run=RunId(record["run"]) if record["run"] else None,
+            role=record["role"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """One change of one ref: made (old None), moved, or deleted (new None)."""
+
+    ref: str
+    ref_kind: RefKind
+    old: BundleId | None
+    new: BundleId | None
+    frozen: bool = False
+
+    def to_record(self) -> Record:
+        """As it is stored."""
+        return {
+            "ref": self.ref,
+            "ref_kind": self.ref_kind,
+            "old": self.old,
+            "new": self.new,
+            "frozen": self.frozen,
+        }
+
+    @classmethod
+    def from_record(cls, record: Record) -> "Move":
+        """From what is stored."""
+        return cls(
+            ref=record["ref"],
+            ref_kind="label" if record["ref_kind"] == "label" else "branch",
+            old=BundleId(record["old"]) if record["old"] else None,
+            new=BundleId(record["new"]) if record["new"] else None,
+            frozen=bool(record.get("frozen", False)),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """A label or branch as it stands: what it points at, and who moved it last, when, by which log entry."""
+
+    name: str
+    kind: RefKind
+    bundle: BundleId
+    frozen: bool
+    author: Author
+    time_ns: int
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry of a commit log. `moves` is what it does to refs, `bundle` what it commits, `deleted` what it deletes."""
+
+    number: int
+    id: str
+    kind: str
+    time_ns: int
+    author: Author
+    moves: tuple[Move, ...] = ()
+    bundle: Bundle | None = None
+    run: RunId | None = None
+    deleted: tuple[BundleId, ...] = ()
+    record: Record = field(default_factory=dict)

@@ -1,0 +1,53 @@
+"""Canonical JSON for records, and the check of their format version."""
+
+import json
+from typing import Any
+
+from datamon.errors import Corrupt, Invalid
+
+FORMAT = 1
+"""The newest format that this code reads, and the one it writes."""
+
+Record = dict[str, Any]
+"""A decoded record. `Any` stops at the modules that decode records into types."""
+
+
+def encode(record: Record) -> bytes:
+    """`record` as canonical JSON. Raises ValueError for NaN and infinity.
+
+    >>> encode({"b": 1, "a": "é"})
+    b'{"a":"\\xc3\\xa9","b":1}'
+    """
+    text = json.dumps(record, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return text.encode("utf-8")
+
+
+def stamped(kind: str, record: Record) -> Record:
+    """`record` with its kind and the format version."""
+    return {"format": FORMAT, "kind": kind, **record}
+
+
+def decode(content: bytes, where: str) -> Record:
+    """The record in `content`, which was read at `where` (for the message).
+
+    Raises Corrupt (`bad-record`) when it is no record, Invalid (`newer-format`) when a newer datamon wrote it.
+    """
+    try:
+        record = json.loads(content)
+    except ValueError as error:
+        raise Corrupt(
+            "bad-record",
+            f"the record at {where} cannot be read ({error}); restore it from a copy",
+            where=where,
+        ) from error
+    if not isinstance(record, dict) or not isinstance(record.get("format"), int):
+        raise Corrupt("bad-record", f"the record at {where} has no format; restore it from a copy", where=where)
+    if record["format"] > FORMAT:
+        raise Invalid(
+            "newer-format",
+            f"{where} was written in format {record['format']} by a newer datamon, this one reads up to {FORMAT}; "
+            "upgrade datamon",
+            where=where,
+            format=record["format"],
+        )
+    return record
