@@ -1,0 +1,45 @@
+# Everything works from a fresh clone with Python 3.11+, git and make: the virtual environment is made on first use.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+PYTEST := $(BIN)/python -m pytest
+WORKERS ?= 2
+
+.PHONY: demo test test-slow check format bench docs clean
+
+demo: $(READY)
+	$(BIN)/datamon demo
+
+test: $(READY)
+	$(PYTEST) -n $(WORKERS) -m "not slow" --junitxml=.work/junit.xml $(ARGS)
+
+test-slow: $(READY)
+	$(PYTEST) -m slow $(ARGS)
+
+check: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python docs/generate_cli.py --check
+
+format: $(READY)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(READY)
+	$(BIN)/python bench/recording.py
+
+docs: $(READY)
+	$(BIN)/python docs/generate_cli.py
+
+$(READY): pyproject.toml
+	@echo "setting up $(VENV) (a minute or two, once)" >&2
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
+	$(BIN)/python -m pip install --quiet --editable . --group dev
+	@touch $@
+
+clean:
+	rm -rf $(VENV) .work build dist src/*.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

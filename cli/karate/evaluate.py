@@ -1,0 +1,1 @@
+../../examples/karate/evaluate.py

@@ -1,0 +1,1 @@
+../../examples/karate/prepare.py

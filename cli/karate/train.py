@@ -1,0 +1,1 @@
+../../examples/karate/train.py
