@@ -4,7 +4,7 @@ A capability skip says `capability: loop …` or `capability: fuse …`. A skip 
 """
 
 import sys
-import xml.etree.ElementTree as ElementTree
+from xml.etree import ElementTree
 
 CAPABILITIES = ("capability: loop", "capability: fuse")
 

@@ -78,8 +78,8 @@ SCENES = (
 def play(folder: Path, environ: Mapping[str, str], say: Callable[[str], None], show: Callable[[str], None]) -> None:
     """Plays every scene in `folder` (made, must be empty), with a home of its own inside it.
 
-    `environ` is the environment that the lines start from; `say` gets the words and the lines, `show` what the lines print. Raises Unavailable when a line fails, and Corrupt when an
-    answer is not the one that `demo_expected.json` holds.
+    `environ` is the environment that the lines start from; `say` gets the words and the lines, `show` what the lines print.
+    Raises Unavailable when a line fails, and Corrupt when an answer is not the one that `demo_expected.json` holds.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for script in SCRIPTS:

@@ -2,7 +2,8 @@
 
 Usage: python fetch.py RAW_DIR [--without A,B]    (leaves out the tie between members A and B)
 
-The tie of members 23 and 34 stands in only one half of the matrix that Zachary printed; some copies of the data keep it, some do not.
+The tie of members 23 and 34 stands in only one half of the matrix that Zachary printed;
+some copies of the data keep it, some do not.
 """
 
 import argparse

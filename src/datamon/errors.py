@@ -30,6 +30,7 @@ CODES: dict[str, str] = {
     "local-edits": "files were edited since datamon wrote them",
     "key-exists": "the backend already keeps something under this key",
     "log-contended": "too many writers moved the log at once",
+    "foreign-blobs": "the blob backend holds the packs of another store",
     "config-exists": "a configuration file exists",
     # invalid
     "bad-name": "a name that is not allowed",
@@ -39,6 +40,7 @@ CODES: dict[str, str] = {
     "unsafe-path": "an entry that would be written outside the destination",
     "unsupported-file": "a file of a kind that cannot be kept",
     "file-changed": "a file changed while it was read",
+    "bad-key": "a key that no backend takes",
     "bad-argument": "an argument that cannot be used",
     "bad-config": "a configuration that cannot be read",
     "bad-params": "a parameter file that cannot be read",
