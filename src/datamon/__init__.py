@@ -1,3 +1,83 @@
 """datamon keeps data as immutable bundles, records what every run read and wrote, and says what is stale and why."""
 
+TYPE_CHECKING = (
+    False  # as typing has it, for type checkers only; importing typing would be most of what `import datamon` takes
+)
+if TYPE_CHECKING:
+    from os import PathLike
+
+    from datamon.lineage.context import RunOpener
+    from datamon.lineage.decorators import Step
+    from datamon.query.answer import Answer
+    from datamon.store.bundle import Bundle, Repo
+    from datamon.store.opening import Store
+
+    step: Step
+    run: RunOpener
+
+__all__ = ["__version__", "ask", "create_repo", "open", "run", "step", "upload"]
 __version__ = "0.1.0"
+
+# Every import stands inside the function that needs it: `import datamon` takes under a millisecond.
+
+
+def open(  # noqa: A001 (datamon.open says what it does; nobody imports it bare)
+    place: "str | PathLike[str] | None" = None,
+    *,
+    context: str | None = None,
+    config: "str | PathLike[str] | None" = None,
+) -> "Store":
+    """The store that the settings name, or the one at `place` (a path, a bucket's name, a URL); made on first use.
+
+    Settings are those of the command line: `context` and `config` stand for its flags, then the environment, then the
+    configuration file. The same settings give the same open store for the life of the process. Raises NotFound
+    (`context-not-found`), Invalid (`bad-config`, `newer-format`), Denied, Unavailable.
+    """
+    from datamon.cli.session import open_session
+
+    return open_session(place, context=context, config=config).store
+
+
+def ask(text: str, /, **params: object) -> "Answer":
+    """The answer to one statement of the query language, asked of the store that the settings name; `params` are the values of
+    its `$name`s. `now` means the working directory. Rows are dicts when iterated; `.arrow()`, `.pandas()` and `.polars()`
+    give frames. Raises Invalid (`bad-statement`), which points at line and column, NotFound, Denied, Unavailable.
+    """
+    from datamon.cli.asking import ask_here
+    from datamon.cli.session import open_session
+
+    return ask_here(open_session().store, text, params)
+
+
+def create_repo(name: str, description: str = "") -> "Repo":
+    """A new repo in the store that the settings name. Raises Invalid (`bad-name`), Conflict (`repo-exists`)."""
+    from datamon.cli.session import open_session
+    from datamon.store.repos import create_repo as create
+
+    return create(open_session().store, name, description)
+
+
+def upload(
+    repo: str, path: "str | PathLike[str]", *, message: str, branch: str = "main", label: str | None = None
+) -> "Bundle":
+    """A new bundle of everything in the directory `path`, in the store that the settings name; the branch, and the label if one
+    is given, point at it. All of it or nothing. Raises NotFound, Invalid, Conflict (`ref-frozen`), Denied, Unavailable."""
+    from pathlib import Path
+
+    from datamon.cli.session import open_session
+    from datamon.store.upload import UploadRequest
+    from datamon.store.upload import upload as keep
+
+    return keep(open_session().store, UploadRequest(repo, Path(path), message, branch, label))
+
+
+def __getattr__(name: str) -> object:
+    """`step` and `run`, made when they are first named. They are functions of their own, not wrapped here, since `run` knows
+    the code of its block by its caller."""
+    if name not in ("step", "run"):
+        raise AttributeError(f"module 'datamon' has no attribute {name!r}")
+    from datamon.cli.session import recorded_run, recorded_step
+
+    globals().update(step=recorded_step(), run=recorded_run())
+    made: object = globals()[name]
+    return made

@@ -62,6 +62,8 @@ CODES: dict[str, str] = {
     "disk-full": "no room is left",
     "backend-unavailable": "the backend does not answer",
     "query-stopped": "a query reached its limit",
+    "index-busy": "the index is replaced faster than it can be opened",
+    "index-unwritable": "the index cannot be written",
     "interrupted": "stopped by the user",
     "command-not-started": "the command of a run could not be started",
 }

@@ -1,0 +1,58 @@
+"""From a place, as people write it, to its backend."""
+
+import re
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from datamon.errors import Invalid
+from datamon.store.backend import Backend
+from datamon.store.backend.gcs import GcsBackend
+from datamon.store.backend.local import LocalBackend
+from datamon.store.backend.memory import MemoryBackend
+
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")
+
+
+def open_backend(place: str, *, credential: Path | None = None) -> Backend:
+    """The backend at `place`; nothing is made or asked there yet.
+
+    A path starts with `/`, `.` or `~` or is a `file://` URL; a bare name (with `/prefix`, if wanted) or a `gs://` URL is a
+    Google Cloud Storage bucket, for which `credential` is a service account's key file; `memory://` is a new empty
+    backend in memory. Raises Invalid (`bad-config`) for anything else.
+    """
+    if place.startswith(("/", ".", "~")):
+        return LocalBackend(Path(place).expanduser())
+    scheme, separator, rest = place.partition("://")
+    if not separator:
+        return _bucket(place, place, credential)
+    if scheme == "gs":
+        return _bucket(rest, place, credential)
+    if scheme == "file":
+        return LocalBackend(_file_path(place))
+    if scheme == "memory":
+        return MemoryBackend()
+    raise _refused(place)
+
+
+def _bucket(text: str, place: str, credential: Path | None) -> Backend:
+    bucket, _, prefix = text.partition("/")
+    if not _BUCKET.fullmatch(bucket):
+        raise _refused(place)
+    return GcsBackend(bucket, prefix.strip("/"), credential)
+
+
+def _file_path(place: str) -> Path:
+    parts = urlsplit(place)
+    path = unquote(parts.path)
+    if parts.netloc not in ("", "localhost") or not path.startswith("/") or parts.query or parts.fragment:
+        raise _refused(place)
+    return Path(path)
+
+
+def _refused(place: str) -> Invalid:
+    return Invalid(
+        "bad-config",
+        f"{place!r} is no place for a store; give a path that starts with '/', '.' or '~', a bucket's name, "
+        "or a file:// or gs:// URL",
+        place=place,
+    )

@@ -1,0 +1,115 @@
+"""Edits: what lies in a directory otherwise than datamon put it there, by content."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from datamon.store.beneath import Beneath
+from datamon.store.entries import NO_CONTENT, TreeEntry
+from datamon.store.ids import ContentId
+from datamon.store.manifest import part_entries, read_manifest
+from datamon.store.opening import Store
+from datamon.store.restore import unfinished_name
+from datamon.store.walk import Found, hash_stream, printable, read_stable, scan
+from datamon.store.worktree import Source, Worktree
+
+GUARD_NS = 2_000_000_000
+"""A file's times must be older than the hash by this much before they can stand for its content."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """What a directory holds: every path with its status, by path what it was recognised as, what was left by a writer that did
+    not finish, and the paths that are edits (edited, added, deleted), sorted."""
+
+    found: tuple[Found, ...]
+    held: Mapping[str, TreeEntry]
+    unfinished: tuple[str, ...]
+    edits: tuple[str, ...]
+
+
+def inspect(store: Store, tree: Beneath, note: Worktree) -> Inspection:
+    """The directory compared with its note. Files are hashed, save those whose times prove that they are as they were.
+
+    Where something was begun and not finished, a path may be as in any of the trees noted, and may be absent.
+    Raises Denied (`unreadable`), Invalid (`file-changed`), Corrupt when a tree that was put there cannot be read any more.
+    """
+    found = scan(tree, ignoring=False)
+    trees = _noted_trees(store, note)
+    seen = _Seen(tree, _untouched(tree, note, found))
+    ours = {unfinished_name(token) for token in note.tokens}
+    held: dict[str, TreeEntry] = {}
+    unfinished, edits = [], []
+    for one in found:
+        candidates = [entries[one.path] for entries in trees if one.path in entries]
+        match = next((entry for entry in candidates if seen.is_as(one, entry)), None)
+        if match is not None:
+            held[one.path] = match
+        elif one.path.rpartition("/")[2] in ours and one.kind in ("file", "symlink"):
+            unfinished.append(one.path)
+        else:
+            edits.append(printable(one.path))
+    if not note.partial:
+        present = {one.path for one in found}
+        edits += (path for entries in trees for path in entries if path not in present)
+    return Inspection(tuple(found), held, tuple(unfinished), tuple(sorted(set(edits))))
+
+
+def noted_paths(store: Store, note: Worktree) -> list[str]:
+    """Every path that the note says could be in the directory, sorted. Raises Corrupt."""
+    return sorted({path for entries in _noted_trees(store, note) for path in entries})
+
+
+def source_entries(store: Store, source: Source) -> Iterable[TreeEntry]:
+    """The entries of a tree that was put somewhere. Raises Corrupt, NotFound (`path-not-found`)."""
+    return part_entries(store.metadata, read_manifest(store.metadata, source.manifest), source.part)
+
+
+class _Seen:
+    """The files of one look at a directory, each hashed at most once and only when its hash can matter."""
+
+    def __init__(self, tree: Beneath, untouched: frozenset[str]) -> None:
+        self._tree = tree
+        self._untouched = untouched
+        self._content: tuple[str, ContentId] = ("", NO_CONTENT)
+
+    def is_as(self, one: Found, entry: TreeEntry) -> bool:
+        """Whether what was found has the kind, the execute bit and the content of the entry."""
+        if (one.kind, one.target, one.executable) != (entry.kind, entry.target, entry.executable):
+            return False
+        if one.kind != "file":
+            return True
+        if one.size_bytes != entry.size_bytes:
+            return False
+        if one.path in self._untouched and one.mtime_ns == entry.mtime_ns:
+            return True
+        if self._content[0] != one.path:
+            content, _ = read_stable(self._tree, one.path, hash_stream)
+            self._content = (one.path, content)
+        return self._content[1] == entry.content
+
+
+def _noted_trees(store: Store, note: Worktree) -> list[dict[str, TreeEntry]]:
+    sources = [source for source in (note.done, *note.begun) if source is not None]
+    return [_by_path(note.extras), *(_by_path(source_entries(store, source)) for source in sources)]
+
+
+def _by_path(entries: Iterable[TreeEntry]) -> dict[str, TreeEntry]:
+    return {entry.path: entry for entry in entries}
+
+
+def _untouched(tree: Beneath, note: Worktree, found: Iterable[Found]) -> frozenset[str]:
+    """The paths that nobody can have touched since the directory was last known to hold `note.done`.
+
+    A write or a rename sets the change time of the file, a rename of a directory above it that directory's, and a directory
+    put in the place of the top has another inode.
+    """
+    top = tree.status("")
+    if note.partial or not note.hashed_ns or (top.st_dev, top.st_ino) != (note.device, note.inode):
+        return frozenset()
+    limit_ns = note.hashed_ns - GUARD_NS
+    still = {""}
+    for one in found:
+        times = (one.ctime_ns,) if one.kind == "dir" else (one.ctime_ns, one.mtime_ns)
+        if one.path.rpartition("/")[0] in still and max(times) <= limit_ns:
+            still.add(one.path)
+    return frozenset(still)

@@ -1,0 +1,135 @@
+"""The entries of a tree, and which of them can form one: the rule that keeps a manifest inside its destination."""
+
+import operator
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise, starmap
+from typing import Literal, Protocol, TypeVar
+
+from datamon.errors import Invalid
+from datamon.store.ids import ContentId
+
+Kind = Literal["file", "dir", "symlink", "external"]
+
+NO_CONTENT = ContentId("0" * 64)
+"""The content id of a directory."""
+PERMISSION_BITS = 0o7777
+_UNSAFE_PART = re.compile(r"(?:\A|[/\0])\.{0,2}(?=[/\0]|\Z)")
+
+
+@dataclass(frozen=True, slots=True)
+class TreeEntry:
+    """One path of a tree. `content` is that of docs/format.md ("Manifests"), `mode` the 12 permission bits, `executable` the
+    owner's execute bit of a file; `target` is a symlink's target or an external entry's canonical JSON; `recipe` is None for
+    no or one chunk."""
+
+    path: str
+    kind: Kind
+    size_bytes: int
+    content: ContentId
+    target: str | None
+    recipe: bytes | None
+    executable: bool
+    mode: int
+    mtime_ns: int
+
+
+class Placed(Protocol):
+    """What has a path in a tree."""
+
+    @property
+    def path(self) -> str:
+        """Relative, `/` between parts."""
+
+
+Old = TypeVar("Old", bound=Placed)
+New = TypeVar("New", bound=Placed)
+
+
+def same_content(one: TreeEntry, other: TreeEntry) -> bool:
+    """Whether both hold the same: kind, bytes, target and execute bit, whatever their modes and times."""
+    return (one.kind, one.content, one.target, one.executable) == (
+        other.kind,
+        other.content,
+        other.target,
+        other.executable,
+    )
+
+
+def paired(olds: Iterable[Old], news: Iterable[New]) -> Iterator[tuple[Old | None, New | None]]:
+    """Both sequences, each sorted by path, side by side: what has one path comes together, the rest with None."""
+    new_ones = iter(news)
+    new = next(new_ones, None)
+    for old in olds:
+        while new is not None and new.path < old.path:
+            yield None, new
+            new = next(new_ones, None)
+        if new is not None and new.path == old.path:
+            yield old, new
+            new = next(new_ones, None)
+        else:
+            yield old, None
+    while new is not None:
+        yield None, new
+        new = next(new_ones, None)
+
+
+def check_paths(paths: Sequence[str], after: str = "") -> None:
+    """Every path is relative, has no empty part, `.`, `..` or NUL, and is greater than the one before it (the first: than
+    `after`). Raises Invalid (`unsafe-path`) otherwise."""
+    joined = "\0".join(paths)
+    if not paths:
+        return
+    if joined.count("\0") != len(paths) - 1 or _UNSAFE_PART.search(joined):
+        fault = next(path for path in paths if "\0" in path or _UNSAFE_PART.search(path))
+        raise _unsafe(fault, "could be written outside the destination")
+    if paths[0] <= after or not all(starmap(operator.lt, pairwise(paths))):
+        ordered = (after, *paths)
+        fault = next(path for before, path in pairwise(ordered) if path <= before)
+        raise _unsafe(fault, "is out of order or there twice")
+
+
+def checked_tree(entries: Iterable[TreeEntry]) -> Iterator[TreeEntry]:
+    """The same entries, once each is known to come after its directory, which is one. They must be in the order of their paths.
+    Raises Invalid (`unsafe-path`) at the first that would be written below something that is no directory."""
+    directories = {""}
+    for entry in entries:
+        above = entry.path.rpartition("/")[0]
+        if above not in directories:
+            raise _unsafe(entry.path, f"lies below {above!r}, which is no directory of this tree")
+        if entry.kind == "dir":
+            directories.add(entry.path)
+        yield entry
+
+
+def _unsafe(path: str, fault: str) -> Invalid:
+    return Invalid(
+        "unsafe-path",
+        f"the entry {path!r} {fault}; nothing was written: upload the tree again from its source",
+        path=path,
+    )
+
+
+def clean_path(text: str) -> str:
+    """`text` as entries are named: without `./` in front and `/` behind; `""` is the whole tree.
+    Raises Invalid (`bad-path`) when it leaves the tree.
+
+    >>> clean_path("./raw/"), clean_path(".")
+    ('raw', '')
+    """
+    parts = [part for part in text.split("/") if part not in ("", ".")]
+    if text.startswith("/") or ".." in parts or "\0" in text:
+        raise Invalid(
+            "bad-path", f"{text!r} is no path inside a bundle; name it from its top, like 'a/b.csv'", path=text
+        )
+    return "/".join(parts)
+
+
+def is_at_or_below(path: str, part: str) -> bool:
+    """Whether `path` is `part` or lies below it; everything lies below `""`.
+
+    >>> is_at_or_below("a/b", "a"), is_at_or_below("a-b", "a")
+    (True, False)
+    """
+    return not part or path == part or path.startswith(part + "/")

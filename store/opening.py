@@ -1,0 +1,173 @@
+"""Opening a store: its two backends, what identifies it, and the parts that work on it."""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from datamon.errors import Conflict, Corrupt, Invalid, NotFound
+from datamon.store import layout
+from datamon.store.backend import Backend
+from datamon.store.backend.memory import MemoryBackend
+from datamon.store.backend.opening import open_backend
+from datamon.store.bundle import Author
+from datamon.store.clock import Clock, system_clock
+from datamon.store.codec import Record, decode, encode, stamped
+from datamon.store.ids import new_ksuid
+from datamon.store.journal import Journal, open_journal
+from datamon.store.log import Logs, Pacing, Setting
+
+if TYPE_CHECKING:
+    from datamon.store.chunk_store import ChunkStore
+
+CHUNKING: Record = {
+    "algorithm": "fastcdc-2020",
+    "average": 65536,
+    "minimum": 16384,
+    "maximum": 262144,
+    "normalization": 2,
+    "seed": 0,
+}
+"""How every store of format 1 cuts files. It never changes in a store's life."""
+_NOBODY = Author("nobody", "nobody@example.org")
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where a store lies. `metadata` and `blob` are as `open_backend` takes them; `state_dir` keeps what belongs to this
+    machine (None: a memory of the process only)."""
+
+    metadata: str
+    blob: str
+    credential: Path | None = None
+    state_dir: Path | None = None
+
+
+@dataclass
+class Store:
+    """An open store: bytes by key on two backends, and everything kept in them. Safe to use from any thread."""
+
+    id: str
+    created_ns: int
+    metadata: Backend
+    blob: Backend
+    journal: Journal
+    logs: Logs
+    author: Author
+    clock: Clock = field(default=system_clock)
+    state_dir: Path | None = None
+
+    @cached_property
+    def chunks(self) -> "ChunkStore":
+        """The store's chunks, in packs on the blob backend."""
+        # Imported at first use: it brings pyarrow, which a question about runs does not need.
+        from datamon.store.chunk_store import ChunkStore
+
+        return ChunkStore(self.blob, clock=self.clock)
+
+
+def open_store(places: Places, author: Author, *, clock: Clock = system_clock) -> Store:
+    """The store at these places, made there when nothing is there yet. Racing openers get one store.
+
+    Raises Invalid (`bad-path`) when the place holds other things, Invalid (`newer-format`), Conflict (`foreign-blobs`) when
+    the blob backend belongs to another store, Corrupt when its records cannot be read, Denied, Unavailable.
+    """
+    metadata = open_backend(places.metadata, credential=places.credential)
+    one_place = places.blob == places.metadata
+    blob = metadata if one_place else open_backend(places.blob, credential=places.credential)
+    return store_on(metadata, blob, author, clock=clock, state_dir=places.state_dir)
+
+
+def memory_store(author: Author = _NOBODY, clock: Clock = system_clock) -> Store:
+    """A new store that lives as long as this process keeps it.
+
+    >>> memory_store().metadata.url
+    'memory://'
+    """
+    return store_on(MemoryBackend(), MemoryBackend(), author, clock=clock)
+
+
+def store_on(
+    metadata: Backend,
+    blob: Backend,
+    author: Author,
+    *,
+    clock: Clock = system_clock,
+    state_dir: Path | None = None,
+    pacing: Pacing | None = None,
+) -> Store:
+    """The store on these two backends (which may be one), made there when nothing is there yet. Raises as `open_store`."""
+    record = _store_record(metadata, clock)
+    identity: str = record["store"]
+    _check_blobs(blob, identity)
+    journal = open_journal(metadata, clock)
+    logs = Logs(Setting(metadata, journal, author, clock, pacing or Pacing()))
+    return Store(
+        id=identity,
+        created_ns=record["created"],
+        metadata=metadata,
+        blob=blob,
+        journal=journal,
+        logs=logs,
+        author=author,
+        clock=clock,
+        state_dir=state_dir,
+    )
+
+
+def _store_record(metadata: Backend, clock: Clock) -> Record:
+    record = _read(metadata, layout.STORE, "store")
+    if record is None:
+        record = _new_store(metadata, clock)
+    if record.get("chunking") != CHUNKING or record.get("hash") != "blake3":
+        raise Invalid(
+            "newer-format",
+            f"the store at {metadata.url} cuts or hashes files in a way that this datamon does not know; upgrade datamon",
+            where=metadata.url,
+        )
+    return record
+
+
+def _new_store(metadata: Backend, clock: Clock) -> Record:
+    strange = next(iter(metadata.list("")), None)
+    if strange is None:
+        now = clock()
+        fields = {"store": new_ksuid(now), "created": now, "chunking": CHUNKING, "hash": "blake3"}
+        metadata.put_if_absent(layout.STORE, encode(stamped("store", fields)))
+    # Whoever was first, now or while we listed: what stands there is the store.
+    record = _read(metadata, layout.STORE, "store")
+    if record is None:
+        raise Invalid(
+            "bad-path",
+            f"{metadata.url} holds other things (such as {strange.key if strange else '?'}) and no datamon store; "
+            "name an empty or a new place",
+            where=metadata.url,
+        )
+    return record
+
+
+def _check_blobs(blob: Backend, identity: str) -> None:
+    record = _read(blob, layout.BLOBS, "blobs")
+    if record is None:
+        blob.put_if_absent(layout.BLOBS, encode(stamped("blobs", {"store": identity})))
+        record = _read(blob, layout.BLOBS, "blobs") or {}
+    if record.get("store") != identity:
+        raise Conflict(
+            "foreign-blobs",
+            f"the blob backend {blob.url} belongs to the store {record.get('store')}; name this store's own, or an empty one",
+            where=blob.url,
+        )
+
+
+def _read(backend: Backend, key: str, kind: str) -> Record | None:
+    try:
+        content = backend.get(key)
+    except NotFound:
+        return None
+    where = f"{backend.url}/{key}"
+    record = decode(content, where)
+    if record.get("kind") != kind or not isinstance(record.get("store"), str):
+        raise Corrupt(
+            "bad-record", f"the record at {where} does not identify a store; restore it from a copy", where=where
+        )
+    return record

@@ -1,0 +1,161 @@
+"""The byte format of packs: frames, footer, trailer (docs/format.md, "Packs"). Pure: bytes in, bytes out."""
+
+import struct
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import NamedTuple
+
+import zstandard
+from blake3 import blake3
+
+from datamon.errors import Corrupt
+from datamon.store.backend import Span
+from datamon.store.chunks import MAXIMUM_BYTES, chunk_id
+from datamon.store.ids import ChunkId
+
+FRAME_BYTES = 131_072
+"""Chunks of small files share frames of at most so many raw bytes."""
+
+_MAGIC = b"DMF1"
+_PACK_MAGIC = b"DMPACK01"
+_RAW, _ZSTD = 0, 1
+_HEADER = struct.Struct("<4sBBHII")
+_ROW = struct.Struct("<32sIIII")
+_TRAILER = struct.Struct("<II16s8s")
+_ZSTD_LEVEL = 1
+_WORTH = 0.97
+"""zstd is kept where it leaves at most this share of the bytes."""
+
+_local = threading.local()
+"""One compressor and decompressor for each thread: they are not made for several."""
+
+
+class PackRow(NamedTuple):
+    """Where a chunk lies in a pack: its frame's `offset` and `stored` length there (header included), and the chunk's own
+    place `inner` and `length` in the frame's raw bytes. All in bytes."""
+
+    chunk: ChunkId
+    offset: int
+    stored: int
+    inner: int
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A decoded frame: its raw bytes and the lengths of the chunks in them."""
+
+    raw: bytes
+    lengths: tuple[int, ...]
+
+
+def encode_frame(chunks: Sequence[bytes]) -> bytes:
+    """A frame of these chunks: zstd, or raw where that saves less than 3 %."""
+    raw = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+    stored = _compressor().compress(raw)
+    codec = _ZSTD
+    if len(stored) > _WORTH * len(raw):
+        codec, stored = _RAW, raw
+    header = _HEADER.pack(_MAGIC, codec, 0, len(chunks), len(stored), len(raw))
+    return b"".join((header, struct.pack(f"<{len(chunks)}I", *map(len, chunks)), stored))
+
+
+def decode_frame(frame: bytes, where: str) -> Frame:
+    """What `frame` holds. Raises Corrupt (`bad-pack`), naming `where`, unless it is exactly one frame; whether the chunks are
+    the right ones only their ids can tell."""
+    if len(frame) < _HEADER.size:
+        raise _broken(where, "it ends inside a frame")
+    magic, codec, _, count, stored, raw_bytes = _HEADER.unpack_from(frame)
+    begin = _HEADER.size + 4 * count
+    if magic != _MAGIC or codec not in (_RAW, _ZSTD) or begin + stored != len(frame):
+        raise _broken(where, "a frame's header is wrong")
+    lengths = struct.unpack_from(f"<{count}I", frame, _HEADER.size)
+    if sum(lengths) != raw_bytes or raw_bytes > max(FRAME_BYTES, MAXIMUM_BYTES):
+        raise _broken(where, "the lengths in a frame are wrong")
+    raw = frame[begin:]
+    if codec == _ZSTD:
+        raw = _decompressed(raw, raw_bytes, where)
+    if len(raw) != raw_bytes:
+        raise _broken(where, "a frame is shorter than it says")
+    return Frame(raw, lengths)
+
+
+def frame_rows(frame_offset: int, frame_bytes: int, chunks: Sequence[tuple[ChunkId, int]]) -> Iterator[PackRow]:
+    """The rows of a frame whose chunks have these ids and lengths."""
+    begins = accumulate((length for _, length in chunks), initial=0)
+    for (chunk, length), inner in zip(chunks, begins, strict=False):
+        yield PackRow(chunk, frame_offset, frame_bytes, inner, length)
+
+
+def encode_footer(rows: Sequence[PackRow]) -> bytes:
+    """The footer and the trailer that end a pack with these rows."""
+    footer = b"".join(_ROW.pack(*row) for row in rows)
+    return footer + _TRAILER.pack(len(footer), len(rows), blake3(footer).digest()[:16], _PACK_MAGIC)
+
+
+def read_footer(read: Callable[[Span], bytes], where: str) -> list[PackRow]:
+    """The rows of a pack of which `read` gives a stretch. Raises Corrupt (`bad-pack`), naming `where`, when the footer or the
+    trailer is not what was written; `rescan` may still find chunks in the frames."""
+    trailer = read(Span(-_TRAILER.size, _TRAILER.size))
+    if len(trailer) < _TRAILER.size:
+        raise _broken(where, "it is too short")
+    footer_bytes, count, digest, magic = _TRAILER.unpack(trailer)
+    if magic != _PACK_MAGIC or footer_bytes != count * _ROW.size:
+        raise _broken(where, "its end is not a pack's")
+    footer = read(Span(-_TRAILER.size - footer_bytes, footer_bytes))
+    if len(footer) != footer_bytes or blake3(footer).digest()[:16] != digest:
+        raise _broken(where, "its footer is damaged")
+    return [PackRow(ChunkId(chunk), *rest) for chunk, *rest in _ROW.iter_unpack(footer)]
+
+
+def rescan(content: bytes) -> list[PackRow]:
+    """The rows of all frames that are whole in `content`, a pack of which any part may be damaged or missing. Chunk ids are
+    computed again, so a row never promises bytes that are not there; a frame that holds a pack's bytes may give rows too."""
+    rows: list[PackRow] = []
+    at = content.find(_MAGIC)
+    while at >= 0:
+        end, found = _frame_at(content, at)
+        rows.extend(found)
+        at = content.find(_MAGIC, end)
+    return rows
+
+
+def _frame_at(content: bytes, at: int) -> tuple[int, list[PackRow]]:
+    """Where to look on after the frame that begins at `at`, and its rows; none when it is damaged."""
+    if at + _HEADER.size > len(content):
+        return at + 1, []
+    _, _, _, count, stored, _ = _HEADER.unpack_from(content, at)
+    end = at + _HEADER.size + 4 * count + stored
+    try:
+        frame = decode_frame(content[at:end], "the pack")
+    except Corrupt:
+        return at + 1, []
+    begins = accumulate(frame.lengths, initial=0)
+    pieces = [(chunk_id(frame.raw[b : b + length]), length) for b, length in zip(begins, frame.lengths, strict=False)]
+    return end, list(frame_rows(at, end - at, pieces))
+
+
+def _compressor() -> zstandard.ZstdCompressor:
+    if not hasattr(_local, "compressor"):
+        _local.compressor = zstandard.ZstdCompressor(level=_ZSTD_LEVEL)
+    compressor: zstandard.ZstdCompressor = _local.compressor
+    return compressor
+
+
+def _decompressed(stored: bytes, raw_bytes: int, where: str) -> bytes:
+    if not hasattr(_local, "decompressor"):
+        _local.decompressor = zstandard.ZstdDecompressor()
+    decompressor: zstandard.ZstdDecompressor = _local.decompressor
+    try:
+        # The size is compared first: damaged bytes must not make us ask for memory without bound.
+        if zstandard.frame_content_size(stored) != raw_bytes:
+            raise _broken(where, "a frame's size is wrong")
+        return decompressor.decompress(stored)
+    except zstandard.ZstdError as error:
+        raise _broken(where, "a frame cannot be decompressed") from error
+
+
+def _broken(where: str, fault: str) -> Corrupt:
+    return Corrupt("bad-pack", f"{where} is damaged: {fault}; restore it from a copy", where=where)

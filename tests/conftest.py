@@ -1,0 +1,42 @@
+"""Fixtures that every test may use: a store in memory, a store on disk, and the clock both look at."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from datamon.store.bundle import Author
+from datamon.store.opening import Places, Store, memory_store, open_store
+from datamon.store.testing.clocks import SteppingClock
+
+ADA = Author("Ada", "ada@example.org")
+
+
+@pytest.fixture
+def clock() -> SteppingClock:
+    """A clock that moves one second at each look."""
+    return SteppingClock()
+
+
+@pytest.fixture
+def store(clock: SteppingClock) -> Store:
+    """An empty store in memory."""
+    return memory_store(ADA, clock)
+
+
+@pytest.fixture
+def local_store(tmp_path: Path, clock: SteppingClock) -> Store:
+    """An empty store on disk, in `tmp_path / "store"`."""
+    return reopened(tmp_path, clock)
+
+
+@pytest.fixture
+def reopen(tmp_path: Path, clock: SteppingClock) -> Callable[[], Store]:
+    """Opens the store of `local_store` anew, as another process would."""
+    return lambda: reopened(tmp_path, clock)
+
+
+def reopened(tmp_path: Path, clock: SteppingClock) -> Store:
+    """The store in `tmp_path`."""
+    root = tmp_path / "store"
+    return open_store(Places(str(root / "metadata"), str(root / "blob"), state_dir=root / "state"), ADA, clock=clock)

@@ -1,0 +1,164 @@
+"""The Google Cloud Storage backend against the real emulator: the contract, and lost answers."""
+
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from datamon.errors import Denied, Unavailable
+from datamon.store.backend import Appending, Backend
+from datamon.store.backend.gcs import GcsBackend
+from datamon.store.backend.opening import open_backend
+from datamon.store.testing import contract
+from datamon.store.testing.emulator import running_emulator
+
+BUCKET = "datamon-test"
+_numbers = count()
+
+
+@pytest.fixture(scope="module")
+def emulator() -> Iterator[str]:
+    from google.cloud import storage
+
+    with running_emulator() as url, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("STORAGE_EMULATOR_HOST", url)
+        client = storage.Client(project="test")
+        client.create_bucket(BUCKET)
+        client.close()
+        yield url
+
+
+@pytest.fixture
+def place(emulator: str) -> str:
+    """An empty place: its own prefix of the bucket."""
+    return f"gs://{BUCKET}/prefix-{next(_numbers)}/deep"
+
+
+@pytest.mark.parametrize("check", contract.CHECKS, ids=lambda check: check.__name__)
+def test_the_contract_holds(check: Callable[[Backend], None], place: str) -> None:
+    check(open_backend(place))
+
+
+@pytest.mark.parametrize("check", contract.ACROSS_PROCESSES, ids=lambda check: check.__name__)
+def test_the_contract_across_processes_holds(check: Callable[[str], None], place: str) -> None:
+    check(place)
+
+
+def test_places_in_one_bucket_do_not_see_each_other(place: str) -> None:
+    one, other = open_backend(place), open_backend(place + "er")
+    one.put("a", b"1")
+    other.put("a", b"2")
+    assert one.get("a") == b"1"
+    assert [stored.key for stored in one.list("")] == ["a"]
+
+
+def test_a_bucket_without_prefix_is_a_place(emulator: str) -> None:
+    backend = open_backend(BUCKET)
+    backend.put("bare/a", b"1")
+    assert backend.url == f"gs://{BUCKET}"
+    assert [stored.key for stored in backend.list("bare/")] == ["bare/a"]
+
+
+def test_it_does_not_append(place: str) -> None:
+    assert not isinstance(open_backend(place), Appending)
+
+
+def test_a_bucket_that_is_not_there_is_told(emulator: str) -> None:
+    backend = open_backend("gs://no-such-bucket/x")
+    with pytest.raises(Unavailable, match="no bucket no-such-bucket; create it"):
+        backend.put("a", b"x")
+    with pytest.raises(Unavailable, match="no bucket"):
+        backend.put_if_absent("a", b"x")
+
+
+def test_a_key_file_that_is_absent_or_none_is_denied(emulator: str, tmp_path: Path) -> None:
+    for name, content in (("absent", None), ("words", "no JSON"), ("empty", "{}")):
+        path = tmp_path / name
+        if content is not None:
+            path.write_text(content)
+        with pytest.raises(Denied, match="check the credential"):
+            GcsBackend(BUCKET, "x", path).put("a", b"x")
+
+
+class LossyAdapter:
+    """Stands between client and server: sends what passes, and loses the answers to the first `losses` uploads."""
+
+    def __init__(self, send: Callable[..., Any], losses: int) -> None:
+        self._send = send
+        self._losses = losses
+        self._lock = threading.Lock()
+        self.sent = 0
+
+    def send(self, request: Any, **options: Any) -> Any:
+        from requests.exceptions import ConnectionError as BrokenConnection
+
+        answer = self._send(request, **options)
+        with self._lock:
+            if request.method == "POST":
+                self.sent += 1
+                if self._losses:
+                    self._losses -= 1
+                    answer.close()
+                    raise BrokenConnection("the connection broke after the request was sent")
+        return answer
+
+
+def _lose_answers(backend: GcsBackend, losses: int, patch: pytest.MonkeyPatch) -> LossyAdapter:
+    adapter = backend._bucket().client._http.get_adapter("http://")
+    lossy = LossyAdapter(adapter.send, losses)
+    patch.setattr(adapter, "send", lossy.send)
+    return lossy
+
+
+def test_a_winner_whose_answer_was_lost_learns_that_it_won(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The library tries again by itself and is then refused, since its first try had made the object."""
+    backend = open_backend(place)
+    assert isinstance(backend, GcsBackend)
+    lossy = _lose_answers(backend, 1, monkeypatch)
+    assert backend.put_if_absent("log/1", b"mine")
+    assert lossy.sent == 2
+    assert backend.get("log/1") == b"mine"
+
+
+def test_a_loser_whose_answer_was_lost_learns_that_it_lost(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also with the very bytes that the winner wrote."""
+    open_backend(place).put_if_absent("log/1", b"same")
+    backend = open_backend(place)
+    assert isinstance(backend, GcsBackend)
+    _lose_answers(backend, 1, monkeypatch)
+    assert not backend.put_if_absent("log/1", b"same")
+
+
+def test_a_put_whose_answer_was_lost_is_tried_again(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    backend = open_backend(place)
+    assert isinstance(backend, GcsBackend)
+    lossy = _lose_answers(backend, 1, monkeypatch)
+    backend.put("a", b"x")
+    assert lossy.sent == 2
+    assert backend.get("a") == b"x"
+
+
+def test_a_refused_precondition_is_not_tried_again(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Defect 9 of the original: making a repo that exists took 21 s to fail, since the refusal was retried."""
+    backend = open_backend(place)
+    assert isinstance(backend, GcsBackend)
+    backend.put_if_absent("log/1", b"x")
+    lossy = _lose_answers(backend, 0, monkeypatch)
+    assert not backend.put_if_absent("log/1", b"y")
+    assert lossy.sent == 1
+
+
+def test_the_client_library_is_not_imported_for_other_places(tmp_path: Path) -> None:
+    import subprocess
+
+    program = (
+        "import sys\n"
+        "from datamon.store.backend.opening import open_backend\n"
+        "open_backend(sys.argv[1]).put('a', b'x')\n"
+        "sys.exit(any(name.startswith('google.') for name in sys.modules))\n"
+    )
+    assert subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=False).returncode == 0

@@ -1,0 +1,122 @@
+"""Cuts and chunk ids: the committed vectors, and what holds for any bytes."""
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from blake3 import blake3
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pyfastcdc.py import FastCDC as PlainFastCDC
+
+from datamon.store import chunks
+from datamon.store.chunks import chunk_id, cut, read_head
+from datamon.store.testing.contents import random_bytes
+from datamon.store.testing.strategies import contents
+
+VECTORS: dict[str, Any] = json.loads((Path(__file__).parent / "vectors" / "chunking.json").read_text())
+CASES = {case["name"]: case for case in VECTORS["cases"]}
+
+
+def built(case: dict[str, Any]) -> bytes:
+    """The input that a case describes."""
+    return b"".join(
+        random_bytes(part["random"], part["bytes"]) if "random" in part else bytes(part["zeros"])
+        for part in case["input"]
+    )
+
+
+class Dribble(io.RawIOBase):
+    """A stream that gives a few bytes at a time, as a pipe does."""
+
+    def __init__(self, content: bytes, most: int) -> None:
+        self._rest = memoryview(content)
+        self._most = most
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        count = min(len(buffer), self._most, len(self._rest))
+        buffer[:count] = self._rest[:count]
+        self._rest = self._rest[count:]
+        return count
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_cuts_are_those_of_the_format(name: str) -> None:
+    case = CASES[name]
+    content = built(case)
+    pieces = list(cut(io.BytesIO(content)))
+    assert blake3(content).hexdigest() == case["content"]
+    assert [len(piece) for piece in pieces] == case["lengths"]
+    assert b"".join(pieces) == content
+    if pieces:
+        assert (chunk_id(pieces[0]).hex(), chunk_id(pieces[-1]).hex()) == (case["first"], case["last"])
+
+
+def test_the_parameters_are_those_of_the_vectors() -> None:
+    assert VECTORS["parameters"] == {
+        "algorithm": "fastcdc-2020",
+        "average": chunks.AVERAGE_BYTES,
+        "minimum": chunks.MINIMUM_BYTES,
+        "maximum": chunks.MAXIMUM_BYTES,
+        "normalization": chunks.NORMALIZATION,
+        "seed": chunks.SEED,
+    }
+
+
+def test_a_kernel_in_plain_python_gives_the_same_cuts() -> None:
+    case = CASES["a mebibyte"]
+    kernel = PlainFastCDC(65_536, min_size=16_384, max_size=262_144, normalized_chunking=2, seed=0)
+    assert [piece.length for piece in kernel.cut_buf(built(case)[: 2**19])][:5] == case["lengths"][:5]
+
+
+@settings(max_examples=40, deadline=None)
+@given(content=contents(), most=st.sampled_from([1_000, 16_384, 65_536, 10**6]))
+def test_cuts_do_not_depend_on_how_the_bytes_arrive(content: bytes, most: int) -> None:
+    whole = list(cut(io.BytesIO(content)))
+    assert list(cut(io.BufferedReader(Dribble(content, most)))) == whole
+    dribbled: Any = Dribble(content, most)
+    assert list(cut(dribbled)) == whole
+
+
+@settings(max_examples=40, deadline=None)
+@given(content=contents())
+def test_chunks_make_up_the_bytes_and_keep_the_limits(content: bytes) -> None:
+    pieces = list(cut(io.BytesIO(content)))
+    assert b"".join(pieces) == content
+    assert all(pieces)
+    if len(content) <= chunks.WHOLE_BYTES:
+        assert len(pieces) == bool(content)
+    else:
+        assert all(len(piece) <= chunks.MAXIMUM_BYTES for piece in pieces)
+        assert all(len(piece) >= chunks.MINIMUM_BYTES for piece in pieces[:-1])
+
+
+def test_an_insertion_at_the_front_changes_few_chunks() -> None:
+    content = random_bytes("dedup", 3_000_000)
+    before = set(cut(io.BytesIO(content)))
+    after = list(cut(io.BytesIO(b"inserted" + content)))
+    assert sum(piece not in before for piece in after) <= 2
+
+
+def test_chunks_are_not_overwritten_by_later_ones() -> None:
+    """The cutter uses its buffer again; a chunk that is waiting for its pack must not change."""
+    content = random_bytes("owned", 2_000_000)
+    stream = io.BytesIO(content)
+    kept = [(piece, chunk_id(piece)) for piece in cut(stream)]
+    assert all(chunk_id(piece) == identity for piece, identity in kept)
+
+
+@given(size=st.integers(0, 70_000), expected=st.integers(-5, 10**7))
+@settings(max_examples=60, deadline=None)
+def test_a_wrong_guess_of_a_files_size_does_no_harm(size: int, expected: int) -> None:
+    content = random_bytes("head", size)
+    stream = io.BytesIO(content)
+    head = read_head(stream, expected)
+    assert head == content[: len(head)]
+    assert len(head) == size if size <= chunks.WHOLE_BYTES else len(head) > chunks.WHOLE_BYTES
+    assert list(chunks.cut_long(head, stream)) == list(cut(io.BytesIO(content))) or size <= chunks.WHOLE_BYTES
