@@ -1,0 +1,283 @@
+"""Records the run of a command line: its inputs put in place, the command run, what it wrote committed."""
+
+import re
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from datamon.errors import Conflict, DatamonError, Invalid
+from datamon.lineage import metrics
+from datamon.lineage.binding import InputBinding, OutputBinding
+from datamon.lineage.capture.code import CodePlace, find_code
+from datamon.lineage.capture.packages import capture_environment, interpreter_of
+from datamon.lineage.capture.resources import of_command
+from datamon.lineage.capture.streams import Sinks
+from datamon.lineage.endpoints import Source, check_apart, plan_outputs, resolve_inputs
+from datamon.lineage.execution import Execution, execute
+from datamon.lineage.fingerprint import fingerprint_paths, fingerprint_script
+from datamon.lineage.nesting import PARENT_VARIABLE, parent_for, parent_text
+from datamon.lineage.param_values import parse_param
+from datamon.lineage.params import read_params_file
+from datamon.lineage.recording import Ending, Policy, Recording, RunIntent
+from datamon.lineage.records import CodeVersion, Metric, OutputRecord, Param, Status
+from datamon.lineage.ref_moves import Target
+from datamon.lineage.scripts import script_of
+from datamon.store.ids import RunId, is_ksuid
+from datamon.store.names import check_name
+from datamon.store.opening import Store
+from datamon.store.progress import SILENT, Progress
+
+DEFAULT_PIPELINE = "default"
+_SILENT_SINKS = Sinks()
+_NOT_IN_NAMES = re.compile(r"[^\w.\-]+|^[^\w]+|^_+")
+
+
+@dataclass(frozen=True, slots=True)
+class CommandRequest:
+    """What is to be run and recorded. Relative paths are relative to `cwd`. `params` are texts NAME=VALUE; those of the files
+    are recorded too, and give way to them. `code` are the paths to fingerprint instead of the script that `argv` names."""
+
+    argv: tuple[str, ...]
+    cwd: Path
+    pipeline: str = DEFAULT_PIPELINE
+    step: str | None = None
+    inputs: tuple[InputBinding, ...] = ()
+    outputs: tuple[OutputBinding, ...] = ()
+    label: str | None = None
+    params: tuple[str, ...] = ()
+    params_files: tuple[Path, ...] = ()
+    metrics_file: Path | None = None
+    code: tuple[Path, ...] = ()
+    keep: bool = False
+    policy: Policy = field(default_factory=Policy)
+
+
+@dataclass(frozen=True, slots=True)
+class CommandOutcome:
+    """How it went. `exit_code` is the command's own as a shell gives it, `notes` what a person should be told."""
+
+    run: RunId
+    status: Status
+    exit_code: int
+    outputs: tuple[OutputRecord, ...]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """A request that was checked: every reference means something, every ref can be moved, every file can be read."""
+
+    request: CommandRequest
+    sources: tuple[Source, ...]
+    targets: tuple[tuple[Target, Path], ...]
+    params: tuple[tuple[Param, Path | None], ...]
+
+    @property
+    def directories(self) -> list[Path]:
+        return [*(source.directory for source in self.sources), *(directory for _, directory in self.targets)]
+
+
+def record_command(
+    store: Store, request: CommandRequest, *, streams: Sinks = _SILENT_SINKS, progress: Progress = SILENT
+) -> CommandOutcome:
+    """The command has run and its run is recorded when this returns, whether it succeeded, failed, was killed or could not be
+    started; only after exit code 0 are its output directories committed and refs moved.
+
+    What is wrong with the request is raised before the command starts and before a run is recorded: NotFound, Invalid, Conflict
+    (`local-edits`, `destination-not-empty`, `ref-frozen`, `ref-exists`). What fails after the command has ended (Unavailable,
+    Invalid for a file that cannot be kept) is raised when the run has been recorded as failed.
+    """
+    prepared = _prepare(store, request)
+    _fill_directories(store, prepared, progress)
+    intent, script, notes = _intent(store, prepared)
+    metrics_path = request.cwd / request.metrics_file if request.metrics_file else None
+    written_before = metrics.stamp(metrics_path) if metrics_path else None
+    with Recording.open(store, intent, request.policy) as recording:
+        recording.notes += notes
+        variables = {**request.policy.variables, PARENT_VARIABLE: parent_text(store, recording.run)}
+        began_ns = store.clock()
+        execution = execute(request.argv, request.cwd, variables, streams, recording.redactor)
+        wall_ns = store.clock() - began_ns
+        recording.notes += execution.notes
+        if execution.used is None and execution.error:
+            recording.notes.append(execution.error)
+        _keep_streams(recording, execution, script)
+        _look_again(store, recording, prepared.sources)
+        found = _metrics(metrics_path, written_before, recording.notes)
+        for target, directory in prepared.targets:
+            if execution.succeeded:
+                recording.commit_output(target, directory, remember=True, progress=progress)
+            else:
+                recording.remember_uncommitted(directory)
+        closed = recording.end(_ending(execution, wall_ns, found))
+    return CommandOutcome(recording.run, closed.status, execution.shell_code, closed.outputs, tuple(recording.notes))
+
+
+def _prepare(store: Store, request: CommandRequest) -> _Prepared:
+    if not request.argv:
+        raise Invalid("bad-argument", "there is no command to run; write it after --")
+    check_name("pipeline", request.pipeline)
+    if request.step is not None:
+        check_name("step", request.step)
+    inputs = [replace(each, directory=request.cwd / each.directory) for each in request.inputs]
+    outputs = [replace(each, directory=request.cwd / each.directory) for each in request.outputs]
+    check_apart([*(each.directory for each in inputs), *(each.directory for each in outputs)])
+    targets = plan_outputs(store, outputs, request.label)
+    sources = resolve_inputs(store, inputs)
+    directories = (output.directory for output in outputs)
+    return _Prepared(request, sources, tuple(zip(targets, directories, strict=True)), _read_params(request))
+
+
+def _read_params(request: CommandRequest) -> tuple[tuple[Param, Path | None], ...]:
+    """The params with the file each came from; one name once, the last one given."""
+    found: dict[str, tuple[Param, Path | None]] = {}
+    for file in request.params_files:
+        path = request.cwd / file
+        for name, value in read_params_file(path).items():
+            found[name] = (Param(name, value, "file", None, name), path)
+    for text in request.params:
+        param = parse_param(text)
+        found[param.name] = (param, None)
+    return tuple(found.values())
+
+
+def _fill_directories(store: Store, prepared: _Prepared, progress: Progress) -> None:
+    if not prepared.directories:
+        return
+    # Brings pyarrow, which a run without directories does not need.
+    from datamon.store.checkout import checkout, clear_output
+
+    for source in prepared.sources:
+        checkout(store, source.bundle, source.directory, path=source.record.path, progress=progress)
+    for _, directory in prepared.targets:
+        clear_output(store, directory, keep=prepared.request.keep)
+
+
+def _intent(store: Store, prepared: _Prepared) -> tuple[RunIntent, Path | None, list[str]]:
+    """What is known before the command starts, the script that it names, and notes."""
+    request = prepared.request
+    cwd = request.cwd.resolve()
+    place = find_code(cwd, prepared.directories)
+    script = script_of(request.argv, cwd, place.root)
+    policy = request.policy
+    interpreter = interpreter_of(request.argv, policy.variables, request.cwd)
+    environment, notes = capture_environment(interpreter, policy.variables, policy.kept_variables)
+    notes += [source.note for source in prepared.sources if source.note]
+    intent = RunIntent(
+        pipeline=request.pipeline,
+        step=request.step or _step(request, script),
+        how="command",
+        argv=request.argv,
+        cwd=place.relative(request.cwd),
+        code=_code(place, request, script),
+        params=tuple(replace(p, file=place.relative(file)) if file else p for p, file in prepared.params),
+        environment=environment,
+        inputs=tuple(source.record for source in prepared.sources),
+        targets=tuple(target for target, _ in prepared.targets),
+        labels=(request.label,) if request.label else (),
+        parent=parent_for(store, policy.variables),
+    )
+    return intent, script, notes
+
+
+def _code(place: CodePlace, request: CommandRequest, script: Path | None) -> CodeVersion:
+    if request.code:
+        paths = [request.cwd.resolve() / path for path in request.code]
+        return place.version(fingerprint_paths(paths, place.root))
+    return place.version(fingerprint_script(script, place.root) if script else None)
+
+
+def _step(request: CommandRequest, script: Path | None) -> str:
+    name = default_step(request.argv, script)
+    redactor = request.policy.redactor.learning(request.argv, ())
+    return name if redactor.text(name) == name else "step"
+
+
+def default_step(argv: Sequence[str], script: Path | None) -> str:
+    """The step's name when none is given: the script's stem, else the program's name, with `-` for what no name may have.
+
+    >>> default_step(["python", "my prepare.py"], Path("my prepare.py"))
+    'my-prepare'
+    """
+    stem = script.stem if script else Path(argv[0]).name
+    if script and stem == "__main__":
+        stem = script.parent.name
+    name = _NOT_IN_NAMES.sub("-", stem).lstrip("-.")[:60]
+    return name if name and not is_ksuid(name) else "step"
+
+
+def _look_again(store: Store, recording: Recording, sources: Sequence[Source]) -> None:
+    """Records which files of its inputs the command itself changed."""
+    for number, source in enumerate(sources):
+        from datamon.store.checkout import changed_paths  # imported by the time there is a source
+
+        try:
+            changed = changed_paths(store, source.directory)
+        except DatamonError as error:
+            recording.notes.append(
+                f"whether the command changed its input {source.record.role!r} is not known: {error}"
+            )
+            continue
+        if changed:
+            recording.inputs[number] = replace(recording.inputs[number], changed=tuple(changed))
+            recording.notes.append(
+                f"the command changed its input {source.record.role!r}: {', '.join(changed[:5])}{' …' if changed[5:] else ''}"
+            )
+
+
+def _metrics(path: Path | None, before: metrics.FileStamp | None, notes: list[str]) -> tuple[Metric, ...]:
+    """The metrics that the command wrote; a file that it did not write, or that cannot be read, is a note: the work is done."""
+    if path is None:
+        return ()
+    now = metrics.stamp(path)
+    if now is not None and now == before:
+        notes.append(f"the metrics file {path} was not written by the command; its old numbers are not recorded")
+        return ()
+    try:
+        return metrics.read_metrics(path)
+    except DatamonError as error:
+        notes.append(f"no metrics are recorded: {error}")
+        return ()
+
+
+def _keep_streams(recording: Recording, execution: Execution, script: Path | None) -> None:
+    """What the command wrote to its streams, and its script, are kept; nothing when there is nothing."""
+    try:
+        kept = [stream for stream in execution.kept if stream.size_bytes]
+        if not kept and script is None:
+            return
+        with tempfile.TemporaryDirectory(prefix="datamon-streams-") as name:
+            directory = Path(name)
+            for stream in kept:
+                stream.copy_to(directory / stream.name)
+            if script is not None:
+                _copy_script(recording, script, directory / "code")
+            recording.keep_streams(directory)
+    except Conflict as error:
+        recording.notes.append(f"the streams are not kept: {error}")
+    finally:
+        for stream in execution.kept:
+            stream.close()
+
+
+def _copy_script(recording: Recording, script: Path, directory: Path) -> None:
+    cleaner = recording.redactor.stream()
+    try:
+        content = cleaner.feed(script.read_bytes()) + cleaner.finish()
+    except OSError as error:
+        recording.notes.append(f"the script {script} is not kept: {error.strerror}")
+        return
+    directory.mkdir()
+    (directory / script.name).write_bytes(content)
+
+
+def _ending(execution: Execution, wall_ns: int, found: tuple[Metric, ...]) -> Ending:
+    return Ending(
+        status="succeeded" if execution.succeeded else "failed",
+        exit_code=execution.exit_code,
+        signal=execution.signal,
+        error=execution.error,
+        metrics=found,
+        resources=of_command(wall_ns, execution.used) if execution.used else None,
+    )

@@ -1,0 +1,50 @@
+"""Finds the record of one run in the journal, and what is kept beside it."""
+
+from collections.abc import Iterator
+
+from datamon.errors import NotFound
+from datamon.lineage.records import RUN_KINDS, RUN_OPENED, Environment, Run, combine, run_of
+from datamon.store import layout
+from datamon.store.codec import decode
+from datamon.store.ids import BundleId
+from datamon.store.opening import Store
+from datamon.store.refs import live_bundle
+from datamon.store.repos import runs_repo
+from datamon.store.resolve import find_by_part
+
+
+def find_run(store: Store, id_or_part: str) -> Run:
+    """The run of this id, or of this unique start or end of one, as far as the journal tells now; reads all of the journal.
+
+    Raises NotFound (`run-not-found`), Invalid (`ambiguous-id`, `bad-reference`).
+    """
+    events = [event for event in store.journal.read({})[0] if event["kind"] in RUN_KINDS]
+    opened = [run_of(event) for event in events if event["kind"] == RUN_OPENED]
+    identity = find_by_part(id_or_part, dict.fromkeys(opened), kind="run")
+    run = combine(event for event in events if run_of(event) == identity)
+    assert run is not None, "its opening was among the events"
+    return run
+
+
+def environment_of(store: Store, run: Run) -> Environment | None:
+    """The environment that the run recorded, if it did. Raises NotFound when the record is gone, Corrupt."""
+    digest = run.opened.environment
+    if digest is None:
+        return None
+    key = layout.environment(digest)
+    return Environment.from_record(decode(store.metadata.get(key), f"{store.metadata.url}/{key}"))
+
+
+def stream_pieces(store: Store, streams: BundleId, name: str) -> Iterator[bytes]:
+    """The bytes of the stream `name` (`stdout`, `stderr`) in a run's bundle of streams, verified; none when nothing was written
+    to it. Raises NotFound (`bundle-not-found`), Corrupt."""
+    from datamon.store.chunk_store import read_file  # brings pyarrow, 90 ms, which finding a run does not need
+    from datamon.store.manifest import find_entry, read_manifest
+
+    hidden = runs_repo(store)
+    bundle = live_bundle(store.logs.repo(hidden.id), hidden, streams)
+    try:
+        entry = find_entry(store.metadata, read_manifest(store.metadata, bundle.manifest), name)
+    except NotFound:
+        return
+    yield from read_file(store.chunks, entry.content, entry.size_bytes, entry.recipe)

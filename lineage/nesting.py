@@ -1,0 +1,37 @@
+"""Which run a new run is part of: the one whose function, block or command it is opened in."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+from datamon.store.ids import RunId, is_ksuid
+from datamon.store.opening import Store
+
+PARENT_VARIABLE = "DATAMON_PARENT_RUN"
+"""The environment variable that tells a run's command which run it is: `<store id>/<run id>`."""
+
+_current: ContextVar[tuple[str, RunId] | None] = ContextVar("datamon_current_run", default=None)
+
+
+def parent_for(store: Store, variables: Mapping[str, str]) -> RunId | None:
+    """The run of this store that runs here now: in this context (thread or task), else the one whose command this process is."""
+    current = _current.get()
+    if current is not None:
+        return current[1] if current[0] == store.id else None
+    identity, _, run = variables.get(PARENT_VARIABLE, "").partition("/")
+    return RunId(run) if identity == store.id and is_ksuid(run) else None
+
+
+def parent_text(store: Store, run: RunId) -> str:
+    """What `PARENT_VARIABLE` holds for the command of `run`."""
+    return f"{store.id}/{run}"
+
+
+@contextmanager
+def inside(store: Store, run: RunId) -> Iterator[None]:
+    """Runs opened in this context, and before it ends, are parts of `run`."""
+    token = _current.set((store.id, run))
+    try:
+        yield
+    finally:
+        _current.reset(token)

@@ -1,0 +1,279 @@
+"""One run being recorded, whichever way: opened before it begins, its outputs committed, closed, its refs moved, in that order.
+
+Each stage is durable before the next begins (docs/format.md, "Journal"), so that wherever the recorder is stopped, any later
+command knows what is left to do (`datamon.lineage.finishing`).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Literal, Self
+
+from blake3 import blake3
+
+from datamon.errors import DatamonError, Unavailable
+from datamon.lineage.capture.host import capture_host
+from datamon.lineage.records import (
+    RUN_CLOSED,
+    RUN_OPENED,
+    CodeVersion,
+    Environment,
+    Host,
+    InputRecord,
+    Metric,
+    OutputRecord,
+    Param,
+    Resources,
+    RunClosed,
+    RunOpened,
+)
+from datamon.lineage.ref_moves import Target, move_to_end, planned_moves
+from datamon.lineage.secrets import MASK, Redactor
+from datamon.store import layout
+from datamon.store.bundle import Bundle, Repo
+from datamon.store.codec import FORMAT, Record, encode, stamped
+from datamon.store.commit import CommitRequest, commit_bundle
+from datamon.store.ids import BundleId, RunId, new_ksuid
+from datamon.store.opening import Store
+from datamon.store.progress import SILENT, Progress
+from datamon.store.repos import runs_repo
+
+if TYPE_CHECKING:  # a manifest brings pyarrow, which a run that commits nothing does not need
+    from datamon.store.manifest import Manifest
+
+How = Literal["command", "decorator", "context"]
+STREAMS_ROLE = "streams"
+LONGEST_ERROR = 4000
+"""An error's text is cut after so many characters."""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What recordings keep and what they hide. `variables` is the process's environment as its edge read it (nothing below
+    the edge reads it); of it the record keeps those that fit a glob of `kept_variables`. `host` None: asked when needed."""
+
+    redactor: Redactor = field(default_factory=Redactor)
+    variables: Mapping[str, str] = field(default_factory=dict)
+    kept_variables: tuple[str, ...] = ()
+    host: Host | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunIntent:
+    """What is known before a run begins. Nothing in it has been redacted yet."""
+
+    pipeline: str
+    step: str
+    how: How
+    argv: tuple[str, ...]
+    cwd: str
+    code: CodeVersion
+    params: tuple[Param, ...] = ()
+    environment: Environment | None = None
+    inputs: tuple[InputRecord, ...] = ()
+    targets: tuple[Target, ...] = ()
+    labels: tuple[str, ...] = ()
+    parent: RunId | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a run ended. Nothing in it has been redacted yet."""
+
+    status: Literal["succeeded", "failed"]
+    exit_code: int | None = None
+    signal: str | None = None
+    error: str | None = None
+    metrics: tuple[Metric, ...] = ()
+    resources: Resources | None = None
+
+
+class Recording:
+    """A run that has been opened. As a context it closes the run as failed when an exception leaves it before `end`.
+
+    `inputs`, `outputs` and `streams` are what the close will say of them, `metrics` and `resources` what it will say when an
+    exception ends the run; `notes` is what a person should be told.
+    """
+
+    def __init__(self, store: Store, opened: RunOpened, redactor: Redactor) -> None:
+        self.store = store
+        self.opened = opened
+        self.redactor = redactor
+        self.inputs = list(opened.inputs)
+        self.outputs: list[OutputRecord] = []
+        self.streams: BundleId | None = None
+        self.metrics: tuple[Metric, ...] = ()
+        self.resources: Resources | None = None
+        self.notes: list[str] = []
+        self._remembered: list[tuple[Path, Manifest | None]] = []
+        self._closing = False
+
+    @classmethod
+    def open(cls, store: Store, intent: RunIntent, policy: Policy) -> Self:
+        """The run is in the journal when this returns, and was marked as open before. Raises Unavailable, Denied."""
+        redactor = policy.redactor.learning(intent.argv, intent.params)
+        started_ns = store.clock()
+        opened = RunOpened(
+            id=RunId(new_ksuid(started_ns)),
+            pipeline=intent.pipeline,
+            step=intent.step,
+            parent=intent.parent,
+            started_ns=started_ns,
+            author=store.author,
+            host=policy.host or capture_host(),
+            argv=redactor.words(intent.argv),
+            cwd=redactor.text(intent.cwd),
+            code=_clean_code(intent.code, redactor),
+            params=tuple(redactor.param(param) for param in intent.params),
+            policy_env=policy.kept_variables,
+            environment=_keep_environment(store, intent.environment, redactor),
+            inputs=intent.inputs,
+            outputs=tuple(target.planned for target in intent.targets),
+            labels=intent.labels,
+            how=intent.how,
+        )
+        mark = stamped("open-run", {"run": opened.id, "host": opened.host.to_record()})
+        store.metadata.put(layout.open_run(opened.id), encode(mark))
+        store.journal.append({"kind": RUN_OPENED, "run": opened.to_record()})
+        return cls(store, opened, redactor)
+
+    @property
+    def run(self) -> RunId:
+        """The run's id."""
+        return self.opened.id
+
+    def commit_output(
+        self, target: Target, directory: Path, *, remember: bool = False, progress: Progress = SILENT
+    ) -> OutputRecord:
+        """The files of `directory` are a bundle of the target's repo when this returns; no ref points at it yet. With
+        `remember`, the directory is known as datamon's own output once the run has ended. Raises as `put_tree` and
+        `commit_bundle`."""
+        planned = target.planned
+        manifest, bundle = self._commit(target.repo, directory, planned.role, planned.branch, progress)
+        output = OutputRecord(planned.role, planned.repo, planned.repo_name, planned.branch, bundle.id, bundle.content)
+        self.outputs.append(output)
+        if remember:
+            self._remembered.append((directory, manifest))
+        return output
+
+    def remember_uncommitted(self, directory: Path) -> None:
+        """What lies in `directory`, which is not committed, is known as a run's own output once the run has ended, so that the
+        next run may clear it."""
+        self._remembered.append((directory, None))
+
+    def keep_streams(self, directory: Path) -> None:
+        """The files of `directory` are kept in the hidden repo as what this run wrote to its streams, and its code. Raises as
+        `commit_output`."""
+        self.streams = self._commit(runs_repo(self.store), directory, STREAMS_ROLE, None, SILENT)[1].id
+
+    def end(self, ending: Ending) -> RunClosed:
+        """The run's end is in the journal, then its refs are moved, then its outputs' directories are remembered, then it is no
+        longer marked as open. Moves that cannot be made are told in `notes`. Raises Unavailable, Denied, Conflict: once the
+        journal was written, any later command finishes the rest."""
+        closed = self._closed(ending)
+        self._closing = True
+        self._append_close(closed)
+        for move in move_to_end(self.store, self.run, closed.moves):
+            self.notes.append(
+                f"the {move.ref_kind} {move.ref!r} was not moved to {move.new}: it was frozen or taken while the run was running"
+            )
+        if self._remembered:
+            from datamon.store.checkout import (
+                remember_output,
+            )  # brings pyarrow, which a run without outputs does not need
+
+            for directory, manifest in self._remembered:
+                if directory.is_dir():
+                    remember_output(self.store, directory, manifest)
+        self.store.metadata.delete(layout.open_run(self.run))
+        return closed
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Closes the run as failed when `error` left the context and nothing has been closed."""
+        if error is None or self._closing:
+            return
+        interrupted = isinstance(error, KeyboardInterrupt)
+        text = "interrupted" if interrupted else f"{type(error).__name__}: {error}"
+        try:
+            self.end(Ending("failed", None, "SIGINT" if interrupted else None, text, self.metrics, self.resources))
+        except DatamonError as second:
+            error.add_note(f"and the end of run {self.run} could not be recorded: {second}")
+
+    def _closed(self, ending: Ending) -> RunClosed:
+        clean = self.redactor.text
+        succeeded = ending.status == "succeeded"
+        return RunClosed(
+            ended_ns=max(self.store.clock(), self.opened.started_ns),
+            status=ending.status,
+            exit_code=ending.exit_code,
+            signal=ending.signal,
+            error=clean(ending.error)[:LONGEST_ERROR] if ending.error else None,
+            inputs=tuple(replace(each, changed=tuple(map(clean, each.changed))) for each in self.inputs),
+            outputs=tuple(self.outputs),
+            metrics=tuple(Metric(clean(metric.name), metric.value) for metric in ending.metrics),
+            moves=planned_moves(self.store, self.outputs, self.opened.labels) if succeeded else (),
+            streams=self.streams,
+            resources=ending.resources,
+        )
+
+    def _append_close(self, closed: RunClosed) -> None:
+        """Once more after a failure: it is one event, however often it stands in the journal."""
+        now = self.store.clock()
+        record: Record = {"kind": RUN_CLOSED, "run": self.run, "close": closed.to_record()}
+        record |= {"event": new_ksuid(now), "time": now}
+        try:
+            self.store.journal.append(record)
+        except Unavailable:
+            self.store.journal.append(record)
+
+    def _commit(
+        self, repo: Repo, directory: Path, role: str, branch: str | None, progress: Progress
+    ) -> "tuple[Manifest, Bundle]":
+        from datamon.store.upload import put_tree  # brings pyarrow, which a run that commits nothing does not need
+
+        manifest, session = put_tree(self.store, directory, progress=progress)
+        request = CommitRequest(
+            manifest=manifest,
+            message=f"{role} of {self.opened.pipeline}/{self.opened.step}, run {self.run}",
+            session=session,
+            run=self.run,
+            role=role,
+            parents=self._parents(repo, branch),
+        )
+        return manifest, commit_bundle(self.store, repo, request)
+
+    def _parents(self, repo: Repo, branch: str | None) -> tuple[BundleId, ...]:
+        state = self.store.logs.repo(repo.id)
+        head = state.refs.get(branch) if branch else None
+        return (head.bundle,) if head and head.bundle not in state.deleted else ()
+
+
+def _clean_code(code: CodeVersion, redactor: Redactor) -> CodeVersion:
+    return replace(
+        code,
+        host_path=redactor.text(code.host_path) if code.host_path else None,
+        remote=redactor.text(code.remote) if code.remote else None,
+        paths=tuple(map(redactor.text, code.paths)),
+    )
+
+
+def _keep_environment(store: Store, environment: Environment | None, redactor: Redactor) -> str | None:
+    """The hash under which the environment is kept when this returns."""
+    if environment is None:
+        return None
+    variables = {
+        name: MASK if redactor.is_secret(name) else redactor.text(value)
+        for name, value in environment.variables.items()
+    }
+    content = encode({"format": FORMAT, **replace(environment, variables=variables).to_record()})
+    digest = blake3(content).hexdigest()
+    key = layout.environment(digest)
+    if not store.metadata.has(key):
+        store.metadata.put(key, content)
+    return digest

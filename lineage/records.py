@@ -1,0 +1,247 @@
+"""A run as the journal tells of it: opened, closed, abandoned (docs/format.md, "Journal"). All nouns of runs can be had here."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from datamon.lineage.run_parts import (
+    CodeMethod,
+    CodeVersion,
+    Environment,
+    Host,
+    InputRecord,
+    InputRefKind,
+    Metric,
+    OutputRecord,
+    Param,
+    ParamSource,
+    ParamValue,
+    PlannedMove,
+    PlannedOutput,
+    Resources,
+    Scalar,
+    Status,
+)
+from datamon.store.bundle import Author
+from datamon.store.codec import Record
+from datamon.store.ids import BundleId, RunId
+
+__all__ = [
+    "RUN_ABANDONED",
+    "RUN_CLOSED",
+    "RUN_KINDS",
+    "RUN_MOVES",
+    "RUN_OPENED",
+    "CodeMethod",
+    "CodeVersion",
+    "Environment",
+    "Host",
+    "InputRecord",
+    "InputRefKind",
+    "Metric",
+    "OutputRecord",
+    "Param",
+    "ParamSource",
+    "ParamValue",
+    "PlannedMove",
+    "PlannedOutput",
+    "Resources",
+    "Run",
+    "RunClosed",
+    "RunOpened",
+    "Scalar",
+    "Status",
+    "combine",
+    "run_of",
+]
+
+RUN_OPENED = "run-opened"
+RUN_CLOSED = "run-closed"
+RUN_MOVES = "run-moves"
+RUN_ABANDONED = "run-abandoned"
+RUN_KINDS = frozenset({RUN_OPENED, RUN_CLOSED, RUN_MOVES, RUN_ABANDONED})
+"""The kinds of journal records that speak of a run."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunOpened:
+    """What is known when a run begins. `cwd` is relative to the code root, or absolute. `policy_env` are the patterns of
+    environment variables that the record keeps; `how` is `command`, `decorator` or `context`."""
+
+    id: RunId
+    pipeline: str
+    step: str
+    parent: RunId | None
+    started_ns: int
+    author: Author
+    host: Host
+    argv: tuple[str, ...]
+    cwd: str
+    code: CodeVersion
+    params: tuple[Param, ...]
+    policy_env: tuple[str, ...]
+    environment: str | None
+    inputs: tuple[InputRecord, ...]
+    outputs: tuple[PlannedOutput, ...]
+    labels: tuple[str, ...]
+    how: str
+
+    def to_record(self) -> Record:
+        """As it is stored: the `run` of a `run-opened`."""
+        return {
+            "id": self.id,
+            "pipeline": self.pipeline,
+            "step": self.step,
+            "parent": self.parent,
+            "started": self.started_ns,
+            "author": self.author.to_record(),
+            "host": self.host.to_record(),
+            "argv": list(self.argv),
+            "cwd": self.cwd,
+            "code": self.code.to_record(),
+            "params": [param.to_record() for param in self.params],
+            "policy": {"env": list(self.policy_env)},
+            "environment": self.environment,
+            "inputs": [each.to_record() for each in self.inputs],
+            "outputs": [each.to_record() for each in self.outputs],
+            "labels": list(self.labels),
+            "how": self.how,
+        }
+
+    @classmethod
+    def from_record(cls, record: Record) -> "RunOpened":
+        """From what is stored."""
+        return cls(
+            id=RunId(record["id"]),
+            pipeline=record["pipeline"],
+            step=record["step"],
+            parent=RunId(record["parent"]) if record["parent"] else None,
+            started_ns=record["started"],
+            author=Author.from_record(record["author"]),
+            host=Host.from_record(record["host"]),
+            argv=tuple(record["argv"]),
+            cwd=record["cwd"],
+            code=CodeVersion.from_record(record["code"]),
+            params=tuple(Param.from_record(each) for each in record["params"]),
+            policy_env=tuple(record["policy"]["env"]),
+            environment=record["environment"],
+            inputs=tuple(InputRecord.from_record(each) for each in record["inputs"]),
+            outputs=tuple(PlannedOutput.from_record(each) for each in record["outputs"]),
+            labels=tuple(record["labels"]),
+            how=record["how"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class RunClosed:
+    """What is known when a run ends. `inputs` are those of the opening with what the run changed, and any met later;
+    `streams` is a bundle of the hidden repo."""
+
+    ended_ns: int
+    status: Literal["succeeded", "failed"]
+    exit_code: int | None
+    signal: str | None
+    error: str | None
+    inputs: tuple[InputRecord, ...]
+    outputs: tuple[OutputRecord, ...]
+    metrics: tuple[Metric, ...]
+    moves: tuple[PlannedMove, ...]
+    streams: BundleId | None
+    resources: Resources | None
+
+    def to_record(self) -> Record:
+        """As it is stored: the `close` of a `run-closed`."""
+        return {
+            "ended": self.ended_ns,
+            "status": self.status,
+            "exit_code": self.exit_code,
+            "signal": self.signal,
+            "error": self.error,
+            "inputs": [each.to_record() for each in self.inputs],
+            "outputs": [each.to_record() for each in self.outputs],
+            "metrics": [each.to_record() for each in self.metrics],
+            "moves": [each.to_record() for each in self.moves],
+            "streams": self.streams,
+            "resources": self.resources.to_record() if self.resources else None,
+        }
+
+    @classmethod
+    def from_record(cls, record: Record) -> "RunClosed":
+        """From what is stored."""
+        return cls(
+            ended_ns=record["ended"],
+            status=record["status"],
+            exit_code=record["exit_code"],
+            signal=record["signal"],
+            error=record["error"],
+            inputs=tuple(InputRecord.from_record(each) for each in record["inputs"]),
+            outputs=tuple(OutputRecord.from_record(each) for each in record["outputs"]),
+            metrics=tuple(Metric.from_record(each) for each in record["metrics"]),
+            moves=tuple(PlannedMove.from_record(each) for each in record["moves"]),
+            streams=BundleId(record["streams"]) if record["streams"] else None,
+            resources=Resources.from_record(record["resources"]) if record["resources"] else None,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One recorded execution, as far as the journal tells. `closed.moves` are those that hold now: a `run-moves` has
+    replaced what the close listed."""
+
+    opened: RunOpened
+    closed: RunClosed | None = None
+    abandoned_ns: int | None = None
+
+    @property
+    def id(self) -> RunId:
+        """The run's id."""
+        return self.opened.id
+
+    @property
+    def status(self) -> Status:
+        """Where the run stands. A close beats an abandonment."""
+        if self.closed:
+            return self.closed.status
+        return "running" if self.abandoned_ns is None else "abandoned"
+
+    @property
+    def ended_ns(self) -> int | None:
+        """When it ended: for an abandoned run, when that was noticed; None while it runs."""
+        return self.closed.ended_ns if self.closed else self.abandoned_ns
+
+    @property
+    def inputs(self) -> tuple[InputRecord, ...]:
+        """What it read, as last told."""
+        return self.closed.inputs if self.closed else self.opened.inputs
+
+    @property
+    def outputs(self) -> tuple[OutputRecord, ...]:
+        """What it committed."""
+        return self.closed.outputs if self.closed else ()
+
+
+def run_of(event: Record) -> RunId:
+    """The run of which a journal record of one of `RUN_KINDS` speaks."""
+    run = event["run"]
+    return RunId(run["id"] if event["kind"] == RUN_OPENED else run)
+
+
+def combine(events: Iterable[Record]) -> Run | None:
+    """The run that journal records of one run tell of, whatever their order and however often each came; None when its
+    opening is not among them. Of several records of one kind the earliest counts (of `run-moves` the latest), equal times
+    being decided by the event's id. Records of other kinds are passed over."""
+    ordered = sorted((e for e in events if e["kind"] in RUN_KINDS), key=lambda e: (e["time"], e["event"]))
+    first: dict[str, Record] = {}
+    for event in ordered:
+        first.setdefault(event["kind"], event)
+    if RUN_OPENED not in first:
+        return None
+    closed = RunClosed.from_record(first[RUN_CLOSED]["close"]) if RUN_CLOSED in first else None
+    moves = next((e["moves"] for e in reversed(ordered) if e["kind"] == RUN_MOVES), None)
+    if closed and moves is not None:
+        closed = replace(closed, moves=tuple(PlannedMove.from_record(each) for each in moves))
+    return Run(
+        opened=RunOpened.from_record(first[RUN_OPENED]["run"]),
+        closed=closed,
+        abandoned_ns=first[RUN_ABANDONED]["time"] if RUN_ABANDONED in first else None,
+    )

@@ -1,0 +1,256 @@
+"""The nouns that a run's records are made of, and how each is stored (docs/format.md, "Journal")."""
+
+import math
+from dataclasses import dataclass, fields
+from functools import cache
+from typing import Any, Literal, TypeVar, cast
+
+from datamon.store.bundle import Move, RefKind
+from datamon.store.codec import Record
+from datamon.store.ids import BundleId, ContentId, RepoId
+
+Scalar = bool | int | float | str | None
+ParamValue = Scalar | list[Any] | dict[str, Any]
+"""What JSON can say. A float is finite; `param_values.param_value` makes one of anything."""
+Status = Literal["running", "succeeded", "failed", "abandoned"]
+CodeMethod = Literal["function", "script", "paths", "cell", "none"]
+ParamSource = Literal["explicit", "file", "default"]
+InputRefKind = Literal["branch", "label", "ancestor", "id"]
+
+T = TypeVar("T")
+
+
+def _stored(noun: Any) -> Record:
+    """The fields of a noun by their names, its tuples as lists."""
+    values = ((name, getattr(noun, name)) for name in noun.__slots__)
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in values}
+
+
+def _read(kind: type[T], record: Record) -> T:
+    """The reverse of `_stored`; fields that this version does not know are passed over."""
+    return kind(
+        **{name: tuple(record[name]) if is_tuple else record[name] for name, is_tuple in _fields(cast(Any, kind))}
+    )
+
+
+@cache
+def _fields(kind: Any) -> tuple[tuple[str, bool], ...]:
+    """The names of a noun's fields, each with whether it is a tuple."""
+    return tuple((each.name, getattr(each.type, "__origin__", None) is tuple) for each in fields(kind))
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """Where a recorder runs. `boot` names one start of the machine; `pid_started` is only ever compared for equality
+    with the same process asked again (clock ticks since the boot on Linux, milliseconds since 1970 elsewhere)."""
+
+    name: str
+    boot: str
+    pid: int
+    pid_started: int
+    system: str
+    machine: str
+    cpus: int
+
+    def to_record(self) -> Record:
+        """As it is stored."""
+        return _stored(self)
+
+    @classmethod
+    def from_record(cls, record: Record) -> "Host":
+        """From what is stored."""
+        return _read(cls, record)
+
+
+@dataclass(frozen=True, slots=True)
+class CodeVersion:
+    """What ran. `root` is the first commit of the git repository, `host_path` where its top lay on the recording host;
+    `dirty` a hash of what differed from `commit` (None: nothing). `fingerprint` was taken by `method` of `paths`
+    (relative to the top, else absolute) and, for a function, of `function`; `unresolved` are names it could not follow."""
+
+    root: str | None = None
+    host_path: str | None = None
+    commit: str | None = None
+    dirty: str | None = None
+    remote: str | None = None
+    fingerprint: str | None = None
+    method: CodeMethod = "none"
+    paths: tuple[str, ...] = ()
+    function: str | None = None
+    unresolved: tuple[str, ...] = ()
+
+    def to_record(self) -> Record:
+        """As it is stored."""
+        return _stored(self)
+
+    @classmethod
+    def from_record(cls, record: Record) -> "CodeVersion":
+        """From what is stored."""
+        return _read(cls, record)
+
+
+@dataclass(frozen=True, slots=True)
+class Param:
+    """A value that a run was given. With source `file`, `file` is relative to the code root and `key` is dotted."""
+
+    name: str
+    value: ParamValue
+    source: ParamSource = "explicit"
+    file: str | None = None
+    key: str | None = None
+
+    def to_record(self) -> Record:
+        """As it is stored."""
+        return _stored(self)
+
+    @classmethod
+    def from_record(cls, record: Record) -> "Param":
+        """From what is stored."""
+        return _read(cls, record)
+
+
+@dataclass(frozen=True, slots=True)
+class InputRecord:
+    """A run's read: what the reference `ref` of kind `ref_kind` was when the run began. `content` is that of the part at
+    `path`, or of the whole bundle. `how` is `declared` or `observed`; `changed` are paths that the run itself altered."""
+
+    role: str
+    repo: RepoId
+    repo_name: str
+    ref: str | None
+    ref_kind: InputRefKind
+    bundle: BundleId
+    content: ContentId
+    path: str = ""
+    how: str = "declared"
+    changed: tuple[str, ...] = ()
+
+    def to_record(self) -> Record:
+        """As it is stored."""
+        return _stored(self)
+
+    @classmethod
+    def from_record(cls, record: Record) -> "InputRecord":
+        """From what is stored."""
+        return _read(cls, record)
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedOutput:
+    """Where a run means to write: known when it opens."""
+
+    role: str
+    repo: RepoId
+    repo_name: str
+    branch: str
+
+    def to_record(self) -> Record:
+        """As it is stored."""
+        return _stored(self)
+
+    @classmethod
+    def from_record(cls, record: Record) -> "PlannedOutput":
+        """From what is stored."""
+        return _read(cls, record)
+
+
+@dataclass(frozen=True, slots=True)
+class OutputRecord:
+    """A run's write: the bundle that it committed."""
+
+    role: str
+    repo: RepoId
+    repo_name: str
+    branch: str
+    bundle: BundleId
+    content: ContentId
+
+    def to_record(self) -> Record:
+        """As it is stored."""
+        return _stored(self)
+
+    @classmethod
+    def from_record(cls, record: Record) -> "OutputRecord":
+        """From what is stored."""
+        return _read(cls, record)
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A number that a run measured. What JSON cannot say is stored as `nan`, `inf` or `-inf`."""
+
+    name: str
+    value: float
+
+    def to_record(self) -> Record:
+        """As it is stored."""
+        return {"name": self.name, "value": self.value if math.isfinite(self.value) else str(self.value)}
+
+    @classmethod
+    def from_record(cls, record: Record) -> "Metric":
+        """From what is stored."""
+        return cls(record["name"], float(record["value"]))
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedMove:
+    """A ref that a run's end moves, if it still points at `old`."""
+
+    repo: RepoId
+    ref: str
+    ref_kind: RefKind
+    old: BundleId | None
+    new: BundleId
+
+    def to_record(self) -> Record:
+        """As it is stored."""
+        return _stored(self)
+
+    @classmethod
+    def from_record(cls, record: Record) -> "PlannedMove":
+        """From what is stored."""
+        return _read(cls, record)
+
+    def as_move(self) -> Move:
+        """As an entry of the repo's log would make it."""
+        return Move(self.ref, self.ref_kind, self.old, self.new)
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """What a run took: seconds of wall clock and of CPU, and the largest resident memory in bytes. On Linux the memory of a
+    command is never below that of its recorder, from which it was forked."""
+
+    wall_s: float
+    user_s: float | None
+    system_s: float | None
+    max_rss_bytes: int | None
+
+    def to_record(self) -> Record:
+        """As it is stored."""
+        return _stored(self)
+
+    @classmethod
+    def from_record(cls, record: Record) -> "Resources":
+        """From what is stored."""
+        return _read(cls, record)
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """The Python that ran, its packages, and the declared environment variables; kept once under its hash."""
+
+    python: str | None
+    implementation: str | None
+    platform: str
+    packages: dict[str, str]
+    variables: dict[str, str]
+
+    def to_record(self) -> Record:
+        """As it is stored."""
+        return _stored(self)
+
+    @classmethod
+    def from_record(cls, record: Record) -> "Environment":
+        """From what is stored."""
+        return _read(cls, record)

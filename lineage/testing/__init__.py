@@ -1,0 +1,1 @@
+"""What tests of the lineage layer, and of those above it, share."""

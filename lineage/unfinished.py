@@ -1,0 +1,93 @@
+"""What the journal tells of the runs that have not ended in full. It is remembered between commands, so that each reads only
+what came since."""
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from datamon.errors import Corrupt
+from datamon.lineage.records import RUN_ABANDONED, RUN_CLOSED, RUN_KINDS, Run, combine, run_of
+from datamon.store import layout
+from datamon.store.codec import Record, encode
+from datamon.store.ids import RunId, new_ksuid
+from datamon.store.journal import Cursor
+from datamon.store.opening import Store
+
+_FILE = "unfinished-runs.json"
+_BATCH = 20_000
+_Events = dict[RunId, list[Record]]
+
+
+def marked_runs(store: Store) -> Iterator[RunId]:
+    """The runs that are marked as open, by one listing."""
+    for stored in store.metadata.list(layout.OPEN_RUNS):
+        yield RunId(stored.key.removeprefix(layout.OPEN_RUNS))
+
+
+def unfinished_runs(store: Store) -> dict[RunId, Run]:
+    """Every run that was opened and has not ended, and every one that ended and is still marked as open, as the journal tells
+    of it now. Raises Unavailable, Denied, Corrupt."""
+    cursor, events = _remembered(store)
+    try:
+        cursor, events = _read_on(store, cursor, events)
+    except Corrupt:
+        if not cursor:
+            raise
+        cursor, events = _read_on(store, {}, {})  # what was remembered is of another journal
+    _remember(store, cursor, events)
+    combined = {run: combine(told) for run, told in events.items()}
+    return {run: whole for run, whole in combined.items() if whole is not None}
+
+
+def _read_on(store: Store, cursor: Cursor, events: _Events) -> tuple[Cursor, _Events]:
+    while True:
+        fresh, cursor = store.journal.read(cursor, limit=_BATCH)
+        for event in fresh:
+            if event["kind"] in RUN_KINDS:
+                events.setdefault(run_of(event), []).append(event)
+        # After the reading: a run that ended in what was read and is not marked by now has ended in full.
+        marked = set(marked_runs(store))
+        events = {run: told for run, told in events.items() if run in marked or not _ended(told)}
+        if len(fresh) < _BATCH:
+            return cursor, events
+
+
+def _ended(told: list[Record]) -> bool:
+    return any(event["kind"] in (RUN_CLOSED, RUN_ABANDONED) for event in told)
+
+
+def _remembered(store: Store) -> tuple[Cursor, _Events]:
+    """What the last command on this machine left; nothing when it left nothing that can be used."""
+    if store.state_dir is None:
+        return {}, {}
+    try:
+        record: Any = json.loads((store.state_dir / _FILE).read_bytes())
+        if record["store"] != store.id:
+            return {}, {}
+        return dict(record["cursor"]), {RunId(run): list(told) for run, told in record["events"].items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}, {}
+
+
+def _remember(store: Store, cursor: Cursor, events: _Events) -> None:
+    """Keeps it for the next command, by one rename. A place that takes nothing costs the next command time, no more."""
+    if store.state_dir is None:
+        return
+    content = encode({"store": store.id, "cursor": cursor, "events": events})
+    place = store.state_dir / _FILE
+    fresh = place.with_name(f"{_FILE}.{new_ksuid(store.clock())}")
+    try:
+        store.state_dir.mkdir(parents=True, exist_ok=True)
+        fresh.write_bytes(content)
+        os.replace(fresh, place)
+    except OSError:
+        _forget(fresh)
+
+
+def _forget(place: Path) -> None:
+    try:
+        place.unlink(missing_ok=True)
+    except OSError:
+        return

@@ -1,0 +1,97 @@
+"""What the working tree that a question is asked in says of now: the fingerprints of steps, and the values of their params."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from datamon.errors import Denied
+from datamon.lineage.capture.git import find_root, find_top
+from datamon.lineage.fingerprint import current, is_judged_in_tree
+from datamon.lineage.locate import StepName
+from datamon.lineage.modules import Sources
+from datamon.lineage.params import Unstated, current_value, plain
+from datamon.lineage.records import CodeVersion, Param, ParamValue, RunOpened
+
+
+@dataclass
+class Now:
+    """What is known of now, as `Facts` takes it: fingerprints by run, and texts of values by (run, param). None is gone; what
+    is not known is not there."""
+
+    code: dict[str, str | None] = field(default_factory=dict)
+    params: dict[tuple[str, str], str | None] = field(default_factory=dict)
+
+
+@dataclass
+class WorkingTree:
+    """The working tree that holds `cwd` on the host of that name, as its files are in this reader's life."""
+
+    cwd: Path
+    host: str
+    sources: Sources = field(default_factory=Sources)
+    digests: dict[object, str | None] = field(default_factory=dict)
+    values: dict[object, ParamValue | Unstated] = field(default_factory=dict)
+
+    @cached_property
+    def top(self) -> Path | None:
+        """The top of the git working tree; None when there is none."""
+        return find_top(self.cwd)
+
+    @cached_property
+    def first_commit(self) -> str | None:
+        """The repository's first commit; None when it has none, or is no repository."""
+        return find_root(self.top) if self.top else None
+
+    def root_of(self, run: RunOpened) -> Path | None:
+        """Where the run's code root lies in this tree; None when it is not at hand. It is known by the repository's first commit,
+        and code outside a repository by its host and path."""
+        code = run.code
+        if code.root is not None:
+            return self.top if code.root == self.first_commit else None
+        if code.host_path is None or run.host.name != self.host:
+            return None
+        recorded = Path(code.host_path)
+        return recorded if self.cwd.resolve().is_relative_to(recorded) else None
+
+    def fingerprint(self, code: CodeVersion, root: Path, name: StepName) -> str | None:
+        """The fingerprint of the step now; None when it is not found. Each code version is looked for once."""
+        key = (root, code.method, code.paths, code.function, name)
+        if key not in self.digests:
+            self.digests[key] = current(code, root, name, sources=self.sources)
+        return self.digests[key]
+
+    def value(self, param: Param, code: CodeVersion, root: Path, name: StepName) -> ParamValue | Unstated:
+        """The param's value now. Each source of a value is asked once."""
+        if param.source == "explicit":
+            return Unstated.UNKNOWN
+        where = (param.file,) if param.source == "file" else (code.method, code.paths, code.function, name)
+        key = (root, param.source, param.key or param.name, where)
+        if key not in self.values:
+            self.values[key] = current_value(param, root, code=code, name=name, sources=self.sources)
+        return self.values[key]
+
+
+def look(tree: WorkingTree, runs: Iterable[RunOpened]) -> Now:
+    """What the tree says of each run whose code root is at hand. Files that may not be read say nothing."""
+    now = Now()
+    for run in runs:
+        root = tree.root_of(run)
+        if root is not None:
+            _look_at(tree, root, run, now)
+    return now
+
+
+def _look_at(tree: WorkingTree, root: Path, run: RunOpened, now: Now) -> None:
+    name = StepName(run.pipeline, run.step)
+    try:
+        if is_judged_in_tree(run.code):
+            now.code[run.id] = tree.fingerprint(run.code, root, name)
+        for param in run.params:
+            value = tree.value(param, run.code, root, name)
+            if value is Unstated.GONE:
+                now.params[run.id, param.name] = None
+            elif value is not Unstated.UNKNOWN:
+                now.params[run.id, param.name] = plain(value)
+    except Denied:
+        return
