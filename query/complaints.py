@@ -1,0 +1,49 @@
+"""What the engine says of a statement, in our words and at its place in the statement."""
+
+import re
+
+import duckdb
+
+from datamon.errors import DatamonError, Unavailable
+from datamon.query.compile import Compiled
+from datamon.query.language.faults import fault, hint
+
+_LINE = re.compile(r"^LINE (\d+):", re.MULTILINE)
+_PREFIX = re.compile(r"^[A-Z][A-Za-z ]* Error: ")
+_QUOTED = re.compile(r'"((?:[^"]|"")*)"')
+_KNOWN = (
+    (re.compile(r'Referenced column "(.+?)" not found'), "there is no column {0!r} here"),
+    (re.compile(r'Table "(.+?)" does not have a column named "(.+?)"'), "{0} has no column {1!r}"),
+    (re.compile(r'Referenced table "(.+?)" not found'), "{0!r} names no relation in this FROM"),
+    (re.compile(r"function matches the given name and argument types '(.+?)'"), "the types do not fit: {0}"),
+    (re.compile(r"Values were not provided for the following.*parameters: (.+)"), "no value was given for ${0}"),
+)
+
+
+def complaint(error: duckdb.Error, compiled: Compiled) -> DatamonError:
+    """Our error for one of DuckDB's while it ran `compiled`: Unavailable (`query-stopped`) when a limit stopped it, else Invalid
+    (`bad-statement`)."""
+    message = str(error)
+    if isinstance(error, duckdb.InterruptException | duckdb.OutOfMemoryException):
+        limit = "its time" if isinstance(error, duckdb.InterruptException) else "its memory"
+        return Unavailable(
+            "query-stopped", f"the statement reached {limit} limit and was stopped; narrow it, or add a LIMIT"
+        )
+    found = _LINE.search(message)
+    place = compiled.at_line(int(found.group(1))) if found else compiled.spans[0]
+    return fault(compiled.text, place, _said(message))
+
+
+def _said(message: str) -> str:
+    body = _PREFIX.sub("", message.strip())
+    first = body.splitlines()[0] if body else "the statement cannot be answered"
+    for pattern, words in _KNOWN:
+        if match := pattern.search(first):
+            return words.format(*match.groups()) + _hint(match.groups()[-1], body)
+    return first.split(". You might")[0].rstrip("!. ")
+
+
+def _hint(name: str, body: str) -> str:
+    named = [line for line in body.splitlines() if line.startswith(("Candidate", "Did you mean"))]
+    known = [quoted.replace('""', '"').split(".")[-1] for line in named for quoted in _QUOTED.findall(line)]
+    return hint(name, known) or ("; DESCRIBE lists the columns of a relation" if known else "")

@@ -1,0 +1,202 @@
+"""The facts of staleness: what the index knows, what the store holds, and what the working tree says of now."""
+
+import json
+from collections import defaultdict
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import duckdb
+
+from datamon.errors import Corrupt, NotFound
+from datamon.lineage.facts import (
+    BundleFact,
+    Facts,
+    InputFact,
+    OutputFact,
+    ParamFact,
+    Part,
+    RefFact,
+    RunFact,
+    at_position,
+)
+from datamon.lineage.records import RunOpened, combine
+from datamon.lineage.working_tree import Now, WorkingTree, look
+from datamon.query.gone import without_bytes
+from datamon.query.place import Place
+from datamon.store.ids import ManifestId
+from datamon.store.manifest import part_content, read_manifest
+from datamon.store.opening import Store
+
+Connection = duckdb.DuckDBPyConnection
+Grouped = dict[str, list[tuple[Any, ...]]]
+
+
+def gather_facts(store: Store, connection: Connection, place: Place, *, asked: Collection[str] = ()) -> Facts:
+    """The facts as an index connection and the working tree at `place` have them, for judging what refs hold and the bundles
+    `asked`. Of now (code, params, parts, missing bytes) they say what can matter for these, not more.
+
+    Manifests are read only for inputs that are parts of a bundle, and where a pack is absent. Raises Corrupt, Unavailable.
+    """
+    judged = _judged(connection, asked)
+    now = _now(connection, place, judged.runs)
+    return Facts(
+        runs=tuple(_runs(connection)),
+        bundles=tuple(BundleFact(*row) for row in _all(connection, "SELECT id, repo, content, run FROM bundles")),
+        refs=tuple(_refs(connection)),
+        contents=_contents(store, connection, judged.runs),
+        code_now=now.code,
+        params_now=now.params,
+        missing=_missing(store, connection, judged.bundles),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """What is judged: bundles, and the successful runs that produced their content."""
+
+    bundles: list[str]
+    runs: list[str]
+
+
+def _all(connection: Connection, sql: str, *values: object) -> list[tuple[Any, ...]]:
+    return connection.execute(sql, values or None).fetchall()
+
+
+def _judged(connection: Connection, asked: Collection[str]) -> _Judged:
+    bundles = _all(
+        connection,
+        """SELECT bundle FROM labels UNION SELECT bundle FROM branches UNION SELECT unnest(?::VARCHAR[])""",
+        sorted(asked),
+    )
+    held = [bundle for (bundle,) in bundles]
+    runs = _all(
+        connection,
+        """SELECT DISTINCT o.run FROM outputs o JOIN bundles b ON b.id = o.bundle JOIN runs r ON r.id = o.run
+        WHERE r.status = 'succeeded' AND (b.repo, b.content) IN (
+            SELECT (h.repo, h.content) FROM bundles h WHERE h.id IN (SELECT unnest(?::VARCHAR[])))""",
+        held,
+    )
+    return _Judged(held, [run for (run,) in runs])
+
+
+def _runs(connection: Connection) -> Iterator[RunFact]:
+    inputs = _inputs(connection)
+    outputs = _outputs(connection)
+    params = _grouped(connection, "SELECT run, name, value, source FROM params")
+    for run, pipeline, step, status, started, fingerprint in _all(
+        connection, "SELECT id, pipeline, step, status, epoch_us(started) * 1000, fingerprint FROM runs"
+    ):
+        yield RunFact(
+            id=run,
+            pipeline=pipeline,
+            step=step,
+            status=status,
+            started_ns=started,
+            fingerprint=fingerprint,
+            inputs=tuple(inputs.get(run, ())),
+            outputs=tuple(outputs.get(run, ())),
+            params=tuple(ParamFact(*row) for row in params.get(run, ())),
+        )
+
+
+def _grouped(connection: Connection, sql: str, *values: object) -> Grouped:
+    """Rows by their first column, without it."""
+    rows: Grouped = defaultdict(list)
+    for first, *rest in _all(connection, sql, *values):
+        rows[first].append(tuple(rest))
+    return rows
+
+
+def _inputs(connection: Connection) -> dict[str, list[InputFact]]:
+    """A run's inputs. An input that lacks its repo's name now (its repo is gone) keeps the recorded one."""
+    facts: dict[str, list[InputFact]] = defaultdict(list)
+    for run, role, repo, ref, kind, bundle, path, content in _all(
+        connection, "SELECT run, role, repo, ref, ref_kind, bundle, path, content FROM inputs WHERE how = 'declared'"
+    ):
+        facts[run].append(InputFact(role, repo, ref, kind, bundle, (Part(path, content),)))
+    return facts
+
+
+def _outputs(connection: Connection) -> dict[str, list[OutputFact]]:
+    """What runs put into slots, and the plans of those that put nothing there."""
+    facts: dict[str, list[OutputFact]] = defaultdict(list)
+    rows = _all(
+        connection,
+        """SELECT o.run, o.role, coalesce(r.name, o.repo_name), o.branch, o.bundle, b.position
+        FROM kept.outputs o LEFT JOIN kept.repos r ON r.id = o.repo
+        LEFT JOIN kept.bundles b ON b.repo = o.repo AND b.id = o.bundle""",
+    )
+    for run, role, repo, branch, bundle, position in rows:
+        if bundle is None or position is None:
+            facts[run].append(OutputFact(role, repo, branch))
+        else:
+            facts[run].append(OutputFact(role, repo, branch, bundle, at_position(position)))
+    return facts
+
+
+def _refs(connection: Connection) -> Iterator[RefFact]:
+    for repo, name, bundle, frozen in _all(connection, "SELECT repo, name, bundle, frozen FROM labels"):
+        yield RefFact(repo, name, "label", bundle, frozen)
+    for repo, name, bundle in _all(connection, "SELECT repo, name, bundle FROM branches"):
+        yield RefFact(repo, name, "branch", bundle)
+
+
+def _now(connection: Connection, place: Place, runs: list[str]) -> Now:
+    if place.cwd is None:
+        return Now()
+    return look(WorkingTree(place.cwd, place.host), _opened(connection, runs))
+
+
+def _opened(connection: Connection, runs: list[str]) -> Iterator[RunOpened]:
+    """The opening records of these runs."""
+    told = _grouped(
+        connection,
+        "SELECT run, record FROM kept.journal_events WHERE kind = 'run-opened' AND run IN (SELECT unnest(?::VARCHAR[]))",
+        runs,
+    )
+    for run in sorted(runs):
+        combined = combine(json.loads(record) for (record,) in told.get(run, ()))
+        if combined is not None:
+            yield combined.opened
+
+
+def _contents(store: Store, connection: Connection, runs: list[str]) -> dict[tuple[str, str], str]:
+    """Contents of parts in the bundles that the refs of inputs give now; a part that is not there is not in it."""
+    wanted = _all(
+        connection,
+        """SELECT DISTINCT h.bundle, i.path, b.manifest
+        FROM inputs i
+        JOIN (SELECT repo, name, bundle FROM labels UNION ALL SELECT repo, name, bundle FROM branches) h
+            ON h.repo = i.repo AND h.name = i.ref
+        JOIN bundles b ON b.repo = h.repo AND b.id = h.bundle
+        WHERE i.path <> '' AND i.ref_kind IN ('branch', 'label') AND h.bundle <> i.bundle
+            AND i.run IN (SELECT unnest(?::VARCHAR[]))
+        ORDER BY b.manifest, i.path, h.bundle""",
+        runs,
+    )
+    contents: dict[tuple[str, str], str] = {}
+    for bundle, path, manifest in wanted:
+        found = _part(store, ManifestId(manifest), path)
+        if found is not None:
+            contents[bundle, path] = found
+    return contents
+
+
+def _part(store: Store, manifest: ManifestId, path: str) -> str | None:
+    try:
+        return part_content(store.metadata, read_manifest(store.metadata, manifest), path)
+    except NotFound as error:
+        if error.code == "path-not-found":
+            return None
+        raise Corrupt(
+            "missing-bytes", f"the manifest {manifest} is gone; restore the store from a copy", manifest=manifest
+        ) from error
+
+
+def _missing(store: Store, connection: Connection, bundles: list[str]) -> frozenset[str]:
+    rows = _all(
+        connection, "SELECT id, manifest, deleted FROM bundles WHERE id IN (SELECT unnest(?::VARCHAR[]))", bundles
+    )
+    lacking = without_bytes(store, sorted({manifest for _, manifest, deleted in rows if not deleted}))
+    return frozenset(bundle for bundle, manifest, deleted in rows if deleted or manifest in lacking)

@@ -1,0 +1,131 @@
+"""Lineage as a graph: bundles and runs are its nodes, a run's reads and writes its edges; closures both ways."""
+
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import duckdb
+
+Direction = Literal["upstream", "downstream"]
+NodeKind = Literal["run", "bundle"]
+
+
+class Node(NamedTuple):
+    """A version of something: a run, or a bundle."""
+
+    kind: NodeKind
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """A run's read or write, seen from one of its ends: `node` is the other."""
+
+    node: Node
+    role: str | None
+    how: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """A node of a closure. `depth` is the length of the shortest way to it, counted in runs: a bundle's producer and what that run
+    read have depth 1, the producers of those 2. Seen from a run, its inputs and their producers have depth 1.
+    `via` is the node before it on such a way, and `role` and `how` are of the edge between them."""
+
+    node: Node
+    depth: int
+    via: Node
+    role: str | None
+    how: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """Where a closure ends: at `within` runs (None: nowhere); behind a node for which `stop` holds, which is itself reached;
+    before a node for which `only` does not hold, which is not. The edges in `cut`, as (from, to) on the way, are not walked."""
+
+    within: int | None = None
+    stop: Callable[[Node], bool] = lambda _: False
+    only: Callable[[Node], bool] = lambda _: True
+    cut: frozenset[tuple[Node, Node]] = frozenset()
+
+
+UNBOUNDED = Bounds()
+
+
+class Graph:
+    """Adjacency in both directions, in memory."""
+
+    def __init__(self, edges: Iterable[tuple[NodeKind, str, NodeKind, str, str | None, str]]) -> None:
+        """From rows as those of the relation `edges`; the same row twice is one edge."""
+        self._upstream: dict[Node, list[Edge]] = defaultdict(list)
+        self._downstream: dict[Node, list[Edge]] = defaultdict(list)
+        for kind_from, id_from, kind_to, id_to, role, how in sorted(set(edges), key=_order):
+            source, target = Node(kind_from, id_from), Node(kind_to, id_to)
+            self._upstream[target].append(Edge(source, role, how))
+            self._downstream[source].append(Edge(target, role, how))
+
+    def next_to(self, node: Node, direction: Direction) -> list[Edge]:
+        """The edges that leave `node` in this direction, sorted by the other end; none for a node that is not in the graph."""
+        return self._adjacency(direction).get(node, [])
+
+    def closure(self, starts: Iterable[Node], direction: Direction, bounds: Bounds = UNBOUNDED) -> list[Reached]:
+        """Everything that can be reached from `starts` in this direction, without them, nearest first, then by kind and id.
+
+        Every node comes once, so a cycle ends by itself. Equal ways of one length are decided by the smaller id.
+        """
+        adjacency = self._adjacency(direction)
+        level = sorted(set(starts))
+        seen = set(level)
+        reached: list[Reached] = []
+        hops = 0
+        while level:
+            hops += 1
+            depth = (hops + 1) // 2
+            if bounds.within is not None and depth > bounds.within:
+                break
+            level = [each.node for each in self._next_level(level, adjacency, depth, (seen, reached), bounds)]
+            level = [node for node in level if not bounds.stop(node)]
+        return sorted(reached, key=lambda each: (each.depth, each.node))
+
+    def _next_level(
+        self,
+        level: list[Node],
+        adjacency: Mapping[Node, list[Edge]],
+        depth: int,
+        so_far: tuple[set[Node], list[Reached]],
+        bounds: Bounds,
+    ) -> list[Reached]:
+        seen, reached = so_far
+        found: list[Reached] = []
+        for node in level:
+            for edge in adjacency.get(node, ()):
+                if edge.node not in seen and bounds.only(edge.node) and (node, edge.node) not in bounds.cut:
+                    seen.add(edge.node)
+                    found.append(Reached(edge.node, depth, node, edge.role, edge.how))
+        reached += found
+        return sorted(found, key=lambda each: each.node)
+
+    def _adjacency(self, direction: Direction) -> Mapping[Node, list[Edge]]:
+        return self._upstream if direction == "upstream" else self._downstream
+
+
+def _order(edge: tuple[NodeKind, str, NodeKind, str, str | None, str]) -> tuple[str, ...]:
+    return tuple(part or "" for part in edge)
+
+
+def read_graph(
+    connection: duckdb.DuckDBPyConnection, *, failed: bool = False, system: bool = False, runs: Collection[str] = ()
+) -> Graph:
+    """The graph of the runs that an index knows. Runs that failed or were abandoned are in it only with `failed`, or when `runs`
+    names them; what touches the hidden repo only with `system`."""
+    schema = "with_system" if system else "main"
+    rows = connection.execute(
+        f"""SELECT e.kind_from, e.id_from, e.kind_to, e.id_to, e.role, e.how
+        FROM {schema}.edges e LEFT JOIN {schema}.runs r ON r.id = if(e.kind_from = 'run', e.id_from, e.id_to)
+        WHERE ? OR coalesce(r.status, 'succeeded') NOT IN ('failed', 'abandoned') OR r.id IN (SELECT unnest(?::VARCHAR[]))
+        """,  # noqa: S608
+        [failed, list(runs)],
+    ).fetchall()
+    return Graph(rows)

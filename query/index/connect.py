@@ -1,0 +1,45 @@
+"""Connections to an index file that can read it and do nothing else."""
+
+from pathlib import Path
+
+import duckdb
+
+from datamon.errors import Unavailable
+
+DEFAULT_LIMIT_S = 60.0
+_SEALED: dict[str, str | bool | int | float | list[str]] = {
+    "enable_external_access": "false",
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+    "python_enable_replacements": "false",
+}
+
+
+def open_read_only(path: Path) -> duckdb.DuckDBPyConnection:
+    """A connection that reads the file and reaches no other. The name `path` may go away while it is open.
+    Raises duckdb.Error when the file is no database that this DuckDB reads."""
+    return duckdb.connect(str(path), read_only=True, config=_SEALED)
+
+
+def open_for_building(path: Path) -> duckdb.DuckDBPyConnection:
+    """A connection that writes an unpublished file."""
+    return duckdb.connect(
+        str(path), config={"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
+    )
+
+
+def lock_down(connection: duckdb.DuckDBPyConnection, limit_s: float) -> duckdb.DuckDBPyConnection:
+    """The same connection: each statement stops after `limit_s` seconds, and no statement changes a setting any more.
+    What statements can still make (temporary tables, say) ends with the connection."""
+    connection.execute(f"SET max_execution_time = {max(1, round(limit_s * 1000))}")
+    connection.execute("SET lock_configuration = true")
+    return connection
+
+
+def stopped(limit_s: float) -> Unavailable:
+    """The error for a statement that DuckDB interrupted (duckdb.InterruptException)."""
+    return Unavailable(
+        "query-stopped",
+        f"the query was stopped after {limit_s:g} seconds; narrow it, or allow it more time",
+        limit_s=limit_s,
+    )

@@ -1,0 +1,202 @@
+"""From what the journal and the logs say to the rows of the index. Pure: no order of arrival shows in the rows."""
+
+import shlex
+from collections.abc import Iterable, Mapping
+from itertools import groupby
+
+from datamon.lineage.params import plain
+from datamon.lineage.records import CodeVersion, Run, combine
+from datamon.store.bundle import Bundle, Entry
+from datamon.store.codec import Record
+from datamon.store.ids import RepoId
+
+Row = tuple[object, ...]
+Rows = dict[str, list[Row]]
+"""Rows by the name of the kept table they belong to. Times are microseconds since 1970 in UTC."""
+
+REPO_KINDS = frozenset({"repo-created", "repo-renamed", "repo-deleted"})
+_SHORT_COMMIT = 10
+_SHORT_FINGERPRINT = 12
+
+
+def rows_of_runs(events: Iterable[tuple[str, Record]]) -> tuple[Rows, list[str]]:
+    """The rows of the runs that these journal records speak of, given as (run, record) with each run's records together;
+    and the runs whose records cannot be understood, which get no rows. A run whose opening is not among them has none either."""
+    rows: Rows = {name: [] for name in ("runs", "inputs", "outputs", "params", "metrics")}
+    broken: list[str] = []
+    for name, group in groupby(events, key=lambda pair: pair[0]):
+        try:
+            run = combine(record for _, record in group)
+            derived = _rows_of_run(run) if run else {}
+        except (KeyError, TypeError, ValueError, AttributeError):
+            broken.append(name)  # one bad record must not keep all others from being asked
+            continue
+        for table, several in derived.items():
+            rows[table] += several
+    return rows, broken
+
+
+def _rows_of_run(run: Run) -> Rows:
+    return {
+        "runs": [_run_row(run)],
+        "inputs": [
+            (
+                run.id,
+                each.role,
+                each.repo,
+                each.repo_name,
+                each.ref,
+                each.ref_kind,
+                each.bundle,
+                each.content,
+                each.path,
+                each.how,
+                list(each.changed),
+            )
+            for each in run.inputs
+        ],
+        "outputs": _output_rows(run),
+        "params": [
+            (run.id, each.name, plain(each.value), each.source, each.file, each.key) for each in run.opened.params
+        ],
+        "metrics": [(run.id, metric.name, str(metric.value)) for metric in (run.closed.metrics if run.closed else ())],
+    }
+
+
+def _run_row(run: Run) -> Row:
+    opened, closed, code = run.opened, run.closed, run.opened.code
+    ended_ns = run.ended_ns
+    return (
+        run.id,
+        opened.pipeline,
+        opened.step,
+        run.status,
+        opened.parent,
+        opened.started_ns // 1000,
+        None if ended_ns is None else ended_ns // 1000,
+        None if ended_ns is None else (ended_ns - opened.started_ns) / 1e9,
+        opened.author.name,
+        opened.author.email,
+        opened.host.name,
+        shlex.join(opened.argv),
+        opened.cwd,
+        code_text(code),
+        code.commit,
+        code.dirty,
+        code.remote,
+        code.fingerprint,
+        closed.exit_code if closed else None,
+        closed.signal if closed else None,
+        closed.error if closed else None,
+        opened.environment,
+        opened.how,
+        code.method,
+        code.root,
+        list(code.paths),
+        code.function,
+    )
+
+
+def _output_rows(run: Run) -> list[Row]:
+    """What the run committed, and without bundle what it planned and did not (or has not yet) committed."""
+    closed = [
+        (run.id, each.role, each.repo, each.repo_name, each.branch, each.bundle, each.content) for each in run.outputs
+    ]
+    done = {(each.role, each.repo, each.branch) for each in run.outputs}
+    planned = [each for each in run.opened.outputs if (each.role, each.repo, each.branch) not in done]
+    return [
+        *closed,
+        *((run.id, each.role, each.repo, each.repo_name, each.branch, None, None) for each in planned),
+    ]
+
+
+def code_text(code: CodeVersion) -> str | None:
+    """A code version as a person reads it: a short commit, with `+dirty` when files differed from it; without git the
+    beginning of the fingerprint; None when neither is known.
+
+    >>> code_text(CodeVersion(commit="0123456789abcdef", dirty="77"))
+    '0123456789+dirty'
+    """
+    if code.commit:
+        return code.commit[:_SHORT_COMMIT] + ("+dirty" if code.dirty else "")
+    return code.fingerprint[:_SHORT_FINGERPRINT] if code.fingerprint else None
+
+
+def rows_of_entries(repo: RepoId, entries: Iterable[Entry]) -> Rows:
+    """The rows of entries of a repo's log."""
+    rows: Rows = {"bundles": [], "deletions": [], "ref_history": []}
+    for entry in entries:
+        if entry.bundle:
+            rows["bundles"].append(_bundle_row(repo, entry.number, entry.bundle))
+        rows["deletions"] += [(repo, bundle, entry.number, entry.time_ns // 1000) for bundle in entry.deleted]
+        rows["ref_history"] += _move_rows(repo, entry)
+    return rows
+
+
+def _bundle_row(repo: RepoId, position: int, bundle: Bundle) -> Row:
+    return (
+        bundle.id,
+        repo,
+        position,
+        bundle.content,
+        bundle.manifest,
+        list(bundle.parents),
+        bundle.author.name,
+        bundle.author.email,
+        bundle.time_ns // 1000,
+        bundle.message,
+        bundle.entries,
+        bundle.size_bytes,
+        bundle.run,
+        bundle.role,
+    )
+
+
+def _move_rows(repo: RepoId, entry: Entry) -> list[Row]:
+    run = entry.run or (entry.bundle.run if entry.bundle else None)
+    return [
+        (
+            repo,
+            move.ref,
+            move.ref_kind,
+            entry.number,
+            place,
+            move.old,
+            move.new,
+            move.frozen,
+            entry.author.name,
+            entry.author.email,
+            entry.time_ns // 1000,
+            run,
+        )
+        for place, move in enumerate(entry.moves)
+    ]
+
+
+def rows_of_repos(records: Iterable[Record]) -> list[Row]:
+    """The rows of `repos`, from the entries of the store's log in their order."""
+    repos: dict[str, dict[str, object]] = {}
+    for record in records:
+        if record["kind"] == "repo-created":
+            repos[record["repo"]] = {
+                "name": record["name"],
+                "description": record["description"],
+                "author": record["author"]["name"],
+                "email": record["author"]["email"],
+                "created": record["time"] // 1000,
+                "deleted": None,
+            }
+        elif record["kind"] == "repo-renamed" and record["repo"] in repos:
+            repos[record["repo"]]["name"] = record["name"]
+        elif record["kind"] == "repo-deleted" and record["repo"] in repos:
+            repos[record["repo"]]["deleted"] = record["time"] // 1000
+    return [(identity, *fields.values()) for identity, fields in repos.items()]
+
+
+def rows_of_environment(digest: str, record: Mapping[str, object]) -> list[Row]:
+    """The rows of `packages` that an environment record gives; the interpreter is one of them, as `python`."""
+    packages = record.get("packages")
+    versions: dict[str, object] = {"python": record["python"]} if record.get("python") else {}
+    if isinstance(packages, dict):
+        versions |= packages
+    return [(digest, name, version) for name, version in sorted(versions.items())]

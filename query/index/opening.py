@@ -1,0 +1,131 @@
+"""Opening an index, and keeping it level with its store."""
+
+import contextlib
+import shutil
+import tempfile
+import weakref
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+
+from datamon.errors import Denied, Unavailable
+from datamon.query.index.connect import DEFAULT_LIMIT_S, lock_down, open_for_building, open_read_only
+from datamon.query.index.publish import Generations
+from datamon.query.index.refresh import apply, make_empty, read_position
+from datamon.query.index.tail import BEGINNING, Position, Tail, read_tail
+from datamon.store.opening import Store
+
+Connection = duckdb.DuckDBPyConnection
+
+
+def open_index(store: Store, *, index_dir: Path | None = None) -> "Index":
+    """The index of `store`, kept below `index_dir` (None: in a temporary directory, for as long as the Index lives).
+    Nothing is read yet. Raises Denied, Unavailable when the directory cannot be made."""
+    if index_dir is not None:
+        return Index(store, index_dir / store.id)
+    directory = Path(tempfile.mkdtemp(prefix="datamon-index-"))
+    index = Index(store, directory)
+    weakref.finalize(index, shutil.rmtree, directory, ignore_errors=True)
+    return index
+
+
+class Index:
+    """A store's index. Any number of processes and threads may use one directory at once."""
+
+    def __init__(self, store: Store, directory: Path) -> None:
+        self._store = store
+        self._directory = directory
+        with self._writing():
+            self._generations = Generations(directory)
+
+    def connect(self, *, limit_s: float = DEFAULT_LIMIT_S) -> Connection:
+        """A locked-down connection to the relations, with every record that was durable in the store before this call. It sees
+        that one state until it is closed. Each statement may take `limit_s` seconds. Never waits for another process.
+
+        Raises Denied, Unavailable when the index cannot be written or the store cannot be read, Corrupt when a log is damaged.
+        """
+        return lock_down(self._fresh(), limit_s)
+
+    def refresh(self) -> None:
+        """The published generation has every record that was durable before this call, unless another process publishes just
+        now. Raises as `connect`."""
+        self._fresh().close()
+
+    def rebuild(self) -> None:
+        """The published generation is made from the store alone, from its beginning, whatever the directory held. Waits for a
+        refresh that is under way elsewhere. Raises as `connect`."""
+        with self._writing(), self._generations.lock(wait=True):
+            built = self._generations.private("building")
+            self._build(built, None, self._whole())
+            self._generations.publish(built)
+
+    def _fresh(self) -> Connection:
+        with self._writing(), self._generations.held() as found:
+            if found is None:
+                return self._advanced(None, None, self._whole())
+            number, path = found
+            with contextlib.ExitStack() as unless_kept:
+                opened = self._opened(path, unless_kept)
+                tail = read_tail(self._store, opened[1]) if opened else None
+                if opened and tail and not tail.news:
+                    unless_kept.pop_all()
+                    return opened[0]
+            if tail is not None:
+                with contextlib.suppress(duckdb.Error):  # damaged where it was not read yet: the store knows everything
+                    return self._advanced(number, path, tail)
+            return self._advanced(number, None, self._whole())
+
+    def _opened(self, path: Path, closing: contextlib.ExitStack) -> tuple[Connection, Position] | None:
+        """A connection to this file and how far it has read; None when it is damaged, or of another schema or DuckDB."""
+        try:
+            connection = closing.enter_context(open_read_only(path))
+            position = read_position(connection, self._store.id)
+        except (duckdb.Error, ValueError, KeyError):
+            return None
+        return None if position is None else (connection, position)
+
+    def _whole(self) -> Tail:
+        tail = read_tail(self._store, BEGINNING)
+        assert tail is not None, "every journal can be read from its beginning"
+        return tail
+
+    def _advanced(self, number: int | None, base: Path | None, tail: Tail) -> Connection:
+        """A connection to `base` (None: nothing) with `tail` applied, which becomes the next generation if it can."""
+        with self._generations.lock() as locked, contextlib.ExitStack() as leaving:
+            publishing = locked and self._generations.current() == number
+            built = self._generations.private("building" if publishing else "reading")
+            leaving.callback(built.unlink, missing_ok=True)
+            self._build(built, base, tail)
+            if not publishing:
+                return open_read_only(built)
+            reading = self._generations.private("reading")
+            leaving.callback(reading.unlink, missing_ok=True)
+            self._generations.share(built, reading)
+            self._generations.publish(built)
+            return open_read_only(reading)
+
+    def _build(self, path: Path, base: Path | None, tail: Tail) -> None:
+        if base is not None:
+            shutil.copyfile(base, path)
+        with open_for_building(path) as connection:
+            if base is None:
+                make_empty(connection, self._store)
+            apply(connection, tail)
+            connection.execute("CHECKPOINT")
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Failures to write the index as errors of ours."""
+        try:
+            yield
+        except PermissionError as error:
+            raise Denied(
+                "unwritable",
+                f"the index at {self._directory} cannot be written ({error.strerror}); name another place for it",
+            ) from error
+        except (OSError, duckdb.IOException) as error:
+            raise Unavailable(
+                "index-unwritable",
+                f"the index at {self._directory} cannot be written ({error}); make room, or name another place",
+            ) from error

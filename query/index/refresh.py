@@ -1,0 +1,166 @@
+"""Applying a tail to an index file: raw rows first, then the rows derived from whatever they touch."""
+
+import json
+
+import duckdb
+
+from datamon.query.index import derive
+from datamon.query.index.derive import Row
+from datamon.query.index.schema import (
+    BUNDLES,
+    DELETIONS,
+    ENVIRONMENTS,
+    JOURNAL_EVENTS,
+    LOG_ENTRIES,
+    OF_A_RUN,
+    PACKAGES,
+    REF_HISTORY,
+    REFS,
+    REPOS,
+    STATE,
+    WANTED,
+    WATCH,
+    statements,
+    version,
+)
+from datamon.query.index.tables import delete, insert, replace_all
+from datamon.query.index.tail import LogName, Position, Tail
+from datamon.store.bundle import Entry
+from datamon.store.codec import Record, encode
+from datamon.store.ids import RepoId
+from datamon.store.names import RUNS_REPO
+from datamon.store.opening import Store
+
+Connection = duckdb.DuckDBPyConnection
+_STORE_LOG = ""
+
+
+def make_empty(connection: Connection, store: Store) -> None:
+    """The database is an index of this store that has read nothing."""
+    for statement in statements():
+        connection.execute(statement)
+    insert(connection, STATE, [("schema", version()), ("store", store.id), ("cursor", "{}"), ("broken", "[]")])
+    hidden = (store.id, RUNS_REPO, "code and streams of runs", None, None, store.created_ns // 1000, None)
+    insert(connection, REPOS, [hidden])
+
+
+def read_position(connection: Connection, store_id: str) -> Position | None:
+    """How far the index has read; None when it is not an index of this store in this schema. Raises duckdb.Error when the file
+    is damaged."""
+    state = dict(connection.execute("SELECT name, value FROM kept.state").fetchall())
+    if state.get("schema") != version() or state.get("store") != store_id:
+        return None
+    tips = connection.execute("SELECT repo, max(number) FROM kept.log_entries GROUP BY repo").fetchall()
+    watch = connection.execute("SELECT repo, number FROM kept.watch").fetchall()
+    environments = connection.execute("SELECT environment FROM kept.environments").fetchall()
+    wanted = connection.execute("SELECT environment FROM kept.wanted").fetchall()
+    return Position(
+        cursor=json.loads(state["cursor"]),
+        tips={_log_name(repo): number for repo, number in tips},
+        watch=frozenset((_log_name(repo), number) for repo, number in watch),
+        environments=frozenset(environment for (environment,) in environments),
+        wanted=frozenset(environment for (environment,) in wanted),
+    )
+
+
+def apply(connection: Connection, tail: Tail) -> None:
+    """The index has everything of `tail` and stands where it ends, all of it or nothing."""
+    connection.begin()
+    _apply_events(connection, tail.events)
+    _apply_entries(connection, tail.entries)
+    _apply_environments(connection, tail.environments)
+    _keep_position(connection, tail.after)
+    connection.commit()
+
+
+def _log_name(repo: str) -> LogName:
+    return None if repo == _STORE_LOG else RepoId(repo)
+
+
+def _text(record: Record) -> str:
+    return encode(record).decode()
+
+
+def _apply_events(connection: Connection, events: list[Record]) -> None:
+    rows = {event["event"]: (event["event"], _run_of(event), event["kind"], _text(event)) for event in events}
+    known = connection.execute("SELECT event FROM kept.journal_events WHERE event IN (SELECT unnest(?))", [list(rows)])
+    for (event,) in known.fetchall():
+        del rows[event]
+    insert(connection, JOURNAL_EVENTS, list(rows.values()))
+    _derive_runs(connection, sorted({run for _, run, _, _ in rows.values()}))
+
+
+def _run_of(event: Record) -> str:
+    run = event.get("run")
+    return str(run["id"] if isinstance(run, dict) else run)
+
+
+def _derive_runs(connection: Connection, runs: list[str]) -> None:
+    if not runs:
+        return
+    for table in OF_A_RUN:
+        delete(connection, table, "id" if table.name == "runs" else "run", runs)
+    told = connection.execute(
+        "SELECT run, record FROM kept.journal_events WHERE run IN (SELECT unnest(?)) ORDER BY run, event", [runs]
+    )
+    rows, broken = derive.rows_of_runs((run, json.loads(record)) for run, record in told.fetchall())
+    for table in OF_A_RUN:
+        insert(connection, table, rows[table.name])
+    _keep_broken(connection, set(runs), broken)
+
+
+def _keep_broken(connection: Connection, derived: set[str], broken: list[str]) -> None:
+    (before,) = connection.execute("SELECT value FROM kept.state WHERE name = 'broken'").fetchall()
+    now = sorted((set(json.loads(before[0])) - derived) | set(broken))
+    connection.execute("UPDATE kept.state SET value = ? WHERE name = 'broken'", [json.dumps(now)])
+
+
+def _apply_entries(connection: Connection, entries: dict[LogName, list[Entry]]) -> None:
+    raw: list[Row] = []
+    derived: derive.Rows = {"bundles": [], "deletions": [], "ref_history": []}
+    for log, several in entries.items():
+        raw += [(log or _STORE_LOG, each.number, each.kind, _text(each.record)) for each in several]
+        if log is not None:
+            for name, rows in derive.rows_of_entries(log, several).items():
+                derived[name] += rows
+    insert(connection, LOG_ENTRIES, raw)
+    for table in (BUNDLES, DELETIONS, REF_HISTORY):
+        insert(connection, table, derived[table.name])
+    _derive_refs(connection, sorted({str(row[0]) for row in derived["ref_history"]}))
+    if None in entries:
+        _derive_repos(connection)
+
+
+def _derive_refs(connection: Connection, repos: list[str]) -> None:
+    delete(connection, REFS, "repo", repos)
+    connection.execute(
+        """INSERT INTO kept.refs FROM (
+            FROM kept.ref_history WHERE repo IN (SELECT unnest(?))
+            QUALIFY row_number() OVER (PARTITION BY repo, ref ORDER BY position DESC, place DESC) = 1
+        ) WHERE new IS NOT NULL""",
+        [repos],
+    )
+
+
+def _derive_repos(connection: Connection) -> None:
+    told = connection.execute(
+        "SELECT record FROM kept.log_entries WHERE repo = ? AND kind IN (SELECT unnest(?)) ORDER BY number",
+        [_STORE_LOG, sorted(derive.REPO_KINDS)],
+    )
+    rows = derive.rows_of_repos(json.loads(record) for (record,) in told.fetchall())
+    connection.execute("DELETE FROM kept.repos WHERE name <> ?", [RUNS_REPO])
+    insert(connection, REPOS, rows)
+
+
+def _apply_environments(connection: Connection, environments: dict[str, Record]) -> None:
+    insert(connection, ENVIRONMENTS, [(digest, _text(record)) for digest, record in environments.items()])
+    rows = [row for digest, record in environments.items() for row in derive.rows_of_environment(digest, record)]
+    insert(connection, PACKAGES, rows)
+
+
+def _keep_position(connection: Connection, position: Position) -> None:
+    connection.execute(
+        "UPDATE kept.state SET value = ? WHERE name = 'cursor'", [json.dumps(position.cursor, sort_keys=True)]
+    )
+    replace_all(connection, WATCH, sorted((log or _STORE_LOG, number) for log, number in position.watch))
+    replace_all(connection, WANTED, [(digest,) for digest in sorted(position.wanted)])

@@ -1,0 +1,1 @@
+"""The language: what a person types, taken apart into SELECT text, lineage sources and questions."""

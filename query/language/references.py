@@ -1,0 +1,121 @@
+"""From a reference as typed to the one immutable thing that it means now."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import duckdb
+
+from datamon.errors import DatamonError, NotFound
+from datamon.query.language.faults import fault, hint, pointing
+from datamon.query.language.statement import Ref
+from datamon.query.values import Params, text_of
+from datamon.store.bundle import Bundle
+from datamon.store.ids import is_ksuid
+from datamon.store.manifest import part_content, read_manifest
+from datamon.store.names import DEFAULT_BRANCH
+from datamon.store.opening import Store
+from datamon.store.repos import find_repo
+from datamon.store.resolve import find_by_part, parse_reference, resolve
+
+DEFAULT_PIPELINE = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a reference means: a bundle, or the part of it at `path`, or a run. `content` is that of the part.
+    `held_by` is the ref (`repo@name`) through which a bundle was named, None for an id. `note` says it to a person."""
+
+    kind: Literal["bundle", "run"]
+    id: str
+    note: str
+    repo: str = ""
+    path: str = ""
+    content: str = ""
+    held_by: str | None = None
+
+
+def is_of_run(ref: Ref) -> bool:
+    """Whether the reference means a run, which the index knows; bundles are looked up in the store itself."""
+    return ref.form in ("run", "step")
+
+
+def bundle_target(store: Store, text: str, ref: Ref, params: Params, *, deleted: bool = False) -> Target:
+    """The bundle or part that a plain, bundle or file reference means at this moment; with `deleted` also one that was deleted,
+    by its id. Raises what `resolve` raises, and NotFound (`path-not-found`), pointing at the reference."""
+    typed = text_of(text, ref.value, params)
+    if is_ksuid(typed):
+        said = f"an id alone names no repo; write 'REPO@{typed}' for a bundle, run '{typed}' for a run"
+        raise fault(text, ref.span, said, code="bad-reference")
+    try:
+        return _bundle_target(store, ref, typed, deleted)
+    except DatamonError as error:
+        if "line" in error.facts:
+            raise
+        raise pointing(error, text, ref.span) from error
+
+
+def _bundle_target(store: Store, ref: Ref, typed: str, deleted: bool) -> Target:
+    parsed = parse_reference(typed)
+    if ref.form == "file" and not parsed.path:
+        raise NotFound("path-not-found", f"{typed!r} names no file; write 'REPO@REF:PATH'", path="")
+    if ref.form == "bundle" and parsed.path:
+        raise NotFound(
+            "path-not-found", f"{typed!r} names a file in a bundle; leave out the path, or the word bundle", path=""
+        )
+    try:
+        found = resolve(store, parsed)
+        repo, bundle, path = found.repo.name, found.bundle, found.path
+        held_by = f"{repo}@{found.ref}" if found.ref and found.ref_kind in ("branch", "label") else None
+        said = f" ({found.note})" if found.note else ""
+    except NotFound:
+        gone = _deleted_bundle(store, parsed.repo, parsed.ref) if deleted else None
+        if gone is None:
+            raise
+        repo, bundle, path, held_by, said = parsed.repo, gone, parsed.path, None, " (deleted)"
+    content = (
+        part_content(store.metadata, read_manifest(store.metadata, bundle.manifest), path) if path else bundle.content
+    )
+    what = f"{path!r} in bundle {bundle.id}" if path else f"bundle {bundle.id}"
+    return Target("bundle", bundle.id, f"{typed!r} is {what}{said}", repo, path, content, held_by)
+
+
+def _deleted_bundle(store: Store, repo_name: str, ref: str | None) -> Bundle | None:
+    state = store.logs.repo(find_repo(store, repo_name).id)
+    if ref is None or ref == DEFAULT_BRANCH:
+        return None
+    try:
+        return state.bundles[find_by_part(ref, state.deleted)]  # type: ignore[index]
+    except NotFound:
+        return None
+
+
+def run_target(connection: duckdb.DuckDBPyConnection, text: str, ref: Ref, params: Params) -> Target:
+    """The run that a run or step reference means: by its id or part of it; of a step its newest successful run, else its newest.
+    Raises NotFound (`run-not-found`), Invalid (`ambiguous-id`, `bad-reference`), pointing at the reference."""
+    typed = text_of(text, ref.value, params)
+    try:
+        run = _run_of_step(connection, typed) if ref.form == "step" else _run_by_id(connection, typed)
+    except DatamonError as error:
+        raise pointing(error, text, ref.span) from error
+    return Target("run", run, f"{ref.form} {typed!r} is run {run}")
+
+
+def _run_by_id(connection: duckdb.DuckDBPyConnection, typed: str) -> str:
+    rows = connection.execute("SELECT id FROM runs WHERE starts_with(id, $id) OR ends_with(id, $id)", {"id": typed})
+    return find_by_part(typed, [identity for (identity,) in rows.fetchall()], kind="run")
+
+
+def _run_of_step(connection: duckdb.DuckDBPyConnection, typed: str) -> str:
+    pipeline, slash, step = typed.rpartition("/")
+    rows = connection.execute(
+        """SELECT id FROM runs WHERE pipeline = $pipeline AND step = $step
+        ORDER BY status = 'succeeded' DESC, started DESC, id DESC LIMIT 1""",
+        {"pipeline": pipeline if slash else DEFAULT_PIPELINE, "step": step},
+    ).fetchall()
+    if rows:
+        return str(rows[0][0])
+    known = connection.execute("SELECT DISTINCT pipeline || '/' || step FROM runs").fetchall()
+    near = hint(typed if slash else f"{DEFAULT_PIPELINE}/{typed}", [name for (name,) in known])
+    raise NotFound(
+        "run-not-found", f"no run of a step {typed!r} is recorded{near or '; FROM steps lists them'}", step=typed
+    )

@@ -1,0 +1,322 @@
+"""What there is to read: every relation and source with its columns, their types, and what they mean."""
+
+from dataclasses import dataclass
+
+from datamon.query.answer import Answer
+from datamon.query.language.faults import fault, hint
+from datamon.query.language.statement import Describe
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column. Times are in UTC; a content is 64 hexadecimal digits."""
+
+    name: str
+    type: str
+    meaning: str
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """A relation, or a source (which is read by its own words, and not by `name`)."""
+
+    name: str
+    meaning: str
+    columns: tuple[Column, ...]
+
+
+def _relation(name: str, meaning: str, columns: str) -> Relation:
+    """From lines of `name TYPE meaning`."""
+    parts = (line.split(None, 2) for line in columns.strip().splitlines())
+    return Relation(name, meaning, tuple(Column(each[0], each[1], each[2]) for each in parts))
+
+
+_RELATIONS = (
+    _relation(
+        "repos",
+        "named data sets",
+        """
+        id VARCHAR the repo's KSUID
+        name VARCHAR its name now
+        description VARCHAR what was said of it when it was made
+        author VARCHAR who made it
+        email VARCHAR their address
+        created TIMESTAMP when it was made
+        deleted TIMESTAMP when it was deleted; NULL while it is there
+        """,
+    ),
+    _relation(
+        "bundles",
+        "a repo's file tree at one moment; immutable",
+        """
+        id VARCHAR the bundle's KSUID
+        repo VARCHAR the name of its repo
+        position BIGINT the number of its entry in the repo's log: the order of bundles in a repo
+        content VARCHAR hash of paths, kinds, executable bits, link targets and bytes; what staleness compares
+        manifest VARCHAR hash of everything, modes and times too
+        parents VARCHAR[] the bundles it follows
+        author VARCHAR who committed it
+        email VARCHAR their address
+        time TIMESTAMP when it was committed
+        message VARCHAR what they said of it
+        entries BIGINT how many files, directories and links it has
+        bytes BIGINT the sum of its files' sizes
+        run VARCHAR the run that wrote it; NULL for an upload
+        role VARCHAR which output of that run it is
+        deleted BOOLEAN whether it was deleted since
+        """,
+    ),
+    _relation(
+        "labels",
+        "the labels as they stand now",
+        """
+        repo VARCHAR the name of the repo
+        name VARCHAR the label
+        bundle VARCHAR what it points at
+        content VARCHAR that bundle's content
+        frozen BOOLEAN whether it never moves again
+        author VARCHAR who moved it last
+        time TIMESTAMP when
+        """,
+    ),
+    _relation(
+        "branches",
+        "the branches as they stand now",
+        """
+        repo VARCHAR the name of the repo
+        name VARCHAR the branch
+        bundle VARCHAR its head
+        content VARCHAR that bundle's content
+        author VARCHAR who moved it last
+        time TIMESTAMP when
+        """,
+    ),
+    _relation(
+        "ref_history",
+        "every move of every label and branch",
+        """
+        repo VARCHAR the name of the repo
+        ref VARCHAR the label or branch
+        kind VARCHAR label or branch
+        position BIGINT the number of the entry in the repo's log that moved it
+        old VARCHAR what it pointed at before; NULL when it was made
+        new VARCHAR what it points at since; NULL when it was deleted
+        frozen BOOLEAN whether the move froze it
+        author VARCHAR who moved it
+        email VARCHAR their address
+        time TIMESTAMP when
+        run VARCHAR the run whose end moved it; NULL when a person did
+        """,
+    ),
+    _relation(
+        "files",
+        "the entries of all bundles that were not deleted; read only when a statement names it",
+        """
+        repo VARCHAR the name of the repo
+        bundle VARCHAR the bundle
+        path VARCHAR the path inside it
+        kind VARCHAR file, dir, symlink or external
+        size BIGINT bytes of a file, else 0
+        content VARCHAR hash of its bytes; of a link, of its target
+        executable BOOLEAN the owner's execute bit
+        mode INTEGER the 12 permission bits
+        mtime TIMESTAMP when it was modified last
+        target VARCHAR what a link points at
+        """,
+    ),
+    _relation(
+        "runs",
+        "recorded executions",
+        """
+        id VARCHAR the run's KSUID
+        pipeline VARCHAR the pipeline it belongs to
+        step VARCHAR what it is an execution of
+        status VARCHAR running, succeeded, failed or abandoned
+        parent VARCHAR the run that started it
+        started TIMESTAMP when it began
+        ended TIMESTAMP when it ended; NULL while it runs
+        duration_s DOUBLE seconds between the two
+        author VARCHAR who ran it
+        email VARCHAR their address
+        host VARCHAR the machine
+        command VARCHAR the command line, quoted for a shell
+        cwd VARCHAR the working directory, relative to the code root or absolute
+        code VARCHAR the code version: a short commit, +dirty where files differed, or a fingerprint's beginning
+        git_commit VARCHAR the whole commit
+        dirty VARCHAR hash of what differed from the commit; NULL when nothing did
+        remote VARCHAR where the code was cloned from
+        fingerprint VARCHAR hash of the step's code, blind to comments and layout
+        exit_code BIGINT what the command ended with
+        signal VARCHAR what killed it
+        error VARCHAR the exception that ended it
+        environment VARCHAR hash of Python, packages and variables
+        how VARCHAR command, decorator or context
+        """,
+    ),
+    _relation(
+        "steps",
+        "what runs are executions of",
+        """
+        pipeline VARCHAR the pipeline
+        step VARCHAR the step
+        runs BIGINT how often it ran
+        succeeded BIGINT how often it succeeded
+        failed BIGINT how often it failed
+        last_run VARCHAR the run that began last
+        last_status VARCHAR how that ended
+        last_started TIMESTAMP when it began
+        """,
+    ),
+    _relation(
+        "inputs",
+        "what runs read",
+        """
+        run VARCHAR the run
+        role VARCHAR the name of the input in the run
+        repo VARCHAR the name of the repo
+        ref VARCHAR the label or branch it was resolved through; NULL for an id
+        ref_kind VARCHAR branch, label, ancestor or id
+        bundle VARCHAR what was read
+        content VARCHAR the content of the part that was read
+        path VARCHAR that part's path; empty for the whole bundle
+        how VARCHAR declared or observed
+        changed VARCHAR[] paths that the run itself altered
+        """,
+    ),
+    _relation(
+        "outputs",
+        "what runs wrote",
+        """
+        run VARCHAR the run
+        role VARCHAR the name of the output in the run
+        repo VARCHAR the name of the repo
+        branch VARCHAR the branch it was meant for
+        bundle VARCHAR what was written
+        content VARCHAR that bundle's content
+        """,
+    ),
+    _relation(
+        "params",
+        "the values that runs were given",
+        """
+        run VARCHAR the run
+        name VARCHAR the parameter
+        value VARCHAR its value: a text as it is, anything else as JSON
+        source VARCHAR explicit, file or default
+        file VARCHAR the file it came from, relative to the code root
+        key VARCHAR its dotted name in that file
+        """,
+    ),
+    _relation(
+        "metrics",
+        "what runs measured",
+        """
+        run VARCHAR the run
+        name VARCHAR the metric
+        value DOUBLE its value
+        """,
+    ),
+    _relation(
+        "env",
+        "the packages that runs had",
+        """
+        run VARCHAR the run
+        name VARCHAR the package; python is the interpreter
+        version VARCHAR its version
+        """,
+    ),
+    _relation(
+        "code",
+        "how each run's code was identified",
+        """
+        run VARCHAR the run
+        method VARCHAR function, script, paths, cell or none
+        git_commit VARCHAR the commit
+        dirty VARCHAR hash of what differed from it; NULL when nothing did
+        fingerprint VARCHAR hash of the code, blind to comments and layout
+        root VARCHAR the git repository's first commit
+        paths VARCHAR[] the files that were looked at
+        function VARCHAR the function, where it was one
+        """,
+    ),
+    _relation(
+        "edges",
+        "the graph: what runs read and wrote, in the direction of the data",
+        """
+        kind_from VARCHAR bundle or run
+        id_from VARCHAR where the edge begins
+        kind_to VARCHAR run or bundle
+        id_to VARCHAR where it ends
+        role VARCHAR the name of the input or output
+        how VARCHAR declared or observed
+        """,
+    ),
+)
+_CLOSURE = """
+        kind VARCHAR bundle or run
+        id VARCHAR its KSUID
+        name VARCHAR repo@ref or repo@id of a bundle, pipeline/step of a run
+        repo VARCHAR the repo of a bundle
+        ref VARCHAR a label or else a branch that points at the bundle now
+        depth BIGINT how many runs away: the run that wrote a bundle and what that run read have 1
+        how VARCHAR declared or observed: how the edge to it is known
+        via_id VARCHAR the node before it on a shortest way
+        truncated BOOLEAN set on the last row when more were cut off
+        """
+_SOURCES = (
+    _relation("upstream", "UPSTREAM OF ref: everything it came from", _CLOSURE),
+    _relation("downstream", "DOWNSTREAM OF ref: everything it went into", _CLOSURE),
+    _relation(
+        "stale",
+        "STALE [OF ref]: a row for each stale output and cause",
+        """
+        output VARCHAR the stale bundle
+        ref VARCHAR the reference that holds it
+        cause VARCHAR input, code, param, upstream, superseded or missing
+        subject VARCHAR what changed: a reference, a step, a parameter, a bundle
+        old VARCHAR what the run had
+        new VARCHAR what there is now; NULL when it is gone
+        via VARCHAR the input on the way to what changed
+        distance BIGINT how many hops away that is; 0 for causes of its own
+        last_status VARCHAR how the step's last started run ended
+        """,
+    ),
+    _relation(
+        "produced",
+        "WHAT PRODUCED ref: the runs that wrote that content, the producer first",
+        """
+        run VARCHAR the run
+        pipeline VARCHAR its pipeline
+        step VARCHAR its step
+        status VARCHAR how it ended
+        started TIMESTAMP when it began
+        ended TIMESTAMP when it ended
+        author VARCHAR who ran it
+        code VARCHAR the code version
+        repo VARCHAR the repo it wrote to
+        bundle VARCHAR what it wrote
+        content VARCHAR the content that was asked for
+        role VARCHAR the name of the output in the run
+        """,
+    ),
+)
+RELATIONS = {relation.name: relation for relation in _RELATIONS}
+"""The relations that a SELECT may name."""
+SOURCES = {source.name: source for source in _SOURCES}
+"""The sources, which DESCRIBE knows by one word."""
+
+
+def list_relations() -> Answer:
+    """What SHOW RELATIONS answers."""
+    rows = [(each.name, each.meaning, [column.name for column in each.columns]) for each in (*_RELATIONS, *_SOURCES)]
+    return Answer(("name", "meaning", "columns"), ("VARCHAR", "VARCHAR", "VARCHAR[]"), rows)
+
+
+def describe(asked: Describe) -> Answer:
+    """What DESCRIBE answers. Raises Invalid (`bad-statement`) for a name that nothing has."""
+    known = {**RELATIONS, **SOURCES}
+    if asked.name not in known:
+        said = f"there is no relation {asked.name!r}{hint(asked.name, known) or '; SHOW RELATIONS lists them'}"
+        raise fault(asked.text, asked.span, said, relation=asked.name)
+    rows = [(column.name, column.type, column.meaning) for column in known[asked.name].columns]
+    return Answer(("column", "type", "meaning"), ("VARCHAR", "VARCHAR", "VARCHAR"), rows)

@@ -1,0 +1,1 @@
+"""What tests of the query layer, and of those above it, share."""
