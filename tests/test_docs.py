@@ -46,7 +46,7 @@ def settled(output: str) -> str:
 @pytest.fixture
 def desk(tmp_path: Path) -> Path:
     """A folder with the example's scripts and raw data, and a home that holds nothing."""
-    for script in (ROOT / "examples" / "karate").glob("*.py"):
+    for script in (ROOT / "examples" / "karate").iterdir():
         shutil.copy(script, tmp_path)
     subprocess.run([sys.executable, "fetch.py", "raw"], cwd=tmp_path, check=True)
     (tmp_path / "home").mkdir()

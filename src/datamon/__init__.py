@@ -71,13 +71,15 @@ def upload(
     return keep(open_session().store, UploadRequest(repo, Path(path), message, branch, label))
 
 
-def __getattr__(name: str) -> object:
-    """`step` and `run`, made when they are first named. They are functions of their own, not wrapped here, since `run` knows
-    the code of its block by its caller."""
-    if name not in ("step", "run"):
-        raise AttributeError(f"module 'datamon' has no attribute {name!r}")
-    from datamon.cli.session import recorded_run, recorded_step
+if not TYPE_CHECKING:
 
-    globals().update(step=recorded_step(), run=recorded_run())
-    made: object = globals()[name]
-    return made
+    def __getattr__(name: str) -> object:
+        """`step` and `run`, made when they are first named. They are functions of their own, not wrapped here, since `run` knows
+        the code of its block by its caller."""
+        if name not in ("step", "run"):
+            raise AttributeError(f"module 'datamon' has no attribute {name!r}")
+        from datamon.cli.session import recorded_run, recorded_step
+
+        globals().update(step=recorded_step(), run=recorded_run())
+        made: object = globals()[name]
+        return made

@@ -1,6 +1,7 @@
 """Download: what went in comes out byte for byte, verified, and a failure leaves nothing behind."""
 
 import os
+import resource
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from datamon.errors import Conflict, Corrupt, Denied, Invalid, NotFound
+from datamon.errors import Conflict, Corrupt, Denied, Invalid, NotFound, Unavailable
 from datamon.store import layout
 from datamon.store.bundle import Bundle
 from datamon.store.download import download, download_file
@@ -58,7 +59,7 @@ def test_an_odd_tree_comes_back_byte_for_byte(kind: str, request: pytest.Fixture
     store: Store = request.getfixturevalue(kind)
     source = make_odd_tree(tmp_path / "source")
     destination = tmp_path / "not" / "there yet"
-    assert download(store, upload_tree(store, source), destination) == 12
+    assert download(store, upload_tree(store, source), destination) == 13
     assert snapshot(destination) == snapshot(source)
 
 
@@ -217,6 +218,22 @@ def test_an_interrupt_at_any_moment_leaves_no_half_file(store: Store, tmp_path: 
     with pytest.raises(KeyboardInterrupt):
         download(store, bundle, tmp_path / "new" / "out", progress=Interrupting(number))
     assert not (tmp_path / "new").exists()
+
+
+def test_no_room_is_said_with_the_file_and_nothing_is_left(store: Store, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a").write_text("fits")
+    (tmp_path / "in" / "big.bin").write_bytes(random_bytes("big", 900_000))
+    bundle = upload_tree(store, tmp_path / "in")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, limits[1]))
+    try:
+        with pytest.raises(Unavailable, match=r"big\.bin") as caught:
+            download(store, bundle, tmp_path / "out")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert caught.value.code == "disk-full"
+    assert not (tmp_path / "out").exists()
 
 
 def test_what_was_in_the_way_of_a_failed_download_is_not_removed(store: Store, bundle: Bundle, tmp_path: Path) -> None:

@@ -239,6 +239,20 @@ def test_an_interrupt_leaves_nothing_to_be_seen(store: Store, repo: str, source:
     assert nothing_is_committed(store, repo)
 
 
+def test_an_interrupted_upload_does_not_become_the_latest(store: Store, repo: str, source: Path) -> None:
+    first = upload(store, UploadRequest(repo, source, "first", label="latest"))
+    write_files(source, {"new.csv": "5"})
+
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        upload(store, UploadRequest(repo, source, "second", label="latest"), progress=Watching(interrupt))
+    state = store.logs.repo(find_repo(store, repo).id)
+    assert list(state.bundles) == [first.id]
+    assert state.refs["latest"].bundle == state.refs["main"].bundle == first.id
+
+
 def test_whatever_write_fails_the_upload_is_whole_or_not_there(source: Path) -> None:
     methods = frozenset({"put", "put_if_absent"})
     succeeded = False

@@ -1,0 +1,17 @@
+"""Questions from this working directory, answered from this machine's index of the store."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from datamon.lineage.capture.host import capture_host
+from datamon.query.answer import Answer
+from datamon.query.engine import ask
+from datamon.query.index.opening import open_index
+from datamon.query.place import Place
+from datamon.store.opening import Store
+
+
+def ask_here(store: Store, text: str, params: Mapping[str, object]) -> Answer:
+    """The answer to one statement; `now` means this working directory. Raises as `ask`."""
+    index = open_index(store, index_dir=store.state_dir / "index" if store.state_dir else None)
+    return ask(store, text, params=params, place=Place(Path.cwd(), capture_host().name), index=index)

@@ -1,0 +1,51 @@
+"""`datamon demo`: a small real pipeline goes stale and fresh again."""
+
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from datamon.cli.demo_story import play
+from datamon.cli.output import note, say
+from datamon.cli.settings import process_environment
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+@app.command()
+def demo(
+    directory: Annotated[
+        Path | None,
+        typer.Option("--directory", metavar="DIR", help="An empty directory to play in, and to look at afterwards."),
+    ] = None,
+) -> None:
+    """Play a three-step pipeline on real data: its lineage is asked, an input changes, what is stale and why, the rebuild.
+
+    It keeps a store of its own and touches nothing of yours. Without --directory, all of it is gone afterwards.
+
+    \b
+    Example:
+      datamon demo
+    """
+    if directory is not None:
+        _play(directory.absolute())
+        note(f"everything the demo made lies in {directory}")
+        return
+    folder = Path(tempfile.mkdtemp(prefix="datamon-demo-"))
+    try:
+        _play(folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _play(folder: Path) -> None:
+    play(folder, process_environment(), say=_aloud, show=_aloud)
+
+
+def _aloud(text: str) -> None:
+    if text:
+        say(text)
+        sys.stdout.flush()

@@ -1,0 +1,46 @@
+"""From settings to an open store, with what earlier commands left unfinished finished first."""
+
+import typer
+
+from datamon.cli.options import Globals
+from datamon.cli.output import note
+from datamon.cli.settings import Settings, load_settings, process_environment
+from datamon.errors import DatamonError
+from datamon.lineage.capture.host import capture_host
+from datamon.lineage.finishing import finish_pending
+from datamon.lineage.recording import Policy
+from datamon.lineage.secrets import DEFAULT_NAMES, Redactor, secret_values
+from datamon.store.opening import Places, Store, open_store
+
+
+def open_configured(ctx: typer.Context) -> Store:
+    """The store that the settings name, made on first use; runs that were left unfinished are finished or told of on stderr."""
+    store = open_settled(settings_of(ctx))
+    try:
+        for finished in finish_pending(store, capture_host()):
+            note(finished.message)
+    except DatamonError as error:
+        note(f"what earlier runs left unfinished is still so: {error.message}")
+    return store
+
+
+def settings_of(ctx: typer.Context) -> Settings:
+    """The settings under the program's own options."""
+    flags: Globals = ctx.obj
+    return load_settings(flags)
+
+
+def open_settled(settings: Settings) -> Store:
+    """The store that these settings name, made on first use. What this machine keeps for it lies apart from other stores'."""
+    places = Places(settings.metadata, settings.blob, settings.credential)
+    store = open_store(places, settings.author)
+    store.state_dir = settings.state_dir / store.id
+    return store
+
+
+def policy_of(settings: Settings) -> Policy:
+    """What recordings keep and hide under these settings. The values of variables that are named like secrets are hidden too."""
+    variables = process_environment()
+    names = (*DEFAULT_NAMES, *settings.secret_names)
+    values = (*settings.secret_values, *secret_values(variables, names))
+    return Policy(redactor=Redactor(names, values), variables=variables)

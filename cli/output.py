@@ -1,0 +1,224 @@
+"""The only printer: results on stdout, words on stderr; plain lines, tables, JSON, JSON lines, CSV."""
+
+import csv
+import io
+import json
+import math
+import shutil
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from decimal import Decimal
+
+from datamon.cli.options import Format
+
+Row = Sequence[object]
+UNBOUNDED = 100_000
+"""Characters a line may have where nobody looks at it on a screen."""
+MOST_FOLDED = 9
+"""Characters that a cell is left at least; ids of 27 then take three lines."""
+
+
+@dataclass(frozen=True)
+class Listing:
+    """An answer of named columns. `line` gives a row's plain line; without one, plain is a table."""
+
+    columns: tuple[str, ...]
+    rows: Iterable[Row]
+    line: Callable[[Row], str] | None = None
+
+
+def show(listing: Listing, form: Format | None) -> None:
+    """Writes a listing to stdout in the form asked for, else as plain lines, else as a table.
+
+    Lines, JSON lines and CSV are written as the rows come. Times are UTC in ISO 8601; bytes are hexadecimal.
+    """
+    if form is None and listing.line is not None:
+        _write(f"{printable(listing.line(row))}\n" for row in listing.rows)
+    elif form is Format.JSONL:
+        _write(f"{_json(_record(listing.columns, row))}\n" for row in listing.rows)
+    elif form is Format.JSON:
+        _write(_json_array(_json(_record(listing.columns, row)) for row in listing.rows))
+    elif form is Format.CSV:
+        _write(_csv(listing))
+    else:
+        _table(listing)
+
+
+def show_record(record: Mapping[str, object], form: Format | None, lines: Iterable[str]) -> None:
+    """Writes one record: as `lines` when no form is asked for, as one JSON document, or as a listing of one row."""
+    if form is None:
+        for line in lines:
+            say(line)
+    elif form is Format.JSON:
+        _write([json.dumps(_plain(record), ensure_ascii=False, indent=2), "\n"])
+    else:
+        show(Listing(tuple(record), [tuple(record.values())]), form)
+
+
+def say(line: str) -> None:
+    """Writes one line of result to stdout."""
+    _write([f"{line}\n"])
+
+
+def pass_on(content: bytes) -> None:
+    """Writes bytes to stdout as they are."""
+    sys.stdout.flush()
+    sys.stdout.buffer.write(content)
+    sys.stdout.buffer.flush()
+
+
+def note(sentence: str) -> None:
+    """Writes words about the work, which are no result, to stderr."""
+    _tell(f"{printable(sentence)}\n")
+
+
+def complain(sentence: str, trace: str = "") -> None:
+    """Writes an error to stderr, after its traceback when there is one to show.
+
+    Line breaks stay: an error in a statement carries the line it points at.
+    """
+    body = "\n".join(printable(line) for line in sentence.split("\n"))
+    _tell(f"{trace}error: {body}\n")
+
+
+def printable(text: str) -> str:
+    r"""`text` with control characters shown as escapes, so that no name or message can move the terminal's cursor.
+
+    >>> printable("a\nb\x1b[31m")
+    'a\\nb\\x1b[31m'
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c == " " else _escape(c) for c in text)
+
+
+def _escape(character: str) -> str:
+    return character.encode("unicode_escape", "surrogatepass").decode("ascii")
+
+
+def _write(pieces: Iterable[str]) -> None:
+    for piece in pieces:
+        try:
+            sys.stdout.write(piece)
+        except UnicodeEncodeError:
+            sys.stdout.write(piece.encode(sys.stdout.encoding, "backslashreplace").decode(sys.stdout.encoding))
+
+
+def _tell(text: str) -> None:
+    """To stderr; what nobody can read any more is dropped."""
+    try:
+        sys.stderr.write(text)
+        sys.stderr.flush()
+    except OSError:
+        return
+
+
+def _record(columns: Sequence[str], row: Row) -> dict[str, object]:
+    return {column: _plain(value) for column, value in zip(columns, row, strict=True)}
+
+
+def _json(record: object) -> str:
+    return json.dumps(record, ensure_ascii=False, allow_nan=False)
+
+
+def _json_array(documents: Iterable[str]) -> Iterable[str]:
+    separator = "["
+    for document in documents:
+        yield f"{separator}\n  {document}"
+        separator = ","
+    yield "[]\n" if separator == "[" else "\n]\n"
+
+
+def _csv(listing: Listing) -> Iterable[str]:
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(listing.columns)
+    for row in listing.rows:
+        writer.writerow([_cell(value) for value in row])
+        yield buffer.getvalue()
+        buffer.seek(0)
+        buffer.truncate()
+    yield buffer.getvalue()
+
+
+def _table(listing: Listing) -> None:
+    """A table as wide as the terminal (or `COLUMNS`) allows, unbounded where there is neither; rows that cannot fit stand
+    one field under the other."""
+    rows = [[printable(_cell(value)) for value in row] for row in listing.rows]
+    width = shutil.get_terminal_size(fallback=(0, 0)).columns
+    if width and _narrowest(listing.columns, rows) > width:
+        _write(_fields(listing.columns, rows))
+    else:
+        _grid(listing.columns, rows, width or UNBOUNDED)
+
+
+def _grid(columns: tuple[str, ...], rows: list[list[str]], width: int) -> None:
+    from rich.console import Console  # rich costs 35 ms, which only tables pay
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for number, column in enumerate(columns):
+        numeric = bool(rows) and all(_is_number(row[number]) for row in rows)
+        table.add_column(column, justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*map(Text, row))
+    drawing = Console(
+        file=io.StringIO(), width=width, force_terminal=sys.stdout.isatty(), highlight=False, markup=False
+    )
+    with drawing.capture() as drawn:
+        drawing.print(table)
+    _write(f"{line.rstrip()}\n" for line in drawn.get().splitlines())
+
+
+def _narrowest(columns: tuple[str, ...], rows: list[list[str]]) -> int:
+    """How wide a table must be for its headings and the first few characters of every cell."""
+    cells = zip(*rows, strict=True) if rows else [() for _ in columns]
+    return sum(
+        2 + max(len(column), min(MOST_FOLDED, max(map(len, below), default=0)))
+        for column, below in zip(columns, cells, strict=True)
+    )
+
+
+def _fields(columns: tuple[str, ...], rows: list[list[str]]) -> Iterable[str]:
+    indent = max(map(len, columns))
+    for row in rows:
+        yield from (f"{column:>{indent}}  {cell}\n" for column, cell in zip(columns, row, strict=True) if cell)
+        yield "\n"
+
+
+def _is_number(cell: str) -> bool:
+    return cell.lstrip("-").replace(".", "", 1).isdigit() or not cell
+
+
+def _cell(value: object) -> str:
+    plain = _plain(value)
+    if plain is None:
+        return ""
+    if isinstance(plain, bool):
+        return "true" if plain else "false"
+    return plain if isinstance(plain, str) else _json(plain)
+
+
+def _plain(value: object) -> object:
+    """`value` as JSON can say it."""
+    if isinstance(value, datetime):
+        zoned = value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+        return zoned.isoformat().replace("+00:00", "Z")
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, bytes | bytearray | memoryview):
+        return bytes(value).hex()
+    if isinstance(value, Mapping):
+        return {str(key): _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_plain(inner) for inner in value]
+    if value is None or isinstance(value, str | int | float | bool):
+        return value
+    return str(value)

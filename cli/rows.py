@@ -1,0 +1,115 @@
+"""The store's nouns as rows, with the field names of the query relations, and as the plain lines people know."""
+
+from datetime import UTC, datetime, timedelta
+
+from datamon.cli.output import Listing
+from datamon.store.bundle import Bundle, Entry, Move, Ref, RefKind, Repo
+from datamon.store.clock import timestamp
+from datamon.store.ids import BundleId, RepoId
+from datamon.store.log import RepoState
+
+REPO_COLUMNS = ("id", "name", "description", "author", "email", "created")
+BUNDLE_COLUMNS = (
+    "id",
+    "repo",
+    "position",
+    "content",
+    "manifest",
+    "parents",
+    "author",
+    "email",
+    "time",
+    "message",
+    "entries",
+    "bytes",
+    "run",
+    "role",
+)
+LABEL_COLUMNS = ("repo", "name", "bundle", "content", "frozen", "author", "time")
+BRANCH_COLUMNS = ("repo", "name", "bundle", "content", "author", "time")
+HISTORY_COLUMNS = ("repo", "ref", "kind", "position", "old", "new", "frozen", "author", "email", "time", "run")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def moment(time_ns: int) -> datetime:
+    """`time_ns` to the microsecond, in UTC.
+
+    >>> moment(1_700_000_000_123_456_789).isoformat()
+    '2023-11-14T22:13:20.123456+00:00'
+    """
+    return _EPOCH + timedelta(microseconds=time_ns // 1000)
+
+
+def repo_listing(repos: list[Repo]) -> Listing:
+    """Repos; a line is `name , description , author , email , time`."""
+    rows = [(r.id, r.name, r.description, r.author.name, r.author.email, moment(r.created_ns)) for r in repos]
+    lines = {
+        r.id: f"{r.name} , {r.description} , {r.author.name} , {r.author.email} , {timestamp(r.created_ns)}"
+        for r in repos
+    }
+    return Listing(REPO_COLUMNS, rows, lambda row: lines[RepoId(str(row[0]))])
+
+
+def bundle_listing(repo: Repo, state: RepoState, bundles: list[Bundle]) -> Listing:
+    """Bundles of one repo; a line is `id , time , message`."""
+    positions = {entry.bundle.id: entry.number for entry in state.entries if entry.bundle is not None}
+    rows = [bundle_row(repo, bundle, positions[bundle.id]) for bundle in bundles]
+    lines = {b.id: f"{b.id} , {timestamp(b.time_ns)} , {b.message}" for b in bundles}
+    return Listing(BUNDLE_COLUMNS, rows, lambda row: lines[BundleId(str(row[0]))])
+
+
+def bundle_row(repo: Repo, bundle: Bundle, position: int) -> tuple[object, ...]:
+    """One bundle in the order of `BUNDLE_COLUMNS`."""
+    return (
+        bundle.id,
+        repo.name,
+        position,
+        bundle.content,
+        bundle.manifest,
+        list(bundle.parents),
+        bundle.author.name,
+        bundle.author.email,
+        moment(bundle.time_ns),
+        bundle.message,
+        bundle.entries,
+        bundle.size_bytes,
+        bundle.run,
+        bundle.role,
+    )
+
+
+def ref_listing(repo: Repo, state: RepoState, kind: RefKind, refs: list[Ref]) -> Listing:
+    """Labels or branches of one repo; a line is `name , bundle , time`."""
+    lines = {ref.name: f"{ref.name} , {ref.bundle} , {timestamp(ref.time_ns)}" for ref in refs}
+    labels = kind == "label"
+    rows = []
+    for ref in refs:
+        content = state.bundles[ref.bundle].content
+        frozen = (ref.frozen,) if labels else ()
+        rows.append((repo.name, ref.name, ref.bundle, content, *frozen, ref.author.name, moment(ref.time_ns)))
+    return Listing(LABEL_COLUMNS if labels else BRANCH_COLUMNS, rows, lambda row: lines[str(row[1])])
+
+
+def history_listing(repo: Repo, moves: list[tuple[Entry, Move]]) -> Listing:
+    """A ref's moves, oldest first; a line is `name , bundle , time`, with `deleted` where it was taken away."""
+    rows = []
+    lines = {}
+    for entry, move in moves:
+        when, who = moment(entry.time_ns), entry.author
+        rows.append(
+            (
+                repo.name,
+                move.ref,
+                move.ref_kind,
+                entry.number,
+                move.old,
+                move.new,
+                move.frozen,
+                who.name,
+                who.email,
+                when,
+                entry.run,
+            )
+        )
+        lines[entry.number] = f"{move.ref} , {move.new or 'deleted'} , {timestamp(entry.time_ns)}"
+    return Listing(HISTORY_COLUMNS, rows, lambda row: lines[int(str(row[3]))])

@@ -1,0 +1,119 @@
+"""`datamon run`: recorded executions. Recording itself loads neither duckdb nor, where nothing is read or written, pyarrow."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from datamon.cli.commands import Phrases
+from datamon.cli.opening import open_configured, policy_of, settings_of
+from datamon.cli.output import note
+from datamon.cli.progress import watching
+from datamon.cli.run_list import list_
+from datamon.cli.run_show import logs, show
+from datamon.lineage.binding import parse_input, parse_output
+from datamon.lineage.capture.streams import Sinks
+from datamon.lineage.command import DEFAULT_PIPELINE, CommandOutcome, CommandRequest, record_command
+
+app = typer.Typer(cls=Phrases, add_completion=False, rich_markup_mode=None, no_args_is_help=True)
+
+
+@app.callback()
+def run() -> None:
+    """Runs: recorded executions of commands, with their code, params, inputs, outputs, environment and streams."""
+
+
+@app.command(context_settings={"allow_interspersed_args": False})
+def record(
+    ctx: typer.Context,
+    command: Annotated[
+        list[str], typer.Argument(metavar="-- CMD…", help="The command, after `--`.", show_default=False)
+    ],
+    pipeline: Annotated[
+        str, typer.Option("--pipeline", metavar="P", help="The pipeline it belongs to.")
+    ] = DEFAULT_PIPELINE,
+    step: Annotated[
+        str | None, typer.Option("--step", metavar="S", help="The step's name. [the stem of the script in CMD]")
+    ] = None,
+    inputs: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--input",
+            metavar="REPO[@REF][:PATH]=DIR",
+            help="A bundle, or a part of one, to put into DIR. May be repeated.",
+        ),
+    ] = None,
+    outputs: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--output", metavar="REPO[@BRANCH]=DIR", help="What CMD leaves in DIR is a new bundle. May be repeated."
+        ),
+    ] = None,
+    label: Annotated[str | None, typer.Option("--label", metavar="L", help="A label to set on every output.")] = None,
+    params: Annotated[
+        list[str] | None, typer.Option("--param", metavar="K=V", help="A parameter to record. May be repeated.")
+    ] = None,
+    params_files: Annotated[
+        list[Path] | None,
+        typer.Option("--params-file", metavar="F", help="Parameters of a YAML, TOML or JSON file. May be repeated."),
+    ] = None,
+    metrics_file: Annotated[
+        Path | None, typer.Option("--metrics-file", metavar="F", help="A JSON file of numbers that CMD writes.")
+    ] = None,
+    code: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--code", metavar="PATH", help="What counts as the code, in place of the script in CMD. May be repeated."
+        ),
+    ] = None,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Leave what datamon's last output put into the output DIRs.")
+    ] = False,
+) -> int:
+    """Run a command and record what it read, what it wrote and what it was.
+
+    Input DIRs are filled (or brought to what the ref gives now, when nothing in them was edited). Output DIRs must be absent,
+    empty, or hold datamon's own last output. When CMD succeeds, each output is committed and its branch moved; when it fails,
+    that is recorded and no ref moves. The exit code is CMD's own.
+
+    \b
+    Examples:
+      datamon run record --input raw=in --output features=out --param scale=2.0 -- python prepare.py in out --scale 2.0
+      datamon run record --pipeline churn --input features@v1=in --output model@try=out --label candidate -- make model
+    """
+    request = CommandRequest(
+        argv=tuple(command),
+        cwd=Path.cwd(),
+        pipeline=pipeline,
+        step=step,
+        inputs=tuple(parse_input(text) for text in inputs or ()),
+        outputs=tuple(parse_output(text) for text in outputs or ()),
+        label=label,
+        params=tuple(params or ()),
+        params_files=tuple(params_files or ()),
+        metrics_file=metrics_file,
+        code=tuple(code or ()),
+        keep=keep,
+        policy=policy_of(settings_of(ctx)),
+    )
+    store = open_configured(ctx)
+    streams = Sinks(sys.stdout.buffer, sys.stderr.buffer)
+    with watching() as progress:
+        outcome = record_command(store, request, streams=streams, progress=progress)
+    for sentence in (*outcome.notes, _summary(outcome)):
+        note(sentence)
+    return outcome.exit_code
+
+
+def _summary(outcome: CommandOutcome) -> str:
+    ended = f"recorded run {outcome.run} {outcome.status}"
+    if outcome.status == "succeeded":
+        written = [f"{output.repo_name}@{output.branch} {output.bundle}" for output in outcome.outputs]
+        return f"{ended}: wrote {', '.join(written)}" if written else f"{ended}: wrote nothing"
+    return f"{ended} with exit code {outcome.exit_code}: no ref moved"
+
+
+app.command("list")(list_)
+app.command("show")(show)
+app.command("logs")(logs)

@@ -1,0 +1,270 @@
+"""Settings: the only reader of environment variables and of `~/.datamon/datamon.yaml`.
+
+Each setting is looked for in this order: what a flag says, what the environment says, what the configuration file says,
+the default. `SETTINGS` is the table that the documentation is made from.
+"""
+
+import os
+import socket
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from datamon.cli.options import Globals
+from datamon.errors import Invalid, NotFound
+from datamon.store.bundle import Author
+
+GIT_TIMEOUT_S = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One row of the table of settings."""
+
+    meaning: str
+    default: str
+    flag: str | None = None
+    variable: str | None = None
+    key: str | None = None
+
+
+SETTINGS: tuple[Setting, ...] = (
+    Setting("The configuration file.", "`datamon.yaml` in the home directory of datamon", "--config", "DATAMON_CONFIG"),
+    Setting(
+        "Which of the file's `contexts` to use.", "none: the file's own keys", "--context", "DATAMON_CONTEXT", "context"
+    ),
+    Setting(
+        "Where metadata lies: a bucket name, a path that starts with `/`, `.` or `~`, or a `file://` or `gs://` URL.",
+        "`store` in the home directory of datamon",
+        variable="DATAMON_METADATA",
+        key="metadata",
+    ),
+    Setting(
+        "Where file contents lie, said like `metadata`.",
+        "the place of the metadata",
+        variable="DATAMON_BLOB",
+        key="blob",
+    ),
+    Setting("Who you are, in what you make.", "git's `user.name`, else the login", variable="DATAMON_NAME", key="name"),
+    Setting(
+        "Your address, in what you make.", "git's `user.email`, else login@host", variable="DATAMON_EMAIL", key="email"
+    ),
+    Setting(
+        "A Google Cloud service account's key file.",
+        "what Google's library finds, in a pod its service account",
+        variable="GOOGLE_APPLICATION_CREDENTIALS",
+        key="credential",
+    ),
+    Setting("Names of params and variables whose values are never recorded.", "none", key="secrets.names"),
+    Setting(
+        "Environment variables whose values are never recorded, wherever they turn up.",
+        "none",
+        key="secrets.values_from",
+    ),
+    Setting("datamon's home directory.", "`~/.datamon`", variable="DATAMON_HOME"),
+    Setting("When set to anything but `0`, errors show their traceback.", "off", variable="DATAMON_DEBUG"),
+    Setting("When set, nothing is coloured.", "off", variable="NO_COLOR"),
+)
+"""Everything that can be set."""
+
+
+class Place(BaseModel):
+    """The keys that say where a store lies and who writes to it: at the top of the file, or in one of its contexts."""
+
+    model_config = ConfigDict(extra="allow", strict=True)
+
+    metadata: str | None = None
+    blob: str | None = None
+    email: str | None = None
+    name: str | None = None
+    credential: str | None = None
+
+
+class Secrets(BaseModel):
+    """What must never be recorded."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    names: list[str] = Field(default_factory=list)
+    values_from: list[str] = Field(default_factory=list)
+
+
+class Configuration(Place):
+    """A configuration file. Keys that are not known are left alone."""
+
+    context: str | None = None
+    contexts: dict[str, Place] = Field(default_factory=dict)
+    secrets: Secrets = Field(default_factory=Secrets)
+
+
+class Settings(BaseModel):
+    """What holds for this process."""
+
+    model_config = ConfigDict(frozen=True)
+
+    home: Path
+    file: Path
+    context: str | None
+    metadata: str
+    blob: str
+    name: str | None
+    email: str | None
+    credential: Path | None
+    secret_names: tuple[str, ...]
+    secret_values: tuple[str, ...]
+
+    @property
+    def state_dir(self) -> Path:
+        """Where this machine keeps what is only its own: checkouts, caches, the index."""
+        return self.home / "state"
+
+    @cached_property
+    def author(self) -> Author:
+        """Who writes: as set, else as git has it, else the login; never fails."""
+        git = {} if self.name and self.email else _git_author()
+        login = _login()
+        name = self.name or git.get("user.name") or login
+        return Author(name, self.email or git.get("user.email") or f"{login}@{socket.gethostname()}")
+
+
+def load_settings(flags: Globals, environment: Mapping[str, str] | None = None) -> Settings:
+    """The settings under these flags; `environment` is the process's own when None.
+
+    A context chosen by its flag beats the environment's places, since a flag beats the environment. Raises NotFound
+    (`path-not-found`, `context-not-found`) and Invalid (`bad-config`).
+    """
+    variables = os.environ if environment is None else environment
+    home = home_directory(variables)
+    file = configuration_file(flags, variables)
+    named = flags.config is not None or bool(variables.get("DATAMON_CONFIG"))
+    configuration = read_configuration(file, must_exist=named)
+    context = flags.context or variables.get("DATAMON_CONTEXT") or configuration.context
+    chosen = _context(configuration, context, file) if context else Place()
+    from_flag = chosen if flags.context else Place()
+
+    def setting(key: str, variable: str) -> str | None:
+        found = _anchored(key, getattr(from_flag, key), file) or _anchored(key, variables.get(variable), None)
+        return found or _anchored(key, getattr(chosen, key) or getattr(configuration, key), file)
+
+    metadata, blob = setting("metadata", "DATAMON_METADATA"), setting("blob", "DATAMON_BLOB")
+    if blob and not metadata:
+        raise Invalid(
+            "bad-config", f"a blob place is set ({blob}) without a metadata place; set metadata too", file=str(file)
+        )
+    credential = setting("credential", "GOOGLE_APPLICATION_CREDENTIALS")
+    return Settings(
+        home=home,
+        file=file,
+        context=context,
+        metadata=metadata or str(home / "store"),
+        blob=blob or metadata or str(home / "store"),
+        name=setting("name", "DATAMON_NAME"),
+        email=setting("email", "DATAMON_EMAIL"),
+        credential=Path(credential) if credential else None,
+        secret_names=tuple(configuration.secrets.names),
+        secret_values=tuple(value for name in configuration.secrets.values_from if (value := variables.get(name))),
+    )
+
+
+def home_directory(environment: Mapping[str, str] | None = None) -> Path:
+    """datamon's home directory, which may not exist yet."""
+    variables = os.environ if environment is None else environment
+    named = variables.get("DATAMON_HOME")
+    return Path(named).expanduser().absolute() if named else Path.home() / ".datamon"
+
+
+def configuration_file(flags: Globals, environment: Mapping[str, str] | None = None) -> Path:
+    """The configuration file's path, which may not exist yet."""
+    variables = os.environ if environment is None else environment
+    named = flags.config or variables.get("DATAMON_CONFIG")
+    return Path(named).expanduser().absolute() if named else home_directory(variables) / "datamon.yaml"
+
+
+def read_configuration(file: Path, *, must_exist: bool = False) -> Configuration:
+    """What a configuration file says; nothing when it is absent and need not exist. Raises `bad-config`."""
+    try:
+        document: Any = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        if must_exist:
+            raise NotFound(
+                "path-not-found",
+                f"there is no configuration file {file}; make it with `datamon config create`",
+                path=str(file),
+            ) from None
+        return Configuration()
+    except OSError as error:
+        raise Invalid(
+            "bad-config", f"the configuration {file} cannot be read: {error.strerror}", file=str(file)
+        ) from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise Invalid(
+            "bad-config", f"the configuration {file} is not YAML{_line(error)}; correct it", file=str(file)
+        ) from error
+    try:
+        return Configuration.model_validate({} if document is None else document)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise Invalid(
+            "bad-config",
+            f"the configuration {file} is wrong{f' at {where}' if where else ''}: {first['msg'].lower()}; correct it",
+            file=str(file),
+        ) from error
+
+
+def process_environment() -> dict[str, str]:
+    """The variables of this process, for the commands it starts and for what a run records of them."""
+    return dict(os.environ)
+
+
+def debugging() -> bool:
+    """Whether errors show their traceback."""
+    return os.environ.get("DATAMON_DEBUG", "0") not in ("", "0")
+
+
+def _context(configuration: Configuration, name: str, file: Path) -> Place:
+    if name in configuration.contexts:
+        return configuration.contexts[name]
+    known = f"it has {', '.join(sorted(configuration.contexts))}" if configuration.contexts else "it has none"
+    raise NotFound("context-not-found", f"there is no context {name!r} in {file}; {known}", context=name)
+
+
+def _anchored(key: str, value: str | None, file: Path | None) -> str | None:
+    """`value`, when it is a path made absolute: from the configuration file's directory, or from the working one."""
+    if not value or key in ("name", "email"):
+        return value or None
+    is_path = key == "credential" or value.startswith(("/", ".", "~"))
+    if not is_path:
+        return value
+    path = Path(value).expanduser()
+    return os.path.normpath((file.parent if file else Path.cwd()) / path)
+
+
+def _line(error: Exception) -> str:
+    mark = getattr(error, "problem_mark", None)
+    return f" at line {mark.line + 1}" if mark is not None else ""
+
+
+def _git_author() -> dict[str, str]:
+    command = ["git", "config", "--null", "--get-regexp", r"^user\.(name|email)$"]
+    try:
+        answer = subprocess.run(command, capture_output=True, timeout=GIT_TIMEOUT_S, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return {}
+    pairs = (entry.partition("\n") for entry in answer.stdout.decode("utf-8", "replace").split("\0"))
+    return {key: value for key, separator, value in pairs if separator and value.strip()}
+
+
+def _login() -> str:
+    import getpass  # only where nothing else names the author
+
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return "someone"

@@ -1,0 +1,128 @@
+"""What the program does around its commands: help, wrong words, unforeseen errors, pipes, start-up."""
+
+import subprocess
+import sys
+
+import pytest
+
+from datamon import __version__
+from datamon.cli import main as program
+from datamon.cli.commands import words
+from datamon.cli.testing import PROGRAM, Shell
+from datamon.errors import EXIT_CODES
+
+HEAVY = ("duckdb", "pyarrow", "sqlglot", "networkx", "google", "rich", "numpy", "zstandard")
+
+
+def test_the_version_loads_nothing_heavy_and_neither_does_the_root_help(shell: Shell) -> None:
+    report = (
+        "import sys; from datamon.cli.main import main; code = main(sys.argv[1:]);"
+        f"print([name for name in {HEAVY!r} if name in sys.modules], code)"
+    )
+    for line in (["version"], ["--help"], ["config", "--help"], ["completion", "bash"]):
+        done = subprocess.run(
+            [sys.executable, "-c", report, *line], env=shell.environment, capture_output=True, text=True, check=True
+        )
+        assert done.stdout.splitlines()[-1] == "[] 0", line
+    assert shell.well("version").out == f"datamon {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        ("verion", "there is no command `datamon verion`; did you mean `datamon version`? see `datamon --help`"),
+        (
+            "bundle lost",
+            "there is no command `datamon bundle lost`; did you mean `datamon bundle list`? see `datamon bundle --help`",
+        ),
+        (
+            "config create --emial x",
+            "there is no option --emial; did you mean --email? see `datamon config create --help`",
+        ),
+        ("label set --repo r", "missing option '--label'; see `datamon label set --help`"),
+        (
+            "repo list --format xml",
+            "invalid value for '--format': 'xml' is not one of 'table', 'json', 'jsonl', 'csv'; see `datamon repo list --help`",
+        ),
+        ("repo list extra", "got unexpected extra argument(s) (extra); see `datamon repo list --help`"),
+        ("repo list --context", "option '--context' requires an argument; see `datamon --help`"),
+    ],
+)
+def test_a_wrong_line_gets_one_sentence_with_the_nearest_word(
+    line: str, sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert program.main(line.split()) == 2
+    assert capsys.readouterr() == ("", f"error: {sentence}\n")
+
+
+@pytest.mark.parametrize("word", [word.name for word in words()])
+def test_every_word_has_help_with_an_example(word: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert program.main([word, "--help"]) == 0
+    listed = capsys.readouterr().out.partition("Commands:")[2].splitlines()
+    names = [text[2:].split("  ")[0] for text in listed if text.startswith("  ") and text[2] != " "]
+    for name in names:
+        assert program.main([word, *name.split(), "--help"]) == 0
+        shown = capsys.readouterr().out
+        assert f"\n    datamon {word} {name}" in shown, (word, name)
+        assert "Example" in shown
+
+
+def test_a_word_alone_shows_its_help_and_the_program_alone_its_own(capsys: pytest.CaptureFixture[str]) -> None:
+    assert program.main([]) == 0
+    assert capsys.readouterr().out.startswith("Usage: datamon [OPTIONS] COMMAND")
+    assert program.main(["repo"]) == 2
+    assert capsys.readouterr().err.startswith("Usage: datamon repo [OPTIONS] COMMAND")
+
+
+def test_an_unforeseen_error_is_one_line_and_a_traceback_on_request(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def breaks(_: list[str]) -> int:
+        raise ZeroDivisionError("by\nzero")
+
+    monkeypatch.setattr(program, "_run", breaks)
+    monkeypatch.delenv("DATAMON_DEBUG", raising=False)
+    assert program.main(["version"]) == EXIT_CODES[None][0]
+    line = capsys.readouterr().err
+    assert line.startswith("error: datamon failed without foreseeing it (ZeroDivisionError: by zero at test_main.py:")
+    assert line.count("\n") == 1
+    monkeypatch.setenv("DATAMON_DEBUG", "1")
+    assert program.main(["version"]) == 1
+    assert "Traceback (most recent call last)" in capsys.readouterr().err
+
+
+def test_a_reader_that_stops_listening_is_no_error(shell: Shell) -> None:
+    done = subprocess.run(
+        ["/bin/sh", "-c", f"{' '.join(PROGRAM)} completion bash; echo code $? >&2"],
+        stdout=_closed_pipe(),
+        env=shell.environment,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    assert done.stderr == f"code {program.BROKEN_PIPE_EXIT}\n"
+
+
+def test_a_full_output_is_one_sentence(shell: Shell) -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [*PROGRAM, "version"], stdout=full, stderr=subprocess.PIPE, env=shell.environment, text=True, check=False
+        )
+    assert (done.returncode, done.stderr) == (7, "error: no room is left for the output; make room and try again\n")
+
+
+def test_completion_scripts_come_for_each_shell_and_a_shell_is_answered(shell: Shell) -> None:
+    for name in ("bash", "zsh", "fish"):
+        assert "_DATAMON_COMPLETE" in shell.well("completion", name).out
+    asking = shell.having(_DATAMON_COMPLETE="complete_bash", COMP_WORDS="datamon ver", COMP_CWORD="1")
+    assert asking.well().out.split() == ["version"]
+    asking = shell.having(_DATAMON_COMPLETE="complete_bash", COMP_WORDS="datamon config create --e", COMP_CWORD="3")
+    assert asking.well().out.split() == ["--email"]
+
+
+def _closed_pipe() -> int:
+    import os
+
+    reading, writing = os.pipe()
+    os.close(reading)
+    return writing
