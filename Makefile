@@ -22,7 +22,6 @@ check: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python docs/generate_cli.py --check
 
 format: $(READY)
 	$(BIN)/ruff check --fix .

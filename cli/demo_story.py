@@ -92,7 +92,8 @@ def play(folder: Path, environ: Mapping[str, str], say: Callable[[str], None], s
         say(f"\n{scene.words}\n")
         for line in scene.lines:
             say(f"$ {line}")
-            show(_run(line, folder, surroundings))
+            done = _run(line, folder, surroundings)
+            show((done.stdout + done.stderr).rstrip())
             if line.startswith("datamon query"):
                 _check(line, next(answers), folder, surroundings)
 
@@ -105,7 +106,7 @@ def _surroundings(folder: Path, environ: Mapping[str, str]) -> dict[str, str]:
     return {**kept, "HOME": str(home), "COLUMNS": width, "DATAMON_NAME": "demo", "DATAMON_EMAIL": "demo@example.org"}
 
 
-def _run(line: str, folder: Path, surroundings: dict[str, str]) -> str:
+def _run(line: str, folder: Path, surroundings: dict[str, str]) -> subprocess.CompletedProcess[str]:
     words = shlex.split(line)
     programs = {"python": [sys.executable], "datamon": [sys.executable, "-m", "datamon.cli.main"]}
     argv = [*programs[words[0]], *words[1:]]
@@ -120,11 +121,11 @@ def _run(line: str, folder: Path, surroundings: dict[str, str]) -> str:
             f"what it left lies in {folder}",
             line=line,
         )
-    return (done.stdout + done.stderr).rstrip()
+    return done
 
 
 def _check(line: str, expected: list[dict[str, object]], folder: Path, surroundings: dict[str, str]) -> None:
-    rows = [json.loads(row) for row in _run(f"{line} --format jsonl", folder, surroundings).splitlines() if row]
+    rows = [json.loads(row) for row in _run(f"{line} --format jsonl", folder, surroundings).stdout.splitlines()]
     given = [{column: row.get(column) for column in want} for row, want in zip(rows, expected, strict=False)]
     if len(rows) != len(expected) or given != expected:
         raise Corrupt(

@@ -12,12 +12,9 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 
 from datamon.cli.options import Format
+from datamon.cli.tables import table_lines
 
 Row = Sequence[object]
-UNBOUNDED = 100_000
-"""Characters a line may have where nobody looks at it on a screen."""
-MOST_FOLDED = 9
-"""Characters that a cell is left at least; ids of 27 then take three lines."""
 
 
 @dataclass(frozen=True)
@@ -144,53 +141,10 @@ def _csv(listing: Listing) -> Iterable[str]:
 
 
 def _table(listing: Listing) -> None:
-    """A table as wide as the terminal (or `COLUMNS`) allows, unbounded where there is neither; rows that cannot fit stand
-    one field under the other."""
+    """A table as wide as the terminal (or `COLUMNS`) allows; where there is neither, as wide as it gets."""
     rows = [[printable(_cell(value)) for value in row] for row in listing.rows]
     width = shutil.get_terminal_size(fallback=(0, 0)).columns
-    if width and _narrowest(listing.columns, rows) > width:
-        _write(_fields(listing.columns, rows))
-    else:
-        _grid(listing.columns, rows, width or UNBOUNDED)
-
-
-def _grid(columns: tuple[str, ...], rows: list[list[str]], width: int) -> None:
-    from rich.console import Console  # rich costs 35 ms, which only tables pay
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for number, column in enumerate(columns):
-        numeric = bool(rows) and all(_is_number(row[number]) for row in rows)
-        table.add_column(column, justify="right" if numeric else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*map(Text, row))
-    drawing = Console(
-        file=io.StringIO(), width=width, force_terminal=sys.stdout.isatty(), highlight=False, markup=False
-    )
-    with drawing.capture() as drawn:
-        drawing.print(table)
-    _write(f"{line.rstrip()}\n" for line in drawn.get().splitlines())
-
-
-def _narrowest(columns: tuple[str, ...], rows: list[list[str]]) -> int:
-    """How wide a table must be for its headings and the first few characters of every cell."""
-    cells = zip(*rows, strict=True) if rows else [() for _ in columns]
-    return sum(
-        2 + max(len(column), min(MOST_FOLDED, max(map(len, below), default=0)))
-        for column, below in zip(columns, cells, strict=True)
-    )
-
-
-def _fields(columns: tuple[str, ...], rows: list[list[str]]) -> Iterable[str]:
-    indent = max(map(len, columns))
-    for row in rows:
-        yield from (f"{column:>{indent}}  {cell}\n" for column, cell in zip(columns, row, strict=True) if cell)
-        yield "\n"
-
-
-def _is_number(cell: str) -> bool:
-    return cell.lstrip("-").replace(".", "", 1).isdigit() or not cell
+    _write(f"{line}\n" for line in table_lines(listing.columns, rows, width or None))
 
 
 def _cell(value: object) -> str:

@@ -139,7 +139,8 @@ class Facts:
     """All that staleness depends on; the order within its sequences means nothing.
 
     - `contents`: content of the part at a path of a bundle, for each (bundle that an input's ref gives now, path of a part
-      of that input); a path that is not in the mapping is not in the bundle. The path "" needs no row.
+      of that input); a path that is not in the mapping is not in the bundle. The path "" needs no row, nor does a ref that
+      still gives the bundle that was read.
     - `code_now`: fingerprint now of the step of a run, for each run whose code root is at hand; None when the step is not
       found there. A run that is not in the mapping is judged by the newest successful run of its slot.
     - `params_now`: value now of a param from a file or a default, by (run, name); None when file or key are gone. What is not

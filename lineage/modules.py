@@ -206,7 +206,7 @@ class Project:
         """Where modules are looked for, in order."""
         folder = self.entry.parent
         top = folder
-        while (top / "__init__.py").is_file() and top != self.root:
+        while (top / "__init__.py").is_file():
             top = top.parent
         return tuple(dict.fromkeys((folder, top, self.root, self.root / "src")))
 

@@ -2,7 +2,6 @@
 what came since."""
 
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -81,7 +80,7 @@ def _remember(store: Store, cursor: Cursor, events: _Events) -> None:
     try:
         store.state_dir.mkdir(parents=True, exist_ok=True)
         fresh.write_bytes(content)
-        os.replace(fresh, place)
+        fresh.replace(place)
     except OSError:
         _forget(fresh)
 

@@ -12,6 +12,7 @@ from datamon.lineage.locate import StepName
 from datamon.lineage.modules import Sources
 from datamon.lineage.params import Unstated, current_value, plain
 from datamon.lineage.records import CodeVersion, Param, ParamValue, RunOpened
+from datamon.lineage.secrets import MASK
 
 
 @dataclass
@@ -88,6 +89,8 @@ def _look_at(tree: WorkingTree, root: Path, run: RunOpened, now: Now) -> None:
         if is_judged_in_tree(run.code):
             now.code[run.id] = tree.fingerprint(run.code, root, name)
         for param in run.params:
+            if MASK in plain(param.value):
+                continue  # a secret was taken out: what it is now is not told either
             value = tree.value(param, run.code, root, name)
             if value is Unstated.GONE:
                 now.params[run.id, param.name] = None

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Self
 
 from datamon.errors import DatamonError, Denied, Invalid, NotFound, Unavailable
+from datamon.store.entries import printable
 
 _OPEN_AT_ONCE = 32
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -42,7 +43,7 @@ class Beneath:
 
     def shown(self, path: str) -> str:
         """`path` as a person would name it."""
-        return f"{self.root}/{path}" if path else str(self.root)
+        return printable(f"{self.root}/{path}" if path else str(self.root))
 
     def directory(self, path: str) -> int:
         """A descriptor of the directory `path`, to be used before the next call and not to be closed."""
@@ -110,7 +111,7 @@ def reading(shown: str | Path) -> Iterator[None]:
 
 
 def _reading_error(error: OSError, shown: str | Path) -> DatamonError:
-    path = str(shown)
+    path = printable(str(shown))
     if error.errno == errno.ENOENT:
         return NotFound("path-not-found", f"there is nothing at {path!r}; name what is there", path=path)
     if error.errno in (errno.ENOTDIR, errno.ELOOP):
@@ -133,8 +134,8 @@ def writing(shown: str | Path) -> Iterator[None]:
 
 
 def _writing_error(error: OSError, shown: str | Path) -> DatamonError:
-    path = str(shown)
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    path = printable(str(shown))
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return Unavailable("disk-full", f"there is no room to write {path!r}; make room and try again", path=path)
     if error.errno in (errno.ENOTDIR, errno.ELOOP):
         message = f"{path!r} would be written through something that is no directory; remove it and try again"

@@ -10,12 +10,12 @@ from datamon.store.beneath import Beneath
 from datamon.store.bundle import Bundle
 from datamon.store.download import fill, restorable_part
 from datamon.store.edits import Inspection, inspect, noted_paths, source_entries
-from datamon.store.entries import TreeEntry, clean_path, same_content
+from datamon.store.entries import TreeEntry, clean_path, printable, same_content
 from datamon.store.manifest import Manifest
 from datamon.store.opening import Store
 from datamon.store.progress import SILENT, Progress
 from datamon.store.restore import TreeWriter, check_empty, made_directory, new_token, settle_directories, write_entries
-from datamon.store.walk import Found, observe, open_tree, printable, scan, scan_top
+from datamon.store.walk import Found, observe, open_tree, scan, scan_top
 from datamon.store.worktree import (
     Source,
     Worktree,
@@ -141,7 +141,8 @@ def _fill_empty(bringing: _Bringing, note: Worktree, entries: Sequence[TreeEntry
     fresh = Worktree(output=note.output)
     try:
         with bringing.begun(fresh) as token:
-            fill(store, bringing.bundle, bringing.tree, entries, progress=bringing.progress, token=token)
+            writer = TreeWriter(bringing.tree, token)
+            fill(store, bringing.bundle, writer, entries, progress=bringing.progress)
     except BaseException:
         if not scan_top(bringing.tree):
             write_note(store, directory, fresh) if note.output else delete_note(store, directory)
@@ -230,7 +231,7 @@ def _check_unedited(inspection: Inspection, directory: Path) -> None:
         return
     listed = ", ".join(repr(path) for path in edits[:_LISTED])
     more = f" and {len(edits) - _LISTED} more" if len(edits) > _LISTED else ""
-    shown = str(directory)
+    shown = printable(str(directory))
     raise Conflict(
         "local-edits",
         f"{shown!r} was edited since datamon filled it: {listed}{more}; upload what is to be kept, then remove the directory",

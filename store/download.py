@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from datamon.errors import Conflict, Invalid
-from datamon.store.beneath import Beneath
 from datamon.store.bundle import Bundle
 from datamon.store.entries import TreeEntry, same_content
 from datamon.store.manifest import is_directory, part_entries, read_manifest
@@ -34,7 +33,7 @@ def download(store: Store, bundle: Bundle, destination: Path, *, path: str = "",
     entries = restorable_part(store, bundle, path)
     with made_directory(destination) as tree:
         check_empty(tree)
-        fill(store, bundle, tree, entries, progress=progress)
+        fill(store, bundle, TreeWriter(tree, new_token()), entries, progress=progress)
     return sum(entry.kind != "dir" for entry in entries)
 
 
@@ -71,11 +70,8 @@ def restorable_part(store: Store, bundle: Bundle, path: str, *, directory: bool 
         return check_restorable(part_entries(store.metadata, manifest, path))
 
 
-def fill(
-    store: Store, bundle: Bundle, tree: Beneath, entries: Sequence[TreeEntry], *, progress: Progress, token: str = ""
-) -> None:
-    """The entries stand in the empty directory; on failure it is empty again. Raises as `download` does."""
-    writer = TreeWriter(tree, token or new_token())
+def fill(store: Store, bundle: Bundle, writer: TreeWriter, entries: Sequence[TreeEntry], *, progress: Progress) -> None:
+    """The entries stand in the writer's directory, which was empty; on failure it is empty again. Raises as `download` does."""
     progress.begin("download", len(entries), sum(entry.size_bytes for entry in entries))
     try:
         write_entries(writer, entries, store.chunks, bundle, progress)

@@ -4,12 +4,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from datamon.store.beneath import Beneath
-from datamon.store.entries import NO_CONTENT, TreeEntry
+from datamon.store.entries import NO_CONTENT, TreeEntry, printable
 from datamon.store.ids import ContentId
 from datamon.store.manifest import part_entries, read_manifest
 from datamon.store.opening import Store
 from datamon.store.restore import unfinished_name
-from datamon.store.walk import Found, hash_stream, printable, read_stable, scan
+from datamon.store.walk import Found, hash_stream, read_stable, scan
 from datamon.store.worktree import Source, Worktree
 
 GUARD_NS = 2_000_000_000

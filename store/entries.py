@@ -126,6 +126,15 @@ def clean_path(text: str) -> str:
     return "/".join(parts)
 
 
+def printable(path: str) -> str:
+    """`path` with bytes that are not UTF-8 written as `\\xff`.
+
+    >>> printable("a\\udcff")
+    'a\\\\xff'
+    """
+    return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
 def is_at_or_below(path: str, part: str) -> bool:
     """Whether `path` is `part` or lies below it; everything lies below `""`.
 

@@ -12,9 +12,8 @@ from datamon.errors import Conflict, Corrupt, Invalid
 from datamon.store.beneath import Beneath, reading, writing
 from datamon.store.bundle import Bundle
 from datamon.store.chunk_store import ChunkStore, read_file
-from datamon.store.entries import TreeEntry, checked_tree
+from datamon.store.entries import TreeEntry, checked_tree, printable
 from datamon.store.progress import Progress
-from datamon.store.walk import printable
 
 _UNFINISHED = re.compile(r"\.datamon-[0-9a-f]{16}\.part")
 _OWNER = stat.S_IRWXU
@@ -75,7 +74,7 @@ def check_empty(tree: Beneath) -> None:
     with reading(tree.root), os.scandir(tree.directory("")) as listed:
         present = next(listed, None)
     if present is not None:
-        shown = str(tree.root)
+        shown = tree.shown("")
         message = f"{shown!r} is not empty ({printable(present.name)!r} is in it); name an empty directory or a new one"
         raise Conflict("destination-not-empty", message, path=shown)
 
@@ -263,8 +262,9 @@ def _opened(path: Path) -> Beneath:
 
 
 def _no_directory(path: Path) -> Invalid:
-    message = f"{str(path)!r} is there and is no directory; name an empty directory or a new one"
-    return Invalid("bad-path", message, path=str(path))
+    shown = printable(str(path))
+    message = f"{shown!r} is there and is no directory; name an empty directory or a new one"
+    return Invalid("bad-path", message, path=shown)
 
 
 def _counted(pieces: Iterable[bytes], progress: Progress) -> Iterator[bytes]:

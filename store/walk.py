@@ -11,7 +11,7 @@ from blake3 import blake3
 
 from datamon.errors import Invalid, NotFound
 from datamon.store.beneath import Beneath, is_plain_file, reading
-from datamon.store.entries import NO_CONTENT, PERMISSION_BITS, TreeEntry
+from datamon.store.entries import NO_CONTENT, PERMISSION_BITS, TreeEntry, printable
 from datamon.store.ids import ContentId
 
 IGNORE_FILE = ".datamonignore"
@@ -43,16 +43,15 @@ class Found:
 
 def open_tree(path: Path) -> Beneath:
     """The directory `path`, open. Raises NotFound (`path-not-found`), Invalid (`bad-path` for a file), Denied (`unreadable`)."""
+    shown = printable(str(path))
     try:
         with reading(path):
             return Beneath(path)
     except Invalid as error:
-        message = f"{str(path)!r} is a file; name the directory that holds it"
-        raise Invalid("bad-path", message, path=str(path)) from error
+        raise Invalid("bad-path", f"{shown!r} is a file; name the directory that holds it", path=shown) from error
     except NotFound as error:
-        raise NotFound(
-            "path-not-found", f"there is no directory {str(path)!r}; name one that is", path=str(path)
-        ) from error
+        message = f"there is no directory {shown!r}; name one that is there"
+        raise NotFound("path-not-found", message, path=shown) from error
 
 
 def scan(tree: Beneath, *, ignoring: bool) -> list[Found]:
@@ -87,7 +86,7 @@ def scan_to_keep(tree: Beneath) -> list[Found]:
     """
     found = scan(tree, ignoring=True)
     for one in found:
-        shown = printable(tree.shown(one.path))
+        shown = tree.shown(one.path)
         if one.kind == "special":
             message = (
                 f"{shown} is a socket, fifo or device, which cannot be kept; remove it or name it in {IGNORE_FILE}"
@@ -157,15 +156,6 @@ def entry_of(found: Found, content: ContentId, size_bytes: int) -> TreeEntry:
     return TreeEntry(
         found.path, kind, size_bytes, content, found.target, None, found.executable, found.mode, found.mtime_ns
     )
-
-
-def printable(path: str) -> str:
-    """`path` with bytes that are not UTF-8 written as `\\xff`.
-
-    >>> printable("a\\udcff")
-    'a\\\\xff'
-    """
-    return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def _list_directory(tree: Beneath, directory: str) -> list[Found]:

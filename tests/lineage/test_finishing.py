@@ -1,11 +1,8 @@
 """What a stopped recorder left undone is finished, or reported, by any later command; and nothing else is touched."""
 
 import os
-import signal
 import subprocess
 import sys
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +13,6 @@ from datamon.errors import Conflict, Unavailable
 from datamon.lineage import ref_moves
 from datamon.lineage.binding import parse_output
 from datamon.lineage.capture.host import capture_host
-from datamon.lineage.decorators import make_step
 from datamon.lineage.endpoints import plan_outputs
 from datamon.lineage.finishing import GRACE_NS, finish_pending
 from datamon.lineage.recording import Ending, Policy, Recording, RunIntent
@@ -27,10 +23,8 @@ from datamon.store.backend import Backend
 from datamon.store.backend.memory import MemoryBackend
 from datamon.store.bundle import Author
 from datamon.store.codec import Record
-from datamon.store.ids import BundleId
 from datamon.store.journal import Cursor, Journal
-from datamon.store.opening import Places, Store, open_store, store_on
-from datamon.store.repos import find_repo
+from datamon.store.opening import Store, store_on
 from datamon.store.testing.faults import WRITES, Fault, FaultKind, FaultyBackend, Killed
 
 ADA = Author("Ada", "ada@example.org")
@@ -255,121 +249,6 @@ def test_a_mark_without_a_run_is_cleared(bench: Bench) -> None:
     [finished] = finish_pending(bench.store, HERE)
     assert (finished.what, bench.marks(), bench.runs()) == ("never-opened", [], [])
     assert "before it began" in finished.message
-
-
-class Racing:
-    """A journal after whose first record of a run's close something else happens."""
-
-    def __init__(self, journal: Journal, race: Callable[[], object]) -> None:
-        self._journal = journal
-        self._race: list[Callable[[], object]] = [race]
-
-    def append(self, record: Record) -> None:
-        self._journal.append(record)
-        if record["kind"] == "run-closed" and self._race:
-            self._race.pop()()
-
-    def read(self, cursor: Cursor, *, limit: int | None = None) -> tuple[list[Record], Cursor]:
-        return self._journal.read(cursor, limit=limit)
-
-
-def test_a_live_recorder_that_lost_its_branch_to_another_lists_its_moves_again(bench: Bench) -> None:
-    other: list[BundleId] = []
-    plain = bench.store
-    bench.store = replace(
-        plain, journal=Racing(plain.journal, lambda: other.append(bench.upload("features", y="y").id))
-    )
-    outcome = bench.record("true", outputs=(parse_output("features=out"),), label="v1")
-    [branch, label] = bench.close(outcome).moves
-    assert (branch.old, branch.new) == (other[0], outcome.outputs[0].bundle)
-    assert (label.old, label.new) == (None, outcome.outputs[0].bundle)
-    assert bench.refs() == {"main": outcome.outputs[0].bundle, "v1": outcome.outputs[0].bundle}
-    assert [event["kind"] for event in plain.journal.read({})[0]].count("run-moves") == 1
-    assert (outcome.notes, bench.marks()) == ((), [])
-
-
-def test_a_repo_deleted_while_a_run_ends_loses_nothing_but_the_move(bench: Bench) -> None:
-    plain = bench.store
-    repo = find_repo(plain, "features")
-
-    def delete() -> None:
-        plain.logs.append(None, lambda _: {"kind": "repo-deleted", "repo": repo.id})
-
-    bench.store = replace(plain, journal=Racing(plain.journal, delete))
-    outcome = bench.record("true", outputs=(parse_output("features=out"),))
-    assert (outcome.status, len(outcome.notes), bench.marks()) == ("succeeded", 1, [])
-
-
-def test_many_threads_that_record_at_once_lose_nothing(tmp_path: Path) -> None:
-    bench = Bench.make(tmp_path)
-
-    @make_step(lambda: bench.store)(inputs={"src": "raw"}, outputs={"dst": "features"})
-    def prepare(src: Path, dst: Path, number: int) -> None:
-        (dst / "x").write_text(f"{number}")
-
-    with ThreadPoolExecutor(16) as pool:
-        list(pool.map(prepare, range(16)))
-    assert [run.status for run in bench.runs()] == ["succeeded"] * 16
-    outputs = [run.outputs[0].bundle for run in bench.runs()]
-    assert len(set(outputs)) == 16
-    assert set(outputs) == set(bench.bundles())
-    assert sorted(bench.files(bundle)["x"] for bundle in outputs) == sorted(map(str, range(16)))
-    state = bench.store.logs.repo(find_repo(bench.store, "features").id)
-    made = [str(move.new) for _, move in state.history]
-    assert sorted(made) == sorted(outputs)
-    assert (bench.refs()["main"], bench.marks()) == (made[-1], [])
-
-
-RECORDER = """
-import sys
-from pathlib import Path
-from datamon.lineage.binding import parse_output
-from datamon.lineage.command import CommandRequest, record_command
-from datamon.lineage.recording import Policy
-from datamon.store.bundle import Author
-from datamon.store.opening import Places, open_store
-
-place, count, *argv = sys.argv[1:]
-store = open_store(Places(place, place, state_dir=Path(place + "-state")), Author("Ada", "a@example.org"))
-for number in range(int(count)):
-    work = Path(f"{place}-{argv[-1][-3:]}-{number}")
-    work.mkdir()
-    outputs = (parse_output("features=out"),)
-    record_command(store, CommandRequest(tuple(argv), work, outputs=outputs, policy=Policy(variables={"PATH": "/usr/bin:/bin"})))
-"""
-
-
-def local_bench(tmp_path: Path) -> tuple[Bench, list[str]]:
-    """A bench on a local store, and the command that records into it in another process."""
-    place = f"{tmp_path}/store"
-    bench = Bench.make(tmp_path, open_store(Places(place, place), ADA))
-    return bench, [sys.executable, "-c", RECORDER, place]
-
-
-def test_processes_that_record_at_once_on_one_branch_lose_nothing(tmp_path: Path) -> None:
-    bench, recorder = local_bench(tmp_path)
-    script = "echo $$ > out/x # "
-    children = [subprocess.Popen([*recorder, "2", "sh", "-c", f"{script}{name}"]) for name in ("aaa", "bbb", "ccc")]
-    assert [child.wait() for child in children] == [0, 0, 0]
-    assert [run.status for run in bench.runs()] == ["succeeded"] * 6
-    outputs = {run.outputs[0].bundle for run in bench.runs()}
-    assert outputs == set(bench.bundles())
-    assert (bench.refs()["main"] in outputs, bench.marks()) == (True, [])
-
-
-def test_a_recorder_killed_while_its_command_runs_leaves_an_abandoned_run(tmp_path: Path) -> None:
-    bench, recorder = local_bench(tmp_path)
-    fifo = tmp_path / "fifo"
-    os.mkfifo(fifo)
-    child = subprocess.Popen([*recorder, "1", "sh", "-c", f"echo $$ > {fifo}; read x < {fifo} # aaa"])
-    command = int(fifo.read_text())
-    assert [run.status for run in bench.runs()] == ["running"]
-    assert finish_pending(bench.store, HERE) == []
-    child.kill()
-    child.wait()
-    os.kill(command, signal.SIGKILL)
-    [finished] = finish_pending(bench.store, HERE)
-    assert (finished.what, bench.runs()[0].status, bench.refs(), bench.marks()) == ("abandoned", "abandoned", {}, [])
 
 
 def test_only_what_came_since_the_last_command_is_read_of_the_journal(tmp_path: Path) -> None:
