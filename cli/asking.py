@@ -3,15 +3,25 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from datamon.errors import Denied
 from datamon.lineage.capture.host import capture_host
 from datamon.query.answer import Answer
 from datamon.query.engine import ask
-from datamon.query.index.opening import open_index
+from datamon.query.index.opening import Index, open_index
 from datamon.query.place import Place
 from datamon.store.opening import Store
 
 
 def ask_here(store: Store, text: str, params: Mapping[str, object]) -> Answer:
     """The answer to one statement; `now` means this working directory. Raises as `ask`."""
-    index = open_index(store, index_dir=store.state_dir / "index" if store.state_dir else None)
-    return ask(store, text, params=params, place=Place(Path.cwd(), capture_host().name), index=index)
+    return ask(store, text, params=params, place=Place(Path.cwd(), capture_host().name), index=_index(store))
+
+
+def _index(store: Store) -> Index:
+    """This machine's index of the store; where it may not keep one, one for this process."""
+    if store.state_dir is None:
+        return open_index(store)
+    try:
+        return open_index(store, index_dir=store.state_dir / "index")
+    except Denied:
+        return open_index(store)

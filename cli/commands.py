@@ -15,6 +15,14 @@ if TYPE_CHECKING:
     from typer._click.formatting import HelpFormatter
 
 
+UNCUT = 1_000
+"""Characters of a first sentence: all of them."""
+HELP_WIDTH = 100
+HELP_OPTIONS = ["--help", "-h"]
+CONTEXT_SETTINGS = {"help_option_names": HELP_OPTIONS, "max_content_width": HELP_WIDTH}
+"""Set on the program, inherited by every command."""
+
+
 @dataclass(frozen=True, slots=True)
 class Word:
     """A first word after `datamon`: a group of commands or a single one."""
@@ -65,6 +73,12 @@ class Phrases(TyperGroup):
         if not args[0].startswith("-") and args[0] not in self.list_commands(ctx) and not ctx.resilient_parsing:
             ctx.fail(self._unknown(ctx, args[0]))
         return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: "Context", formatter: "HelpFormatter") -> None:
+        """Writes the table of commands, each with the whole first sentence of its help."""
+        commands = ((name, self.get_command(ctx, name)) for name in self.list_commands(ctx))
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, command.get_short_help_str(UNCUT)) for name, command in commands if command])
 
     def _unknown(self, ctx: "Context", word: str) -> str:
         known = self.list_commands(ctx)

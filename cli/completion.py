@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 from typer.completion import get_completion_script  # type: ignore[attr-defined]  # lives there, unexported
 
+from datamon.cli.environment import COMPLETION_VARIABLE
 from datamon.cli.output import say
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -31,4 +32,4 @@ def completion(
       datamon completion zsh >> ~/.zshrc
       datamon completion fish > ~/.config/fish/completions/datamon.fish
     """
-    say(get_completion_script(prog_name="datamon", complete_var="_DATAMON_COMPLETE", shell=shell.value))
+    say(get_completion_script(prog_name="datamon", complete_var=COMPLETION_VARIABLE, shell=shell.value))

@@ -9,8 +9,9 @@ from typing import Annotated
 import typer
 
 from datamon.cli.demo_story import play
+from datamon.cli.environment import process_environment
 from datamon.cli.output import note, say
-from datamon.cli.settings import process_environment
+from datamon.errors import Conflict
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -31,6 +32,7 @@ def demo(
       datamon demo
     """
     if directory is not None:
+        _check_empty(directory)
         _play(directory.absolute())
         note(f"everything the demo made lies in {directory}")
         return
@@ -39,6 +41,14 @@ def demo(
         _play(folder)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _check_empty(directory: Path) -> None:
+    """Raises Conflict when there is anything in it, or something else in its place."""
+    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
+        raise Conflict(
+            "destination-not-empty", f"{directory} is not an empty directory; name another one", path=str(directory)
+        )
 
 
 def _play(folder: Path) -> None:

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from datamon.cli.commands import Phrases
+from datamon.cli.completing import label_names
 from datamon.cli.opening import open_configured
 from datamon.cli.options import FormatOption, RepoOption
 from datamon.cli.output import show
@@ -14,7 +15,9 @@ from datamon.store.repos import find_repo
 from datamon.store.resolve import find_bundle
 
 app = typer.Typer(cls=Phrases, add_completion=False, rich_markup_mode=None, no_args_is_help=True)
-NameOption = Annotated[str, typer.Option("--label", metavar="LABEL", help="Name of the label.")]
+NameOption = Annotated[
+    str, typer.Option("--label", metavar="LABEL", help="Name of the label.", autocompletion=label_names)
+]
 
 
 @app.callback()

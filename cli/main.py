@@ -10,16 +10,17 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 from typer.completion import completion_init  # type: ignore[attr-defined]  # lives there, unexported
 
-from datamon.cli.commands import Root
+from datamon import __version__
+from datamon.cli.commands import CONTEXT_SETTINGS, Root
+from datamon.cli.environment import COMPLETION_VARIABLE, completing, debugging
 from datamon.cli.options import GLOBAL_OPTIONS, Globals
-from datamon.cli.output import complain
+from datamon.cli.output import complain, say
 from datamon.errors import DatamonError, Denied, Invalid, Unavailable, exit_code
 
 if TYPE_CHECKING:
     from typer._click.core import Command
 
 PROGRAM = "datamon"
-COMPLETION_VARIABLE = "_DATAMON_COMPLETE"
 USAGE_EXIT = 2
 BROKEN_PIPE_EXIT = 141
 """What a shell reports for a program that its reader stopped listening to (128 + SIGPIPE)."""
@@ -29,7 +30,7 @@ app = typer.Typer(
     name=PROGRAM,
     add_completion=False,
     rich_markup_mode=None,
-    context_settings={"help_option_names": ["--help", "-h"]},
+    context_settings=CONTEXT_SETTINGS,
 )
 
 
@@ -42,6 +43,7 @@ def root(
     context: Annotated[
         str | None, typer.Option("--context", metavar="NAME", help="Context of the configuration file to use.")
     ] = None,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
 ) -> None:
     """Keeps data as immutable bundles, records what every run read and wrote, and says what is stale and why.
 
@@ -53,11 +55,14 @@ def root(
       datamon run record --input orders=in --output features=out -- python prepare.py in out
       datamon query "WHAT IS STALE"
 
-    The two options stand anywhere on the line. Every command has --help with an example.
+    The first two options may stand anywhere on the line. Every command has --help with an example.
     """
     ctx.obj = Globals(config=config, context=context)
+    if version:
+        say(f"{PROGRAM} {__version__}")
+        raise typer.Exit
     if ctx.invoked_subcommand is None:
-        typer.echo(ctx.get_help())
+        say(ctx.get_help())
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -99,7 +104,7 @@ def program() -> "Command":
 
 def _run(arguments: list[str]) -> int:
     command = program()
-    if COMPLETION_VARIABLE in os.environ:
+    if completing():
         _complete(command)
     try:
         with command.make_context(PROGRAM, _globals_first(arguments)) as ctx:
@@ -142,8 +147,6 @@ def _globals_first(arguments: list[str]) -> list[str]:
 
 
 def _report(sentence: str, error: BaseException) -> None:
-    from datamon.cli.settings import debugging  # pydantic and YAML, 60 ms, which only an error pays here
-
     shown = "".join(traceback.format_exception(error)) if debugging() else ""
     complain(sentence, shown)
 

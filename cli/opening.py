@@ -1,10 +1,13 @@
 """From settings to an open store, with what earlier commands left unfinished finished first."""
 
+from pathlib import Path
+
 import typer
 
+from datamon.cli.environment import process_environment
 from datamon.cli.options import Globals
 from datamon.cli.output import note
-from datamon.cli.settings import Settings, load_settings, process_environment
+from datamon.cli.settings import Settings, load_settings
 from datamon.errors import DatamonError
 from datamon.lineage.capture.host import capture_host
 from datamon.lineage.finishing import finish_pending
@@ -22,6 +25,18 @@ def open_configured(ctx: typer.Context) -> Store:
     except DatamonError as error:
         note(f"what earlier runs left unfinished is still so: {error.message}")
     return store
+
+
+def open_for_completion(ctx: typer.Context) -> Store | None:
+    """The store that the line to be completed means; None when its default place is not there, for asking makes nothing.
+
+    Raises as `load_settings` and `open_store`.
+    """
+    flags = ctx.find_root().params
+    settings = load_settings(Globals(config=flags.get("config"), context=flags.get("context")))
+    if not settings.metadata.startswith("/") or not Path(settings.metadata).exists():
+        return None
+    return open_settled(settings)
 
 
 def settings_of(ctx: typer.Context) -> Settings:

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from datamon.cli.completing import branch_names, label_names, repo_names
+
 GLOBAL_OPTIONS = ("--config", "--context")
 """Options of the program itself; `main` lets them stand anywhere."""
 
@@ -32,10 +34,16 @@ FormatOption = Annotated[
     Format | None,
     typer.Option("--format", metavar="table|json|jsonl|csv", help="How to write the answer, in place of plain lines."),
 ]
-RepoOption = Annotated[str, typer.Option("--repo", metavar="REPO", help="Name of the repo.")]
+RepoOption = Annotated[str, typer.Option("--repo", metavar="REPO", help="Name of the repo.", autocompletion=repo_names)]
 BundleOption = Annotated[
     str | None,
     typer.Option("--bundle", metavar="ID", help="Id of a bundle, or its unique start or end of 4 characters or more."),
 ]
-LabelOption = Annotated[str | None, typer.Option("--label", metavar="LABEL", help="The bundle that a label points at.")]
-BranchOption = Annotated[str | None, typer.Option("--branch", metavar="BRANCH", help="The head of a branch. [main]")]
+LabelOption = Annotated[
+    str | None,
+    typer.Option("--label", metavar="LABEL", help="The bundle that a label points at.", autocompletion=label_names),
+]
+BranchOption = Annotated[
+    str | None,
+    typer.Option("--branch", metavar="BRANCH", help="The head of a branch. [main]", autocompletion=branch_names),
+]

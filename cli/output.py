@@ -142,9 +142,16 @@ def _csv(listing: Listing) -> Iterable[str]:
 
 def _table(listing: Listing) -> None:
     """A table as wide as the terminal (or `COLUMNS`) allows; where there is neither, as wide as it gets."""
-    rows = [[printable(_cell(value)) for value in row] for row in listing.rows]
+    rows = [[printable(_cell(_in_words(value))) for value in row] for row in listing.rows]
     width = shutil.get_terminal_size(fallback=(0, 0)).columns
     _write(f"{line}\n" for line in table_lines(listing.columns, rows, width or None))
+
+
+def _in_words(value: object) -> object:
+    """Lists of words as a person writes them."""
+    if isinstance(value, list | tuple) and all(isinstance(inner, str) for inner in value):
+        return ", ".join(value)
+    return value
 
 
 def _cell(value: object) -> str:

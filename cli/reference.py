@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from datamon.cli.bundle_diff import FOUND_EXIT
-from datamon.cli.commands import Phrases, Root, load, words
+from datamon.cli.commands import HELP_OPTIONS, HELP_WIDTH, Phrases, Root, load, words
 from datamon.cli.main import BROKEN_PIPE_EXIT, PROGRAM, program
 from datamon.cli.settings import SETTINGS
 from datamon.errors import EXIT_CODES, exit_code
@@ -15,7 +15,6 @@ from datamon.errors import EXIT_CODES, exit_code
 if TYPE_CHECKING:
     from typer._click.core import Command, Context
 
-WIDTH = 100
 INTRODUCTION = """\
 # The command line
 
@@ -76,13 +75,15 @@ def _exit_codes() -> Iterator[str]:
 def _commands() -> Iterator[str]:
     root = program()
     assert isinstance(root, Root)
-    with typer.Context(root, info_name=PROGRAM, terminal_width=WIDTH, max_content_width=WIDTH) as ctx:
+    with typer.Context(
+        root, info_name=PROGRAM, help_option_names=HELP_OPTIONS, terminal_width=HELP_WIDTH, max_content_width=HELP_WIDTH
+    ) as ctx:
         for word in words():
             yield from _described(load(word), word.name, ctx, 2)
 
 
 def _described(command: "Command", name: str, parent: "Context", level: int) -> Iterator[str]:
-    ctx = typer.Context(command, parent=parent, info_name=name, terminal_width=WIDTH, max_content_width=WIDTH)
+    ctx = typer.Context(command, parent=parent, info_name=name, terminal_width=HELP_WIDTH, max_content_width=HELP_WIDTH)
     with ctx:
         help_text = re.sub(r"[ \t]+\n", "\n", command.get_help(ctx))
         yield f"{'#' * level} {ctx.command_path}\n\n```text\n{help_text}\n```"

@@ -28,7 +28,7 @@ def run() -> None:
 def record(
     ctx: typer.Context,
     command: Annotated[
-        list[str], typer.Argument(metavar="-- CMD…", help="The command, after `--`.", show_default=False)
+        list[str], typer.Argument(metavar="CMD", help="The command and its arguments, after `--`.", show_default=False)
     ],
     pipeline: Annotated[
         str, typer.Option("--pipeline", metavar="P", help="The pipeline it belongs to.")

@@ -1,4 +1,4 @@
-"""Settings: the only reader of environment variables and of `~/.datamon/datamon.yaml`.
+"""Settings: what flags, environment variables and `~/.datamon/datamon.yaml` say, and what holds where none says anything.
 
 Each setting is looked for in this order: what a flag says, what the environment says, what the configuration file says,
 the default. `SETTINGS` is the table that the documentation is made from.
@@ -16,6 +16,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from datamon.cli.environment import process_environment
 from datamon.cli.options import Globals
 from datamon.errors import Invalid, NotFound
 from datamon.store.bundle import Author
@@ -139,7 +140,7 @@ def load_settings(flags: Globals, environment: Mapping[str, str] | None = None) 
     A context chosen by its flag beats the environment's places, since a flag beats the environment. Raises NotFound
     (`path-not-found`, `context-not-found`) and Invalid (`bad-config`).
     """
-    variables = os.environ if environment is None else environment
+    variables = process_environment() if environment is None else environment
     home = home_directory(variables)
     file = configuration_file(flags, variables)
     named = flags.config is not None or bool(variables.get("DATAMON_CONFIG"))
@@ -174,14 +175,14 @@ def load_settings(flags: Globals, environment: Mapping[str, str] | None = None) 
 
 def home_directory(environment: Mapping[str, str] | None = None) -> Path:
     """datamon's home directory, which may not exist yet."""
-    variables = os.environ if environment is None else environment
+    variables = process_environment() if environment is None else environment
     named = variables.get("DATAMON_HOME")
     return Path(named).expanduser().absolute() if named else Path.home() / ".datamon"
 
 
 def configuration_file(flags: Globals, environment: Mapping[str, str] | None = None) -> Path:
     """The configuration file's path, which may not exist yet."""
-    variables = os.environ if environment is None else environment
+    variables = process_environment() if environment is None else environment
     named = flags.config or variables.get("DATAMON_CONFIG")
     return Path(named).expanduser().absolute() if named else home_directory(variables) / "datamon.yaml"
 
@@ -216,16 +217,6 @@ def read_configuration(file: Path, *, must_exist: bool = False) -> Configuration
             f"the configuration {file} is wrong{f' at {where}' if where else ''}: {first['msg'].lower()}; correct it",
             file=str(file),
         ) from error
-
-
-def process_environment() -> dict[str, str]:
-    """The variables of this process, for the commands it starts and for what a run records of them."""
-    return dict(os.environ)
-
-
-def debugging() -> bool:
-    """Whether errors show their traceback."""
-    return os.environ.get("DATAMON_DEBUG", "0") not in ("", "0")
 
 
 def _context(configuration: Configuration, name: str, file: Path) -> Place:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from datamon.cli.settings import process_environment
+from datamon.cli.environment import process_environment
 
 PROGRAM = (sys.executable, "-P", "-m", "datamon.cli.main")
 """Without the working directory on the path, as the installed program has it."""

@@ -279,5 +279,5 @@ def _ending(execution: Execution, wall_ns: int, found: tuple[Metric, ...]) -> En
         signal=execution.signal,
         error=execution.error,
         metrics=found,
-        resources=of_command(wall_ns, execution.used) if execution.used else None,
+        resources=of_command(wall_ns, execution.used, execution.recorder_rss) if execution.used else None,
     )

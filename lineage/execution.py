@@ -7,10 +7,11 @@ import subprocess
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
 
+from datamon.lineage.capture.resources import usage_here
 from datamon.lineage.capture.streams import KeptStream, Pump, Sinks
 from datamon.lineage.secrets import Redactor
 
@@ -25,12 +26,14 @@ _PATIENCE = 3
 @dataclass(frozen=True, slots=True)
 class Execution:
     """How a command ended. `exit_code` is what it gave, None when a signal ended it; `signal` names that signal, or the one
-    by which the recorder was asked to stop it; `used` is None when it did not start (`error` says why)."""
+    by which the recorder was asked to stop it; `used` is None when it did not start (`error` says why), and counts from
+    `recorder_rss` upward (see `resources.of_command`)."""
 
     exit_code: int | None
     signal: str | None
     error: str | None
     used: resource.struct_rusage | None
+    recorder_rss: int
     kept: tuple[KeptStream, ...]
     notes: tuple[str, ...]
 
@@ -54,6 +57,7 @@ def execute(
     kept = (KeptStream("stdout", redactor), KeptStream("stderr", redactor))
     # Before the command starts: it may be asked to stop in its first instant.
     with _passing_signals_on() as requests:
+        recorder_rss = usage_here().ru_maxrss
         try:
             # A Python command would otherwise hold back what it prints, since it writes to a pipe.
             child = subprocess.Popen(
@@ -74,7 +78,7 @@ def execute(
         child.returncode = os.waitstatus_to_exitcode(status)
         for pump in pumps:
             pump.finish()
-    return _ended(child.returncode, requests.asked, used, pumps)
+    return replace(_ended(child.returncode, requests.asked, used, pumps), recorder_rss=recorder_rss)
 
 
 def _ended(
@@ -91,6 +95,7 @@ def _ended(
         signal=ended_by or requested,
         error=None,
         used=used,
+        recorder_rss=0,
         kept=tuple(pump.kept for pump in pumps),
         notes=tuple(notes),
     )
@@ -104,6 +109,7 @@ def _not_started(program: str, error: Exception, kept: tuple[KeptStream, ...]) -
         signal=None,
         error=f"the command {program!r} could not be started: {reason}",
         used=None,
+        recorder_rss=0,
         kept=kept,
         notes=(),
     )

@@ -218,8 +218,8 @@ class PlannedMove:
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """What a run took: seconds of wall clock and of CPU, and the largest resident memory in bytes. On Linux the memory of a
-    command is never below that of its recorder, from which it was forked."""
+    """What a run took: seconds of wall clock and of CPU, and the largest resident memory in bytes; None where it is not known, as
+    for a command that took less memory than its recorder."""
 
     wall_s: float
     user_s: float | None

@@ -6,6 +6,7 @@ fields, no comments, no docstrings (nor any other text that stands as a statemen
 
 import ast
 import json
+import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -13,13 +14,16 @@ from dataclasses import dataclass
 Drop = Callable[[ast.expr], bool]
 """Which decorators do not count."""
 
+_PARSING = threading.Lock()
+"""One thread parses at a time: the parser of Python 3.11 counts its depth for all threads together and fails when they mix
+(github.com/python/cpython/issues/106905), and what is done with warnings holds for all threads too."""
 _SKIPPED = frozenset({"ctx", "kind", "type_comment", "type_ignores"})
 _BLOCKS = frozenset({"body", "orelse", "finalbody"})
 
 
 def parse(source: bytes | str) -> ast.Module | None:
     """The tree of a Python source; None when it has none (a syntax error, another language, nesting without end)."""
-    with warnings.catch_warnings():
+    with _PARSING, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what the compiler thinks of an escape is not for the recorder to say
         try:
             return ast.parse(source)

@@ -1,67 +1,30 @@
 """Answering: one statement in, one table out."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import duckdb
-from datamon.query.facts import gather_facts
 
-from datamon.errors import DatamonError
 from datamon.query.answer import Answer
-from datamon.query.compile import Compiled, compile_predicate, compile_select, parameters, shown
+from datamon.query.asking import Asking, Rows, find_bundles, find_runs
+from datamon.query.compile import Compiled, compile_select, parameters, shown
 from datamon.query.complaints import complaint
 from datamon.query.files import attach_files
 from datamon.query.index.opening import Index, open_index
-from datamon.query.language.faults import fault, hint, pointing
+from datamon.query.language.faults import fault
 from datamon.query.language.parse import parse
-from datamon.query.language.references import Target, bundle_target, is_of_run, run_target
-from datamon.query.language.statement import (
-    CAUSES,
-    Closure,
-    Describe,
-    Placed,
-    Produced,
-    Ref,
-    Select,
-    Source,
-    Stale,
-    Statement,
-)
-from datamon.query.language.tokens import Token, tokenize
+from datamon.query.language.statement import Describe, Placed, Select, Statement
+from datamon.query.language.tokens import tokenize
 from datamon.query.place import NOWHERE, Place
 from datamon.query.relations import RELATIONS, describe, list_relations
 from datamon.query.safety import check
-from datamon.query.sources import closure, produced, stale
+from datamon.query.sources.evaluate import rows_of
 from datamon.query.sources.tables import put_table
-from datamon.query.values import Params, check_given, runs_of, text_of
+from datamon.query.values import check_given
 from datamon.store.opening import Store
-from datamon.store.repos import find_repo
 
-Row = tuple[object, ...]
-Columns = Sequence[tuple[str, str]]
 MOST_ROWS = 1_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class Rows:
-    """What a source gives."""
-
-    columns: Columns
-    rows: list[Row]
-    truncated: bool = False
-
-
-@dataclass(slots=True)
-class Asking:
-    """One statement being answered: where, with which values, and what has been found out so far."""
-
-    store: Store
-    text: str
-    params: Params
-    place: Place
-    targets: dict[int, Target] = field(default_factory=dict)
-    """By where the reference begins in the statement."""
-    notes: list[str] = field(default_factory=list)
+"""How many rows of a SELECT are given at most."""
 
 
 def ask(
@@ -109,13 +72,20 @@ def _understood(asking: Asking) -> Statement:
     statement = parse(asking.text)
     check_given(asking.text, tokenize(asking.text), asking.params)
     if isinstance(statement, Select):
-        _resolve_bundles(asking, statement)
+        find_bundles(asking, statement)
     return statement
 
 
 def _answer(asking: Asking, select: Select, connection: duckdb.DuckDBPyConnection) -> Answer:
-    _resolve_runs(asking, select, connection)
     compiled = compile_select(select)
+    try:
+        return _run(asking, select, compiled, connection)
+    except (duckdb.InterruptException, duckdb.OutOfMemoryException) as error:
+        raise complaint(error, compiled, ()) from error
+
+
+def _run(asking: Asking, select: Select, compiled: Compiled, connection: duckdb.DuckDBPyConnection) -> Answer:
+    find_runs(asking, select, connection)
     names = [placed.name for placed in select.sources]
     bare = len(select.pieces) == 1 and len(names) == 1
     read = frozenset() if bare else check(connection, compiled, {*RELATIONS, *names})
@@ -123,14 +93,17 @@ def _answer(asking: Asking, select: Select, connection: duckdb.DuckDBPyConnectio
         return _explained(asking, select)
     if "files" in read:
         attach_files(connection, asking.store)
+    columns = {column.name for name in read if name in RELATIONS for column in RELATIONS[name].columns}
     truncated = False
     for placed in select.sources:
-        found = _rows(asking, connection, placed)
-        truncated = truncated or found.truncated
+        found = rows_of(asking, connection, placed)
         if bare:
             return _bare(asking, found)
         put_table(connection, placed.name, found.columns, found.rows)
-    return _run(asking, compiled, parameters(select.pieces), connection, truncated)
+        truncated = truncated or found.truncated
+        columns.update(name for name, _ in found.columns)
+    values = {name: asking.params[name] for name in parameters(select.pieces)}
+    return _selected(asking, _Query(compiled, values, frozenset(columns)), connection, truncated)
 
 
 def _bare(asking: Asking, found: Rows) -> Answer:
@@ -149,23 +122,33 @@ def _typed(asking: Asking, placed: Placed) -> str:
     return " ".join(asking.text[placed.span.start : placed.span.end].split())
 
 
-def _run(
-    asking: Asking, compiled: Compiled, names: frozenset[str], connection: duckdb.DuckDBPyConnection, truncated: bool
-) -> Answer:
-    values = {name: asking.params[name] for name in names}
+@dataclass(frozen=True, slots=True)
+class _Query:
+    """What the engine runs: SQL, the values bound to it, and the columns that it could mean."""
+
+    compiled: Compiled
+    values: dict[str, object]
+    columns: frozenset[str]
+
+
+def _selected(asking: Asking, query: _Query, connection: duckdb.DuckDBPyConnection, truncated: bool) -> Answer:
+    compiled = query.compiled
     try:
-        connection.execute(compiled.sql, values or None)
+        connection.execute(compiled.sql, query.values or None)
         sql = _without_zones(connection, compiled.sql)
         if sql != compiled.sql:
-            connection.execute(sql, values or None)
+            connection.execute(sql, query.values or None)
         described = connection.description or []
         rows = connection.fetchmany(MOST_ROWS + 1)
     except duckdb.Error as error:
-        raise complaint(error, compiled) from error
+        raise complaint(error, compiled, query.columns) from error
+    except (OverflowError, ValueError) as error:
+        said = f"a value has no form in Python ({error}); cast it to VARCHAR"
+        raise fault(compiled.text, compiled.spans[0], said) from error
     if len(rows) > MOST_ROWS:
         del rows[MOST_ROWS:]
         truncated = True
-        asking.notes.append(f"only the first {MOST_ROWS:,} rows are shown")
+        asking.note(f"only the first {MOST_ROWS:,} rows are shown")
     columns = tuple(str(column[0]) for column in described)
     return Answer(columns, tuple(str(column[1]) for column in described), rows, truncated, asking.notes)
 
@@ -187,142 +170,3 @@ def _without_zones(connection: duckdb.DuckDBPyConnection, sql: str) -> str:
 
 def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
-
-
-def _resolve_bundles(asking: Asking, select: Select) -> None:
-    """Finds what references to bundles and files mean."""
-    for source in _sources(select):
-        if source.ref is not None and not is_of_run(source.ref):
-            deleted = isinstance(source.source, Closure) and "deleted" in source.source.including
-            target = bundle_target(asking.store, asking.text, source.ref, asking.params, deleted=deleted)
-            _keep(asking, source.ref, target)
-
-
-def _resolve_runs(asking: Asking, select: Select, connection: duckdb.DuckDBPyConnection) -> None:
-    for source in _sources(select):
-        if source.ref is not None and is_of_run(source.ref):
-            if isinstance(source.source, Produced):
-                said = "expected a bundle or a file; UPSTREAM OF says what a run read"
-                raise fault(asking.text, source.ref.span, said)
-            _keep(asking, source.ref, run_target(connection, asking.text, source.ref, asking.params))
-
-
-@dataclass(frozen=True, slots=True)
-class _Referring:
-    source: Source
-    ref: Ref | None
-
-
-def _sources(select: Select) -> list[_Referring]:
-    found = []
-    for placed in select.sources:
-        source = placed.source
-        found.append(_Referring(source, source.of if isinstance(source, Stale) else source.ref))
-    return found
-
-
-def _keep(asking: Asking, ref: Ref, target: Target) -> None:
-    asking.targets[ref.span.start] = target
-    if target.note not in asking.notes:
-        asking.notes.append(target.note)
-
-
-def _rows(asking: Asking, connection: duckdb.DuckDBPyConnection, placed: Placed) -> Rows:
-    source = placed.source
-    if isinstance(source, Closure):
-        return _closure(asking, connection, placed.name, source)
-    if isinstance(source, Produced):
-        return _produced(asking, connection, source)
-    return _stale(asking, connection, source)
-
-
-def _closure(asking: Asking, connection: duckdb.DuckDBPyConnection, name: str, source: Closure) -> Rows:
-    target = asking.targets[source.ref.span.start]
-    if target.path and source.direction == "upstream":
-        asking.notes.append("files are not followed one by one upstream: this is what the whole bundle came from")
-    stops = _stop_rule(asking, connection, name, source.stop_at) if source.stop_at else None
-    within = runs_of(asking.text, source.within, asking.params) if source.within else None
-    walk = closure.Walk(source.direction, target, source.at, within, source.including, stops)
-    rows, truncated = closure.closure_rows(connection, walk)
-    if truncated:
-        asking.notes.append(f"only the nearest {walk.cap:,} rows are shown; WITHIN or STOP AT narrow it")
-    return Rows(closure.COLUMNS, rows, truncated)
-
-
-def _stop_rule(
-    asking: Asking, connection: duckdb.DuckDBPyConnection, name: str, predicate: tuple[Token, ...]
-) -> closure.StopRule:
-    """How a STOP AT predicate is evaluated: by the engine, as the WHERE of a SELECT over candidates."""
-    candidates = f"{name}_candidates"
-    compiled = compile_predicate(asking.text, predicate, candidates)
-    check(connection, compiled, {*RELATIONS, candidates})
-    values = {each: asking.params[each] for each in parameters(predicate)}
-
-    def stopped(rows: list[Row]) -> frozenset[str]:
-        put_table(connection, candidates, closure.CANDIDATE_COLUMNS, rows)
-        try:
-            return frozenset(identity for (identity,) in connection.execute(compiled.sql, values or None).fetchall())
-        except duckdb.Error as error:
-            raise complaint(error, compiled) from error
-
-    return stopped
-
-
-def _produced(asking: Asking, connection: duckdb.DuckDBPyConnection, source: Produced) -> Rows:
-    target = asking.targets[source.ref.span.start]
-    rows = produced.producers(asking.store, connection, target)
-    if not rows:
-        asking.notes.append(f"no recorded run wrote it: {_who_committed(connection, target)}")
-    return Rows(produced.COLUMNS, rows)
-
-
-def _who_committed(connection: duckdb.DuckDBPyConnection, target: Target) -> str:
-    rows = connection.execute("SELECT author, time FROM with_system.bundles WHERE id = ?", [target.id]).fetchall()
-    return (
-        f"{rows[0][0]} uploaded bundle {target.id} at {rows[0][1]:%Y-%m-%d %H:%M:%S} UTC" if rows else "it was uploaded"
-    )
-
-
-def _stale(asking: Asking, connection: duckdb.DuckDBPyConnection, source: Stale) -> Rows:
-    repo = _repo(asking, source)
-    because = _cause(asking, source)
-    targets = _judged(asking, connection, source)
-    facts = gather_facts(asking.store, connection, asking.place, asked=[target.id for target in targets or ()])
-    asked = stale.Asked(targets, repo, because, "frozen" in source.including)
-    rows = stale.stale_rows(facts, asked)
-    if source.of is not None and not rows:
-        asking.notes.append("it is not stale" + (f" because of {because}" if because else ""))
-    return Rows(stale.COLUMNS, rows)
-
-
-def _repo(asking: Asking, source: Stale) -> str | None:
-    if source.repo is None:
-        return None
-    try:
-        return find_repo(asking.store, text_of(asking.text, source.repo, asking.params)).name
-    except DatamonError as error:
-        if "line" in error.facts:
-            raise
-        raise pointing(error, asking.text, source.repo.span) from error
-
-
-def _cause(asking: Asking, source: Stale) -> str | None:
-    if source.because is None:
-        return None
-    cause = text_of(asking.text, source.because, asking.params)
-    if cause not in CAUSES:
-        said = f"expected a cause: {', '.join(CAUSES)}{hint(cause, CAUSES)}"
-        raise fault(asking.text, source.because.span, said)
-    return cause
-
-
-def _judged(asking: Asking, connection: duckdb.DuckDBPyConnection, source: Stale) -> tuple[Target, ...] | None:
-    if source.of is None:
-        return None
-    target = asking.targets[source.of.span.start]
-    if target.kind == "bundle":
-        return (target,)
-    try:
-        return tuple(stale.written_by(connection, target.id))
-    except DatamonError as error:
-        raise pointing(error, asking.text, source.of.span) from error

@@ -137,7 +137,7 @@ def _syntax(compiled: Compiled, tree: Tree) -> DatamonError:
     if at_end or not word.strip():
         return fault(compiled.text, place, "the SELECT ends too early")
     before = compiled.before(place)
-    meant = nearest(compiled.text[before.start : before.end], _KEYWORDS)
+    meant = nearest(compiled.text[before.start : before.end], _KEYWORDS, likeness=0.75)
     if meant and len(meant) > 3 and meant != compiled.text[before.start : before.end].upper():
         return fault(compiled.text, before, f"expected a word of SQL; did you mean {meant}?")
     missing = ", or something is missing after it" if place == compiled.spans[-1] else ""

@@ -3,11 +3,16 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from datamon.store.bundle import Author
 from datamon.store.opening import Places, Store, memory_store, open_store
 from datamon.store.testing.clocks import SteppingClock
+
+# The first example of a test may pay for an import; timings belong in bench/.
+hypothesis.settings.register_profile("datamon", deadline=None)
+hypothesis.settings.load_profile("datamon")
 
 ADA = Author("Ada", "ada@example.org")
 

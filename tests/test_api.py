@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import datamon
-from datamon.cli.settings import process_environment
+from datamon.cli.environment import process_environment
 from datamon.cli.testing import KEPT
 from datamon.errors import Conflict, NotFound
 

@@ -13,13 +13,15 @@ def usage_here() -> resource.struct_rusage:
     return resource.getrusage(resource.RUSAGE_SELF)
 
 
-def of_command(wall_ns: int, used: resource.struct_rusage) -> Resources:
-    """What a command and the processes it waited for took."""
+def of_command(wall_ns: int, used: resource.struct_rusage, recorder_rss: int) -> Resources:
+    """What a command and the processes it waited for took. `recorder_rss` is the recorder's own `ru_maxrss` when it started the
+    command: Linux hands that on to the command, whose memory is known only when it was more."""
+    known = sys.platform == "darwin" or used.ru_maxrss > recorder_rss
     return Resources(
         wall_s=_seconds(wall_ns),
         user_s=round(used.ru_utime, 6),
         system_s=round(used.ru_stime, 6),
-        max_rss_bytes=used.ru_maxrss * _RSS_UNIT,
+        max_rss_bytes=used.ru_maxrss * _RSS_UNIT if known else None,
     )
 
 

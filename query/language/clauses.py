@@ -49,7 +49,8 @@ def reference(cursor: Cursor) -> Ref:
     if token.word in _FORMS and cursor.peek(1).kind in ("string", "param"):
         form = _FORMS[cursor.take().word]
     elif token.kind == "word" and cursor.peek(1).kind in ("string", "param"):
-        said = f"{token.value} is no form of reference; expected bundle, file, run or step{hint(token.value, ('bundle', 'file', 'run', 'step'))}"
+        near = hint(token.value, [form.lower() for form in _FORMS])
+        said = f"{token.value} is no form of reference; expected bundle, file, run or step{near}"
         raise fault(cursor.text, token.span, said)
     elif token.kind in ("word", "name", "number"):
         raise fault(cursor.text, token.span, f"expected {_REFERENCE}{_quote_hint(cursor)}")

@@ -38,14 +38,14 @@ def position(text: str, offset: int) -> tuple[int, int]:
     return before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
 
 
-def nearest(word: str, known: Iterable[str]) -> str | None:
-    """The known name most like `word`, blind to case; None when nothing is near.
+def nearest(word: str, known: Iterable[str], *, likeness: float = 0.6) -> str | None:
+    """The known name most like `word`, blind to case; None when none is as like it as `likeness` (1 is the same).
 
     >>> nearest("PRODUCD", ["PRODUCED", "USED"])
     'PRODUCED'
     """
     by_fold = {name.casefold(): name for name in sorted(known, reverse=True)}
-    found = difflib.get_close_matches(word.casefold(), list(by_fold), n=1, cutoff=0.6)
+    found = difflib.get_close_matches(word.casefold(), list(by_fold), n=1, cutoff=likeness)
     return by_fold[found[0]] if found else None
 
 

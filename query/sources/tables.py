@@ -11,7 +11,10 @@ _EPOCH = datetime.datetime(1970, 1, 1)  # noqa: DTZ001 (all times of the index a
 
 
 def put_table(
-    connection: duckdb.DuckDBPyConnection, name: str, columns: Sequence[tuple[str, str]], rows: Sequence[tuple[object, ...]]
+    connection: duckdb.DuckDBPyConnection,
+    name: str,
+    columns: Sequence[tuple[str, str]],
+    rows: Sequence[tuple[object, ...]],
 ) -> None:
     """The connection has a temporary table `name` with these columns and rows, in their order, and nothing else under it.
 

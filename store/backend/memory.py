@@ -31,7 +31,10 @@ class MemoryBackend:
         content = self._kept.get(check_key(key))
         if content is None:
             raise key_not_found(key, self.url)
-        return content if span is None else content[span.start :][: span.length]
+        if span is None:
+            return content
+        start = span.start if span.start >= 0 else max(0, len(content) + span.start)
+        return content[start : start + span.length]
 
     def put(self, key: str, content: bytes) -> None:
         """See `Backend`."""

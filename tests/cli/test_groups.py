@@ -169,6 +169,18 @@ def test_an_upload_asked_for_json_answers_with_the_bundle(orders: Shell, inside:
     assert (bundle["message"], bundle["repo"], bundle["position"], len(bundle["parents"])) == ("again", "orders", 2, 1)
 
 
+def test_the_newest_of_many_uploads_in_a_second_is_the_last_one_made(orders: Shell, inside: Inside) -> None:
+    """The first datamon took the greatest id, which was wrong in nine of twenty tries."""
+    made = []
+    line = ("bundle", "upload", "--repo", "orders", "--path", "tree", "--message", "m")
+    for number in range(8):
+        (orders.cwd / "tree" / "a.csv").write_text(f"{number}\n")
+        made.append(good(inside(orders, *line))[-1].removeprefix("Uploaded bundle id:"))
+    listed = [row.split(" , ")[0] for row in good(inside(orders, "bundle", "list", "--repo", "orders"))]
+    assert listed[1:] == made
+    assert good(inside(orders, "bundle", "get", "--repo", "orders"))[0].startswith(made[-1])
+
+
 def test_a_message_cannot_move_the_cursor_or_forge_a_line(orders: Shell, inside: Inside) -> None:
     line = ("bundle", "upload", "--repo", "orders", "--path", "tree", "--message", "a\nb\x1b[2J")
     good(inside(orders, *line))

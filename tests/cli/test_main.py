@@ -14,16 +14,29 @@ from datamon.errors import EXIT_CODES
 HEAVY = ("duckdb", "pyarrow", "sqlglot", "networkx", "google", "rich", "numpy", "zstandard")
 
 
-def test_the_version_loads_nothing_heavy_and_neither_does_the_root_help(shell: Shell) -> None:
+def test_the_version_help_and_recording_load_nothing_heavy(shell: Shell) -> None:
     report = (
         "import sys; from datamon.cli.main import main; code = main(sys.argv[1:]);"
         f"print([name for name in {HEAVY!r} if name in sys.modules], code)"
     )
-    for line in (["version"], ["--help"], ["config", "--help"], ["completion", "bash"]):
+    for line in (["version"], ["--version"], ["--help"], ["config", "--help"], ["completion", "bash"]):
         done = subprocess.run(
-            [sys.executable, "-c", report, *line], env=shell.environment, capture_output=True, text=True, check=True
+            [sys.executable, "-P", "-c", report, *line],
+            env=shell.environment,
+            capture_output=True,
+            text=True,
+            check=True,
         )
         assert done.stdout.splitlines()[-1] == "[] 0", line
+    recorded = ["run", "record", "--", "true"]
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", report, *recorded],
+        env=shell.environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.splitlines()[-1] == "[] 0"
     assert shell.well("version").out == f"datamon {__version__}\n"
 
 
@@ -118,6 +131,22 @@ def test_completion_scripts_come_for_each_shell_and_a_shell_is_answered(shell: S
     assert asking.well().out.split() == ["version"]
     asking = shell.having(_DATAMON_COMPLETE="complete_bash", COMP_WORDS="datamon config create --e", COMP_CWORD="3")
     assert asking.well().out.split() == ["--email"]
+
+
+def test_a_shell_is_told_the_names_that_the_store_has(orders: Shell) -> None:
+    for line, wanted in (("bundle list --repo or", "orders"), ("bundle get --repo orders --label i", "init")):
+        words = f"datamon {line}"
+        asking = orders.having(
+            _DATAMON_COMPLETE="complete_bash", COMP_WORDS=words, COMP_CWORD=str(len(words.split()) - 1)
+        )
+        assert asking.well().out.split() == [wanted]
+
+
+def test_asking_for_completions_makes_no_store(shell: Shell) -> None:
+    words = "datamon bundle list --repo x"
+    asking = shell.having(_DATAMON_COMPLETE="complete_bash", COMP_WORDS=words, COMP_CWORD="4")
+    assert asking.well().out.split() == []
+    assert list(shell.home.iterdir()) == []
 
 
 def _closed_pipe() -> int:

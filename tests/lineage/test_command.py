@@ -7,12 +7,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from blake3 import blake3
 
 from datamon.errors import Conflict, DatamonError, Invalid
 from datamon.lineage.binding import parse_input, parse_output
 from datamon.lineage.capture.streams import Sinks
-from datamon.lineage.command import CommandRequest, default_step, record_command
-from datamon.lineage.finding import environment_of, find_run, stream_pieces
+from datamon.lineage.command import CommandRequest, record_command
+from datamon.lineage.finding import environment_of, stream_pieces
 from datamon.lineage.recording import Policy
 from datamon.lineage.secrets import Redactor
 from datamon.lineage.testing.bench import Bench, every_byte
@@ -159,6 +160,13 @@ def test_a_part_of_a_bundle_under_a_label_can_be_an_input(bench: Bench) -> None:
     assert (source.ref, source.ref_kind, source.bundle, source.path) == ("v2", "label", bundle.id, "sub")
     assert source.content != bundle.content
     assert bench.files(outcome.outputs[0].bundle) == {"names": "x\n"}
+
+
+def test_one_file_of_a_bundle_can_be_an_input(bench: Bench) -> None:
+    outcome = bench.record("cp", "-r", "in/.", "out", inputs=(parse_input("raw:a=in"),), outputs=BOUND["outputs"])
+    [source] = bench.run_of(outcome).inputs
+    assert (source.path, source.content) == ("a", blake3(b"1").hexdigest())
+    assert bench.files(outcome.outputs[0].bundle) == {"a": "1"}
 
 
 def test_roles_are_repo_names_and_tell_the_ref_when_a_repo_occurs_twice(bench: Bench) -> None:
@@ -376,20 +384,3 @@ def test_a_command_that_records_runs_itself_is_their_parent(bench: Bench) -> Non
     assert bench.run_of(bench.record("true")).opened.parent == outer.run
     bench.policy = Policy(variables={**os.environ, "DATAMON_PARENT_RUN": f"another/{outer.run}"})
     assert bench.run_of(bench.record("true")).opened.parent is None
-
-
-@pytest.mark.parametrize(
-    ("argv", "script", "step"),
-    [
-        (["python", "prepare.py"], Path("prepare.py"), "prepare"),
-        (["python", "-m", "pkg"], Path("pkg/__main__.py"), "pkg"),
-        (["cp", "a", "b"], None, "cp"),
-        (["./my tool!.sh"], Path("my tool!.sh"), "my-tool-"),
-        (["x"], Path("__.py"), "step"),
-        (["/usr/bin/Zürich"], None, "Zürich"),
-    ],
-)
-def test_the_default_step_is_the_scripts_stem_or_the_programs_name(
-    argv: list[str], script: Path | None, step: str
-) -> None:
-    assert default_step(argv, script) == step

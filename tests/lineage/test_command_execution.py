@@ -7,10 +7,12 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from datamon.lineage.capture.resources import of_command
 from datamon.lineage.capture.streams import Sinks
 from datamon.lineage.execution import Execution, execute
 from datamon.lineage.secrets import Redactor
@@ -36,6 +38,16 @@ def test_a_command_that_ends_well_says_what_it_took() -> None:
     assert (done.succeeded, done.exit_code, done.signal, done.error, done.shell_code) == (True, 0, None, None, 0)
     assert done.used is not None
     assert done.used.ru_maxrss > 0
+
+
+def test_the_memory_of_a_command_is_told_only_when_it_is_not_the_recorders() -> None:
+    small, large = run("true"), run(sys.executable, "-c", "x = bytearray(2**20 * 400)")
+    assert small.used is not None
+    assert large.used is not None
+    assert of_command(10**9, small.used, small.recorder_rss).max_rss_bytes is None
+    taken = of_command(10**9, large.used, large.recorder_rss).max_rss_bytes
+    assert taken is not None
+    assert 2**20 * 400 < taken < 2**20 * 600
 
 
 @pytest.mark.parametrize(
@@ -70,6 +82,7 @@ def test_the_command_is_given_the_variables_and_a_python_command_does_not_hold_b
 RECORDER = """
 import os, signal, sys
 from pathlib import Path
+from datamon.lineage.capture.resources import of_command
 from datamon.lineage.capture.streams import Sinks
 from datamon.lineage.execution import execute
 from datamon.lineage.secrets import Redactor
@@ -83,7 +96,11 @@ assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 @pytest.mark.parametrize(
     ("script", "sent", "told"),
     [
-        ("trap 'echo caught; exit 7' INT; echo ready; sleep 60 >/dev/null 2>&1 & wait $!", signal.SIGINT, "7 SIGINT 130"),
+        (
+            "trap 'echo caught; exit 7' INT; echo ready; sleep 60 >/dev/null 2>&1 & wait $!",
+            signal.SIGINT,
+            "7 SIGINT 130",
+        ),
         ("echo ready; exec sleep 100", signal.SIGTERM, "None SIGTERM 143"),
         ("trap 'exit 0' TERM; echo ready; sleep 60 >/dev/null 2>&1 & wait $!", signal.SIGTERM, "0 None 0"),
     ],
@@ -103,3 +120,37 @@ def test_a_request_to_stop_goes_to_the_command_whose_own_end_counts(
         said = child.stdout.read().decode().split("\n")
     assert child.wait() == 0
     assert said[-2] == told
+
+
+COUNTER = """
+import signal, sys
+caught = []
+signal.signal(signal.SIGINT, lambda *_: caught.append(1))
+print("ready", flush=True)
+sys.stdin.readline()
+print(len(caught), "caught", flush=True)
+sys.exit(3)
+"""
+
+
+def test_ctrl_c_at_a_terminal_reaches_the_command_once_and_the_recorder_waits_for_it() -> None:
+    ours, theirs = os.openpty()
+
+    program = "import fcntl, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0)" + RECORDER
+    argv = [sys.executable, "-c", program, sys.executable, "-c", COUNTER]
+    child = subprocess.Popen(argv, stdin=theirs, stdout=subprocess.PIPE, start_new_session=True)
+    os.close(theirs)
+    assert child.stdout
+    with child.stdout:
+        assert child.stdout.readline() == b"ready\n"
+        os.write(ours, b"\x03")
+        os.write(ours, b"\n")
+        said = child.stdout.read().decode().split("\n")
+    assert child.wait() == 0
+    os.close(ours)
+    assert said[:2] == ["1 caught", "3 SIGINT 130"]
+
+
+def test_outside_of_the_main_thread_a_command_runs_as_well() -> None:
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(run, "true").result().succeeded

@@ -20,6 +20,7 @@ from datamon.lineage.records import CodeVersion, Host, Run
 from datamon.lineage.testing.bench import Bench
 from datamon.lineage.workplace import Workplace
 from datamon.store.backend import Backend
+from datamon.store.backend.local import LocalBackend
 from datamon.store.backend.memory import MemoryBackend
 from datamon.store.bundle import Author
 from datamon.store.codec import Record
@@ -54,11 +55,16 @@ def is_whole(bench: Bench, run: Run, head_before: str | None) -> bool:
     return run.status == "abandoned" and head == head_before
 
 
+def a_backend(name: str, tmp_path: Path) -> Backend:
+    return MemoryBackend() if name == "memory" else LocalBackend(tmp_path / "metadata")
+
+
+@pytest.mark.parametrize("place", ["memory", "local"])
 @pytest.mark.parametrize("kind", ["killed-before", "killed-after"])
 def test_a_kill_at_any_write_of_a_run_is_finished_or_reported_by_the_next_command(
-    tmp_path: Path, kind: FaultKind
+    tmp_path: Path, kind: FaultKind, place: str
 ) -> None:
-    metadata, blob = MemoryBackend(), MemoryBackend()
+    metadata, blob = a_backend(place, tmp_path), MemoryBackend()
     bench = Bench.make(tmp_path, opened(metadata, blob))
     policy = Policy(variables=dict(os.environ), host=GONE)
     statuses = []
@@ -93,11 +99,12 @@ def replace_store(bench: Bench, store: Store, policy: Policy) -> Bench:
     return Bench(bench.work, store, bench.stdout, policy)
 
 
+@pytest.mark.parametrize("place", ["memory", "local"])
 @pytest.mark.parametrize("kind", ["before", "after", "full"])
 def test_a_write_that_fails_while_a_run_ends_leaves_a_run_that_the_next_command_finishes(
-    tmp_path: Path, kind: FaultKind
+    tmp_path: Path, kind: FaultKind, place: str
 ) -> None:
-    metadata, blob = MemoryBackend(), MemoryBackend()
+    metadata, blob = a_backend(place, tmp_path), MemoryBackend()
     bench = Bench.make(tmp_path, opened(metadata, blob))
     policy = Policy(variables=dict(os.environ), host=GONE)
     for number in range(1, 100):

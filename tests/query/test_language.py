@@ -218,8 +218,64 @@ def test_the_nearest_name_is_found_blind_to_case_and_nothing_far_is() -> None:
 
 
 WORDS = st.sampled_from(
-    "SELECT FROM WITH AS STALE UPSTREAM DOWNSTREAM OF WHAT PRODUCED USED IS WHY IN BECAUSE WITHIN AT run STOP INCLUDING failed "
-    "runs JOIN ON WHERE ( ) , ; 'a' 'a@b' $x 1 := . * = -- /* */ \" ' $$ [ ] { } UNION ALL EXPLAIN DESCRIBE code \n".split(" ")  # noqa: SIM905
+    [
+        *(
+            "SELECT",
+            "FROM",
+            "WITH",
+            "AS",
+            "STALE",
+            "UPSTREAM",
+            "DOWNSTREAM",
+            "OF",
+            "WHAT",
+            "PRODUCED",
+            "USED",
+            "IS",
+            "WHY",
+            "IN",
+        ),
+        *(
+            "BECAUSE",
+            "WITHIN",
+            "AT",
+            "run",
+            "STOP",
+            "INCLUDING",
+            "failed",
+            "runs",
+            "JOIN",
+            "ON",
+            "WHERE",
+            "(",
+            ")",
+            ",",
+            ";",
+        ),
+        *(
+            "'a'",
+            "'a@b'",
+            "$x",
+            "1",
+            ":=",
+            ".",
+            "*",
+            "=",
+            "--",
+            "/*",
+            "*/",
+            '"',
+            "'",
+            "$$",
+            "[",
+            "]",
+            "{",
+            "}",
+            "UNION",
+            "ALL",
+        ),
+        *("EXPLAIN", "DESCRIBE", "code", "\n"),
+    ]
 )
 
 

