@@ -1,8 +1,8 @@
 """Questions from this working directory, answered from this machine's index of the store."""
 
 from collections.abc import Mapping
-from pathlib import Path
 
+from datamon.cli.environment import working_directory
 from datamon.errors import Denied
 from datamon.lineage.capture.host import capture_host
 from datamon.query.answer import Answer
@@ -14,7 +14,7 @@ from datamon.store.opening import Store
 
 def ask_here(store: Store, text: str, params: Mapping[str, object]) -> Answer:
     """The answer to one statement; `now` means this working directory. Raises as `ask`."""
-    return ask(store, text, params=params, place=Place(Path.cwd(), capture_host().name), index=_index(store))
+    return ask(store, text, params=params, place=Place(working_directory(), capture_host().name), index=_index(store))
 
 
 def _index(store: Store) -> Index:

@@ -108,7 +108,7 @@ def _surroundings(folder: Path, environ: Mapping[str, str]) -> dict[str, str]:
 
 def _run(line: str, folder: Path, surroundings: dict[str, str]) -> subprocess.CompletedProcess[str]:
     words = shlex.split(line)
-    programs = {"python": [sys.executable], "datamon": [sys.executable, "-m", "datamon.cli.main"]}
+    programs = {"python": [sys.executable], "datamon": [sys.executable, "-P", "-m", "datamon.cli.main"]}
     argv = [*programs[words[0]], *words[1:]]
     if "--" in argv:
         place = argv.index("--") + 1

@@ -1,7 +1,10 @@
-"""The only reader of environment variables; `datamon.cli.settings` gives most of them their meaning."""
+"""What surrounds the process: the only reader of environment variables, whose meaning is `datamon.cli.settings`'s."""
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
+
+from datamon.errors import NotFound
 
 COMPLETION_VARIABLE = "_DATAMON_COMPLETE"
 """Set by a shell that asks for completions."""
@@ -24,3 +27,11 @@ def debugging(environment: Mapping[str, str] = os.environ) -> bool:
 def completing(environment: Mapping[str, str] = os.environ) -> bool:
     """Whether a shell asks for completions."""
     return COMPLETION_VARIABLE in environment
+
+
+def working_directory() -> Path:
+    """Where this process stands. Raises NotFound (`path-not-found`) when that directory was removed."""
+    try:
+        return Path.cwd()
+    except FileNotFoundError:
+        raise NotFound("path-not-found", "the working directory is not there any more; go to another one") from None

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from datamon.cli.commands import Phrases
+from datamon.cli.environment import working_directory
 from datamon.cli.opening import open_configured, policy_of, settings_of
 from datamon.cli.output import note
 from datamon.cli.progress import watching
@@ -84,7 +85,7 @@ def record(
     """
     request = CommandRequest(
         argv=tuple(command),
-        cwd=Path.cwd(),
+        cwd=working_directory(),
         pipeline=pipeline,
         step=step,
         inputs=tuple(parse_input(text) for text in inputs or ()),

@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from datamon.cli.environment import process_environment
+from datamon.cli.environment import process_environment, working_directory
 from datamon.cli.options import Globals
 from datamon.errors import Invalid, NotFound
 from datamon.store.bundle import Author
@@ -234,7 +234,7 @@ def _anchored(key: str, value: str | None, file: Path | None) -> str | None:
     if not is_path:
         return value
     path = Path(value).expanduser()
-    return os.path.normpath((file.parent if file else Path.cwd()) / path)
+    return os.path.normpath((file.parent if file else working_directory()) / path)
 
 
 def _line(error: Exception) -> str:

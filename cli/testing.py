@@ -1,5 +1,6 @@
 """For tests: the real program, started as a person starts it, in a process and with a home of its own."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -79,6 +80,8 @@ class Shell:
     def environment(self) -> dict[str, str]:
         """The whole environment of the program."""
         kept = {name: value for name, value in process_environment().items() if name in KEPT}
+        if "PYTHONPATH" in kept:
+            kept["PYTHONPATH"] = os.pathsep.join(map(os.path.abspath, kept["PYTHONPATH"].split(os.pathsep)))
         return {
             **kept,
             "HOME": str(self.home),

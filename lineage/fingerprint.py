@@ -97,7 +97,7 @@ def fingerprint_script(path: Path, root: Path, *, sources: Sources | None = None
     if not is_python(path):
         return Fingerprint(_digest(["file", _file_text(path)]), "script", (relative(path, root),))
     content_hash(path)  # raises where it cannot be read
-    survey = Survey(Project(root, path, sources or Sources()), Whole(path))
+    survey = Survey(Project(root, path, sources or Sources(), is_script=True), Whole(path))
     return Fingerprint(_digest(["script", *survey.pieces()]), "script", survey.paths(), None, survey.notes())
 
 

@@ -10,7 +10,7 @@ import builtins
 import os
 import sys
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -68,6 +68,16 @@ class Import:
     module: str
     attribute: str | None
     level: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What the source of a definition or module says: its text, what each name in it means, and what could not be
+    followed."""
+
+    text: str
+    edges: Mapping[str, Sequence[Target]]
+    notes: frozenset[str]
 
 
 @dataclass
@@ -167,6 +177,7 @@ class Sources:
     def __init__(self) -> None:
         self._read: dict[Path, Module | None] = {}
         self._listed: dict[Path, list[Path]] = {}
+        self.readings: dict[object, Reading] = {}
 
     def module(self, path: Path) -> Module | None:
         """The module in a file, or None where it cannot be read as Python."""
@@ -199,16 +210,19 @@ class Project:
     root: Path
     entry: Path
     sources: Sources = field(default_factory=Sources)
+    is_script: bool = False
     found: dict[str, Path | None] = field(default_factory=dict)
 
     @cached_property
     def folders(self) -> tuple[Path, ...]:
-        """Where modules are looked for, in order."""
+        """Where modules are looked for, in order. The folder of a script goes first; a module's own package folder is
+        where Python looks only when the module is run as a script, so it goes last."""
         folder = self.entry.parent
         top = folder
         while (top / "__init__.py").is_file():
             top = top.parent
-        return tuple(dict.fromkeys((folder, top, self.root, self.root / "src")))
+        own = (folder,) if self.is_script or top == folder else ()
+        return tuple(dict.fromkeys((*own, top, self.root, self.root / "src", folder)))
 
     def module(self, path: Path) -> Module | None:
         """The module in a file, or None where it cannot be read as Python."""
@@ -224,14 +238,15 @@ class Project:
         top = name.partition(".")[0]
         if not top or top == OWN_PACKAGE:
             return None
-        folders = self.folders[:1] if top in sys.stdlib_module_names else self.folders
+        folders = self.folders[:1] if top in sys.stdlib_module_names else self.folders  # else the standard library's
         found = [place for folder in folders if (place := _module_in(folder, name))]
         return next((place for place in found if place.is_file()), found[0] if found else None)
 
     def find_import(self, module: Path, target: Import) -> Path | None:
         """The file or folder of the module that an import in `module` names."""
         if not target.level:
-            return self.find(target.module)
+            place = self.find(target.module)
+            return None if place == module else place  # no module imports itself: it is a package's of the same name
         folder = module.parent
         for _ in range(target.level - 1):
             folder = folder.parent

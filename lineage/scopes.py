@@ -1,4 +1,5 @@
-"""Which names a piece of Python takes from outside itself, and which it binds: the language's scoping, read off the tree."""
+"""Which names a piece of Python takes from outside itself, and which it binds: the language's scoping, read off the
+tree."""
 
 import ast
 from collections.abc import Iterable
@@ -15,9 +16,11 @@ _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
 @dataclass
 class Needs:
-    """What a piece of code takes from outside itself: dotted names, and the imports it makes in its own functions."""
+    """What a piece of code takes from outside itself: dotted names, and the imports it makes in its own functions.
+    `perhaps` are names that a class binds and uses: where the module binds them too, either may be meant."""
 
     names: set[tuple[str, ...]] = field(default_factory=set)
+    perhaps: set[tuple[str, ...]] = field(default_factory=set)
     imports: list[ast.Import | ast.ImportFrom] = field(default_factory=list)
     calls: list[ast.Call] = field(default_factory=list)
 
@@ -53,8 +56,9 @@ def _walk(node: ast.AST, bound: frozenset[str], drop: Drop, found: Needs) -> Non
         _walk_comprehension(node, bound, drop, found)
         return
     if isinstance(node, ast.ClassDef):
-        bound |= _type_names(node)
-    elif isinstance(node, ast.Import | ast.ImportFrom):
+        _walk_class(node, bound | _type_names(node), drop, found)
+        return
+    if isinstance(node, ast.Import | ast.ImportFrom):
         found.imports.append(node)
     elif isinstance(node, ast.Call):
         found.calls.append(node)
@@ -90,6 +94,16 @@ def _walk_function(node: Function, bound: frozenset[str], drop: Drop, found: Nee
     names |= {each.arg for each in (arguments.vararg, arguments.kwarg) if each}
     for each in body:
         _walk(each, _inner(outer | names, body), drop, found)
+
+
+def _walk_class(node: ast.ClassDef, bound: frozenset[str], drop: Drop, found: Needs) -> None:
+    own = bindings(node.body).names
+    within = Needs(imports=found.imports, calls=found.calls)
+    inside = {id(each) for each in node.body}
+    for child in _children(node, drop):
+        _walk(child, bound, drop, within if id(child) in inside else found)
+    found.perhaps |= within.perhaps | {name for name in within.names if name[0] in own}
+    found.names |= {name for name in within.names if name[0] not in own}
 
 
 def _walk_comprehension(node: Comprehension, bound: frozenset[str], drop: Drop, found: Needs) -> None:

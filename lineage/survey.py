@@ -7,6 +7,7 @@ stands beside the number of what it means.
 
 import ast
 import os
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,8 +17,19 @@ from blake3 import blake3
 
 from datamon.errors import Denied, NotFound
 from datamon.lineage.locate import is_step
-from datamon.lineage.modules import Definition, Import, Module, Outside, Project, Target, Unknown, Whole, imported
-from datamon.lineage.scopes import needs
+from datamon.lineage.modules import (
+    Definition,
+    Import,
+    Module,
+    Outside,
+    Project,
+    Reading,
+    Target,
+    Unknown,
+    Whole,
+    imported,
+)
+from datamon.lineage.scopes import Needs, needs
 from datamon.lineage.syntax import dotted, keep_all, normal
 
 _DYNAMIC: Final = frozenset({"exec", "eval", "__import__", "globals", "importlib.import_module", "import_module"})
@@ -26,7 +38,8 @@ _STARTERS: Final = ("subprocess.", "os.system", "os.popen", "os.exec", "os.spawn
 
 @dataclass
 class Survey:
-    """A walk over what a definition or module needs, in the order of first need."""
+    """A walk over what a definition or module needs, in the order of first need. `nameless` leaves out the root's own
+    name."""
 
     project: Project
     root: Definition | Whole
@@ -38,10 +51,11 @@ class Survey:
         """What is hashed: each definition's text, then each name it needs with what that is."""
         numbers: dict[Target, int] = {self.root: 0}
         for target in (order := [self.root]):
-            text, edges = self.definition(target) if isinstance(target, Definition) else self.whole(target)
+            reading = self.read(target)
             self.visited.add(target.module)
-            yield text
-            for label, ends in sorted(edges.items()):
+            self.unresolved |= reading.notes
+            yield reading.text
+            for label, ends in reading.edges.items():
                 for end in ends:
                     if isinstance(end, Outside | Unknown):
                         yield f"{label} outside {end.name}"
@@ -51,102 +65,14 @@ class Survey:
                         order.append(end)
                     yield f"{label} is {numbers[end]}"
 
-    def definition(self, target: Definition) -> tuple[str, dict[str, list[Target]]]:
-        """The text of what a module binds to a name, and what it needs."""
-        module = self.project.module(target.module)
-        assert module is not None, "only names of modules that were read are resolved to definitions"
-        texts: list[str] = []
-        edges: dict[str, list[Target]] = {}
-
-        def drop(decorator: ast.expr) -> bool:
-            return is_step(self.project, target.module, decorator)
-
-        for statement in module.statements[target.name]:
-            own = self.nameless and target == self.root and getattr(statement, "name", None) == target.name
-            texts.append(normal(statement, drop, nameless=statement if own else None))
-            need = needs(statement, drop)
-            for label, ends in self.named(module, need.names, need.imports):
-                edges.setdefault(label, []).extend(end for end in ends if end not in edges.get(label, ()))
-            for label, end in self.dynamic(module, need.calls):
-                edges.setdefault(label, []).append(end)
-        return "\n".join(texts), edges
-
-    def named(
-        self, module: Module, names: Iterable[tuple[str, ...]], imports: Iterable[ast.Import | ast.ImportFrom]
-    ) -> Iterator[tuple[str, list[Target]]]:
-        """What each dotted name means: by the imports that the code makes itself, else in its module."""
-        local: dict[str, list[Import]] = {}
-        for statement in imports:
-            for bound, target in imported(statement):
-                local.setdefault(bound, []).append(target)
-        for name in names:
-            ends = [
-                end
-                for target in local.get(name[0], ())
-                for end in self.project.resolve_import(module.path, target, name[1:])
-            ]
-            if not ends or module.binds(name[0]):
-                ends += self.project.resolve(module.path, name)
-            for end in ends:
-                if isinstance(end, Unknown):
-                    self.note(module.path, f"the name {end.name!r}")
-            yield ".".join(name), list(dict.fromkeys(ends))
-
-    def whole(self, target: Whole) -> tuple[str, dict[str, list[Target]]]:
-        """The text of a module, and the modules of the project that it imports anywhere."""
-        module = self.project.module(target.module)
-        if module is None:
-            self.unresolved.add(unparsed(target.module, self.project.root))
-            return content_hash(target.module), {}
-        edges: dict[str, list[Target]] = {}
-        calls = []
-        for node in ast.walk(module.tree):
-            if isinstance(node, ast.Import | ast.ImportFrom):
-                for label, place in self.imports(module, node):
-                    edges.setdefault(label, []).append(Whole(place))
-            elif isinstance(node, ast.Call):
-                calls.append(node)
-        for label, end in self.dynamic(module, calls):
-            edges.setdefault(label, []).append(end)
-        return normal(module.tree, keep_all), {label: list(dict.fromkeys(ends)) for label, ends in edges.items()}
-
-    def imports(self, module: Module, statement: ast.Import | ast.ImportFrom) -> Iterator[tuple[str, Path]]:
-        """The files that an import statement runs: the modules it names and the packages around them."""
-        for alias in statement.names:
-            if isinstance(statement, ast.Import):
-                level, names = 0, [alias.name]
-            else:
-                level = statement.level
-                names = [statement.module or "", ".".join(part for part in (statement.module, alias.name) if part)]
-            found = False
-            for name in names:
-                parts = name.split(".")
-                for end in range(1, len(parts) + 1):
-                    wanted = Import(".".join(parts[:end]), None, level)
-                    place = self.project.find_import(module.path, wanted) if wanted.module or level else None
-                    found = found or place is not None
-                    if place is not None and place.is_file():
-                        yield f"{'.' * level}{wanted.module}", place
-            if level and not found:
-                self.note(module.path, f"the import {'.' * level}{names[-1]}")
-
-    def dynamic(self, module: Module, calls: Iterable[ast.Call]) -> Iterator[tuple[str, Target]]:
-        """Modules that calls import by a name that is spelled out; notes the calls that cannot be followed."""
-        for call in calls:
-            name = ".".join(dotted(call.func) or ())
-            if name in _DYNAMIC:
-                spelled = _spelled(call) if "import" in name else None
-                place = self.project.find(spelled) if spelled else None
-                if place is not None and place.is_file():
-                    yield f"{name} {spelled}", Whole(place)
-                elif spelled is None:
-                    self.note(module.path, name)
-            elif name.startswith(_STARTERS):
-                self.note(module.path, name)
-
-    def note(self, path: Path, what: str) -> None:
-        """Lists something that was not followed."""
-        self.unresolved.add(f"{relative(path, self.project.root)}: {what}")
+    def read(self, target: Definition | Whole) -> Reading:
+        """What a target's source says; each is read once as long as the project's sources are kept."""
+        nameless = self.nameless and target == self.root
+        key = (self.project.folders, target, nameless)
+        readings = self.project.sources.readings
+        if key not in readings:
+            readings[key] = _Reader(self.project, target.module).read(target, nameless)
+        return readings[key]
 
     def notes(self) -> tuple[str, ...]:
         """All that was not followed."""
@@ -157,6 +83,114 @@ class Survey:
         first = self.root.module
         others = sorted(relative(path, self.project.root) for path in self.visited if path != first)
         return (relative(first, self.project.root), *others)
+
+
+@dataclass
+class _Reader:
+    """Reads one definition or module of a file."""
+
+    project: Project
+    path: Path
+    edges: dict[str, list[Target]] = field(default_factory=lambda: defaultdict(list))
+    notes: set[str] = field(default_factory=set)
+
+    def read(self, target: Definition | Whole, nameless: bool) -> Reading:
+        """All that it says, its names sorted and what they mean once each."""
+        module = self.project.module(self.path)
+        if module is None:
+            return Reading(content_hash(self.path), {}, frozenset({unparsed(self.path, self.project.root)}))
+        text = self.definition(module, target.name, nameless) if isinstance(target, Definition) else self.whole(module)
+        edges = {label: tuple(dict.fromkeys(ends)) for label, ends in sorted(self.edges.items())}
+        return Reading(text, edges, frozenset(self.notes))
+
+    def definition(self, module: Module, name: str, nameless: bool) -> str:
+        """The text of what a module binds to a name; its own decorators of steps do not count."""
+        texts: list[str] = []
+        for statement in module.statements[name]:
+            own = nameless and getattr(statement, "name", None) == name
+            texts.append(normal(statement, self.drop, nameless=statement if own else None))
+            need = needs(statement, self.drop)
+            self.names(module, need)
+            self.dynamic(need.calls)
+        return "\n".join(texts)
+
+    def drop(self, decorator: ast.expr) -> bool:
+        """Whether a decorator does not count."""
+        return is_step(self.project, self.path, decorator)
+
+    def names(self, module: Module, need: Needs) -> None:
+        """What each dotted name means: by the imports that the code makes itself, else in its module."""
+        local: dict[str, list[Import]] = defaultdict(list)
+        for statement in need.imports:
+            for bound, target in imported(statement):
+                local[bound].append(target)
+        for name in need.names | need.perhaps:
+            ends = [
+                end for each in local.get(name[0], ()) for end in self.project.resolve_import(self.path, each, name[1:])
+            ]
+            if not ends or module.binds(name[0]):
+                ends += self.project.resolve(self.path, name)
+            lost = [end for end in ends if isinstance(end, Unknown)]
+            if name in need.names:
+                self.edges[".".join(name)] += ends
+                self.notes |= {self.note(f"the name {end.name!r}") for end in lost}
+            else:
+                self.edges[".".join(name)] += [end for end in ends if end not in lost]
+
+    def whole(self, module: Module) -> str:
+        """The text of a module; it needs the modules of the project that it imports anywhere."""
+        calls = []
+        for node in ast.walk(module.tree):
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                self.imports(node)
+            elif isinstance(node, ast.Call):
+                calls.append(node)
+        self.dynamic(calls)
+        return normal(module.tree, keep_all)
+
+    def imports(self, statement: ast.Import | ast.ImportFrom) -> None:
+        """What an import statement runs: the modules it names and the packages around them."""
+        for alias in statement.names:
+            if isinstance(statement, ast.Import):
+                level, names = 0, [alias.name]
+            else:
+                level = statement.level
+                names = [statement.module or "", ".".join(part for part in (statement.module, alias.name) if part)]
+            found = False
+            for name in dict.fromkeys(part for each in names for part in _enclosing(each, level)):
+                place = self.project.find_import(self.path, Import(name, None, level))
+                found = found or place is not None
+                if place is not None and place.is_file():
+                    self.edges[f"{'.' * level}{name}"].append(Whole(place))
+            if level and not found:
+                self.notes.add(self.note(f"the import {'.' * level}{names[-1]}"))
+
+    def dynamic(self, calls: Iterable[ast.Call]) -> None:
+        """Modules that calls import by a name that is spelled out; notes the calls that cannot be followed."""
+        for call in calls:
+            name = ".".join(dotted(call.func) or ())
+            if name in _DYNAMIC:
+                spelled = _spelled(call) if "import" in name else None
+                place = self.project.find(spelled) if spelled else None
+                if place is not None and place.is_file():
+                    self.edges[f"{name} {spelled}"].append(Whole(place))
+                elif spelled is None:
+                    self.notes.add(self.note(name))
+            elif name.startswith(_STARTERS):
+                self.notes.add(self.note(name))
+
+    def note(self, what: str) -> str:
+        """How something that was not followed is listed."""
+        return f"{relative(self.path, self.project.root)}: {what}"
+
+
+def _enclosing(name: str, level: int) -> Iterator[str]:
+    """The packages around a module and itself; with leading dots, first the package that they name."""
+    parts = name.split(".") if name else []
+    if level:
+        yield ""
+    for end in range(1, len(parts) + 1):
+        yield ".".join(parts[:end])
 
 
 def _spelled(call: ast.Call) -> str | None:

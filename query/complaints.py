@@ -17,6 +17,7 @@ _KNOWN = (
     (re.compile(r'"([^"]+?)" does not have a column named "(.+?)"'), "{0} has no column {1!r}"),
     (re.compile(r'Referenced table "(.+?)" not found'), "{0!r} names no relation in this FROM"),
     (re.compile(r"function matches the given name and argument types '(.+?)'"), "the types do not fit: {0}"),
+    (re.compile(r"module '(pytz)'"), "a time with a zone lies inside another value; cast it to TIMESTAMP"),
     (re.compile(r"Values were not provided for the following.*parameters: (.+)"), "no value was given for ${0}"),
 )
 

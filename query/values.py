@@ -1,5 +1,8 @@
 """The values that were given with a statement, for the parameters that stand in it."""
 
+import datetime
+import decimal
+import uuid
 from collections.abc import Mapping, Sequence
 
 from datamon.errors import Invalid
@@ -9,6 +12,7 @@ from datamon.query.language.tokens import Token
 
 Params = Mapping[str, object]
 _MOST_RUNS = 10**9
+_PLAIN = (bool, float, bytes, decimal.Decimal, datetime.date, datetime.time, datetime.timedelta, uuid.UUID)
 
 
 def check_given(text: str, tokens: Sequence[Token], params: Params) -> None:
@@ -19,12 +23,26 @@ def check_given(text: str, tokens: Sequence[Token], params: Params) -> None:
         if token.value not in params:
             said = f"no value was given for ${token.value}; give it with the statement as {token.value}=…"
             raise fault(text, token.span, said + hint(token.value, params))
+        if not _can_be_bound(params[token.value]):
+            kind = _kind(params[token.value])
+            said = f"${token.value} cannot be {kind} of this form; give a number, a text, a time, or a list of them"
+            raise fault(text, token.span, said)
     names = {token.value for token in wanted}
     for name in params:
         if name not in names:
             near = nearest(name, names)
             said = f"did you mean ${near}?" if near else f"write ${name} where its value belongs, or leave it out"
             raise Invalid("bad-argument", f"nothing in the statement asks for {name!r}; {said}", name=name)
+
+
+def _can_be_bound(given: object) -> bool:
+    if isinstance(given, str):
+        return not any("\ud800" <= character <= "\udfff" for character in given)
+    if isinstance(given, int):
+        return -(2**127) <= given < 2**127
+    if isinstance(given, list | tuple):
+        return all(_can_be_bound(each) for each in given)
+    return given is None or isinstance(given, _PLAIN)
 
 
 def text_of(text: str, value: Value, params: Params) -> str:
@@ -48,4 +66,4 @@ def runs_of(text: str, value: Value, params: Params) -> int:
 
 
 def _kind(given: object) -> str:
-    return "nothing" if given is None else f"a {type(given).__name__}"
+    return "nothing" if given is None else f"a value of type {type(given).__name__}"

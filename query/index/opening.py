@@ -109,9 +109,11 @@ class Index:
         if base is not None:
             shutil.copyfile(base, path)
         with open_for_building(path) as connection:
+            connection.begin()
             if base is None:
                 make_empty(connection, self._store)
             apply(connection, tail)
+            connection.commit()
             connection.execute("CHECKPOINT")
 
     @contextlib.contextmanager

@@ -37,8 +37,7 @@ _STORE_LOG = ""
 
 def make_empty(connection: Connection, store: Store) -> None:
     """The database is an index of this store that has read nothing."""
-    for statement in statements():
-        connection.execute(statement)
+    connection.execute(";".join(statements()))
     insert(connection, STATE, [("schema", version()), ("store", store.id), ("cursor", "{}"), ("broken", "[]")])
     hidden = (store.id, RUNS_REPO, "code and streams of runs", None, None, store.created_ns // 1000, None)
     insert(connection, REPOS, [hidden])
@@ -64,13 +63,11 @@ def read_position(connection: Connection, store_id: str) -> Position | None:
 
 
 def apply(connection: Connection, tail: Tail) -> None:
-    """The index has everything of `tail` and stands where it ends, all of it or nothing."""
-    connection.begin()
+    """The index has everything of `tail` and stands where it ends. Meant for one transaction."""
     _apply_events(connection, tail.events)
     _apply_entries(connection, tail.entries)
     _apply_environments(connection, tail.environments)
     _keep_position(connection, tail.after)
-    connection.commit()
 
 
 def _log_name(repo: str) -> LogName:
@@ -82,6 +79,8 @@ def _text(record: Record) -> str:
 
 
 def _apply_events(connection: Connection, events: list[Record]) -> None:
+    if not events:
+        return
     rows = {event["event"]: (event["event"], _run_of(event), event["kind"], _text(event)) for event in events}
     known = connection.execute("SELECT event FROM kept.journal_events WHERE event IN (SELECT unnest(?))", [list(rows)])
     for (event,) in known.fetchall():
@@ -132,6 +131,8 @@ def _apply_entries(connection: Connection, entries: dict[LogName, list[Entry]]) 
 
 
 def _derive_refs(connection: Connection, repos: list[str]) -> None:
+    if not repos:
+        return
     delete(connection, REFS, "repo", repos)
     connection.execute(
         """INSERT INTO kept.refs FROM (

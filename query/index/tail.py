@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from blake3 import blake3
 
 from datamon.errors import Corrupt, NotFound
+from datamon.lineage.records import RUN_KINDS
 from datamon.store import layout
 from datamon.store.bundle import Entry
 from datamon.store.codec import Record
@@ -61,7 +62,7 @@ def read_tail(store: Store, position: Position) -> Tail | None:
         if not position.cursor:
             raise
         return None
-    events = [record for record in records if record["kind"].startswith("run-")]
+    events = [record for record in records if record["kind"] in RUN_KINDS]
     intents = {(_log_name(record["repo"]), record["number"]) for record in records if record["kind"] == "intent"}
     watch = position.watch | {intent for intent in intents if intent[1] > position.tips.get(intent[0], 0)}
     logs = {log for log, _ in watch}

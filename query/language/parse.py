@@ -216,7 +216,7 @@ def _follow(reader: _Reader, token: Token) -> None:
         reader.levels.pop()
     elif token.word == "WITH" and level.clause == "":
         level.clause = "WITH"
-    elif token.word == "FROM" and not _distinct_from(reader):
+    elif token.word == "FROM" and _begins_tables(reader, level):
         level.clause, reader.opens = "FROM", True
     elif token.word == "JOIN" or (token.mark(",") and level.clause == "FROM"):
         reader.opens = True
@@ -241,7 +241,9 @@ def _opens_query(reader: _Reader, level: _Level) -> bool:
     )
 
 
-def _distinct_from(reader: _Reader) -> bool:
-    """Whether the FROM that was just taken belongs to IS [NOT] DISTINCT FROM."""
+def _begins_tables(reader: _Reader, level: _Level) -> bool:
+    """Whether the FROM that was just taken is a clause, and no part of IS [NOT] DISTINCT FROM or of a function's arguments."""
     words = [piece.word if isinstance(piece, Token) else "" for piece in reader.pieces[-3:]]
-    return words[-1:] == ["DISTINCT"] and "IS" in words[:-1]
+    if words[-1:] == ["DISTINCT"] and "IS" in words[:-1]:
+        return False
+    return level.clause != "" or reader.before is None or reader.before.mark("(")

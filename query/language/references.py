@@ -18,6 +18,8 @@ from datamon.store.repos import find_repo
 from datamon.store.resolve import find_by_part, parse_reference, resolve
 
 DEFAULT_PIPELINE = "default"
+LONGEST = 8_000
+"""How many characters a reference has at most: a path's 4,096 bytes, and names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,7 @@ def is_of_run(ref: Ref) -> bool:
 def bundle_target(store: Store, text: str, ref: Ref, params: Params, *, deleted: bool = False) -> Target:
     """The bundle or part that a plain, bundle or file reference means at this moment; with `deleted` also one that was deleted,
     by its id. Raises what `resolve` raises, and NotFound (`path-not-found`), pointing at the reference."""
-    typed = text_of(text, ref.value, params)
+    typed = _typed(text, ref, params)
     if is_ksuid(typed):
         said = f"an id alone names no repo; write 'REPO@{typed}' for a bundle, run '{typed}' for a run"
         raise fault(text, ref.span, said, code="bad-reference")
@@ -52,6 +54,13 @@ def bundle_target(store: Store, text: str, ref: Ref, params: Params, *, deleted:
         if "line" in error.facts:
             raise
         raise pointing(error, text, ref.span) from error
+
+
+def _typed(text: str, ref: Ref, params: Params) -> str:
+    typed = text_of(text, ref.value, params)
+    if len(typed) > LONGEST:
+        raise fault(text, ref.span, f"a reference has at most {LONGEST:,} characters", code="bad-reference")
+    return typed
 
 
 def _bundle_target(store: Store, ref: Ref, typed: str, deleted: bool) -> Target:
@@ -92,7 +101,7 @@ def _deleted_bundle(store: Store, repo_name: str, ref: str | None) -> Bundle | N
 def run_target(connection: duckdb.DuckDBPyConnection, text: str, ref: Ref, params: Params) -> Target:
     """The run that a run or step reference means: by its id or part of it; of a step its newest successful run, else its newest.
     Raises NotFound (`run-not-found`), Invalid (`ambiguous-id`, `bad-reference`), pointing at the reference."""
-    typed = text_of(text, ref.value, params)
+    typed = _typed(text, ref, params)
     try:
         run = _run_of_step(connection, typed) if ref.form == "step" else _run_by_id(connection, typed)
     except DatamonError as error:
@@ -114,8 +123,10 @@ def _run_of_step(connection: duckdb.DuckDBPyConnection, typed: str) -> str:
     ).fetchall()
     if rows:
         return str(rows[0][0])
-    known = connection.execute("SELECT DISTINCT pipeline || '/' || step FROM runs").fetchall()
-    near = hint(typed if slash else f"{DEFAULT_PIPELINE}/{typed}", [name for (name,) in known])
-    raise NotFound(
-        "run-not-found", f"no run of a step {typed!r} is recorded{near or '; FROM steps lists them'}", step=typed
+    known = connection.execute("SELECT DISTINCT pipeline || '/' || step, step FROM runs ORDER BY ALL").fetchall()
+    elsewhere = [name for name, short in known if short == typed]
+    near = (
+        f"; did you mean {elsewhere[0]}?" if elsewhere else hint(typed, [n if slash else short for n, short in known])
     )
+    said = f"no run of a step {typed!r} is recorded" + ("" if slash else f" in the pipeline {DEFAULT_PIPELINE!r}")
+    raise NotFound("run-not-found", f"{said}{near or '; FROM steps lists them'}", step=typed)

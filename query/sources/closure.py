@@ -65,7 +65,9 @@ def closure_rows(connection: duckdb.DuckDBPyConnection, walk: Walk) -> tuple[lis
         bounds = Bounds(within=walk.within, stop=lambda node: node.id in stopped, cut=cut)
         reached = graph.closure([start], walk.direction, bounds)
     shown = [each for each in reached if _is_shown(each, walk, names)]
-    shown.sort(key=lambda each: (each.depth, each.node.kind == start.kind))  # in the order of the way
+    shown.sort(
+        key=lambda each: (each.depth, each.node.kind == start.kind, names.row(each.node)[2] or "")
+    )  # the order of the way
     rows = [_row(each, names, truncated=False) for each in shown[: walk.cap]]
     if len(shown) > walk.cap:
         rows[-1] = _row(shown[walk.cap - 1], names, truncated=True)

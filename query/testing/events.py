@@ -21,6 +21,7 @@ from datamon.store.bundle import Author, Bundle, Repo
 from datamon.store.codec import Record, stamped
 from datamon.store.ids import RunId, new_ksuid
 
+ADA = Author("Ada", "ada@example.org")
 HOST = Host(name="bench", boot="b", pid=1, pid_started=1, system="Linux", machine="x86_64", cpus=2)
 START_NS = 1_750_000_000_000_000_000
 
@@ -39,7 +40,7 @@ class Told:
     params: tuple[Param, ...] = ()
     metrics: tuple[Metric, ...] = ()
     environment: str | None = None
-    author: Author = Author("Ada", "ada@example.org")
+    author: Author = ADA
     code: CodeVersion = field(default_factory=CodeVersion)
 
     @property

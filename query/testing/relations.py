@@ -21,8 +21,10 @@ def content_of(connection: duckdb.DuckDBPyConnection, names: tuple[str, ...] = E
 def rebuilt(store: Store, names: tuple[str, ...] = EVERYTHING) -> Content:
     """What an index says that is made from the store alone."""
     with duckdb.connect(":memory:", config={"threads": "1"}) as connection:
+        connection.begin()
         make_empty(connection, store)
         tail = read_tail(store, BEGINNING)
         assert tail is not None
         apply(connection, tail)
+        connection.commit()
         return content_of(connection, names)

@@ -42,6 +42,8 @@ class Doing:
     pipeline: str = "default"
     fingerprint: str = "f1"
     params: tuple[Param, ...] = ()
+    code: CodeVersion | None = None
+    """Instead of a script that only has this fingerprint."""
 
 
 class World:
@@ -84,7 +86,7 @@ class World:
             doing.status,
             inputs=tuple(self.read(reference) for reference in doing.reads),
             params=doing.params,
-            code=CodeVersion(fingerprint=doing.fingerprint, method="script"),
+            code=doing.code or CodeVersion(fingerprint=doing.fingerprint, method="script"),
         )
         outputs = []
         if doing.status == "succeeded":

@@ -124,6 +124,17 @@ def test_a_full_output_is_one_sentence(shell: Shell) -> None:
     assert (done.returncode, done.stderr) == (7, "error: no room is left for the output; make room and try again\n")
 
 
+def test_a_working_directory_that_is_gone_is_told(shell: Shell) -> None:
+    gone = shell.cwd / "gone"
+    gone.mkdir()
+    asked = Shell(shell.home, gone, shell.variables)
+    line = ("sh", "-c", 'rmdir "$PWD" && exec "$@"', "sh")
+    ran = asked("query", "SELECT 1", prefix=line)
+    assert (ran.code, ran.sentence) == (4, "the working directory is not there any more; go to another one")
+    gone.mkdir()
+    assert asked("repo", "list", prefix=line).code == 0
+
+
 def test_completion_scripts_come_for_each_shell_and_a_shell_is_answered(shell: Shell) -> None:
     for name in ("bash", "zsh", "fish"):
         assert "_DATAMON_COMPLETE" in shell.well("completion", name).out

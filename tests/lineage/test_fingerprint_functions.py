@@ -410,3 +410,31 @@ def test_an_expression_of_thousands_of_terms_is_read(tmp_path: Path) -> None:
     before = digest(root)
     write(tmp_path, {"part.py": "def f(x):\n    return -x\n"})
     assert digest(root) != before
+
+
+def test_a_name_that_a_class_binds_for_itself_is_no_unknown_name(tmp_path: Path) -> None:
+    text = "class A:\n    @property\n    def x(self):\n        return 1\n    @x.setter\n    def x(self, v):\n        pass\n"
+    root = write(tmp_path, {"steps.py": text + "\n\ndef prepare():\n    return A()\n"})
+    assert fingerprint_function(root / "steps.py", "prepare", root).unresolved == ()
+
+
+def test_a_class_attribute_made_from_a_global_of_its_name_depends_on_that_global(tmp_path: Path) -> None:
+    text = "rate = 1\n\n\nclass A:\n    rate = rate * 2\n\n\ndef prepare():\n    return A()\n"
+    before = digest(write(tmp_path, {"steps.py": text}))
+    assert digest(write(tmp_path, {"steps.py": text.replace("rate = 1", "rate = 3")})) != before
+
+
+def test_a_module_beside_one_of_a_package_does_not_stand_for_the_standard_library_s(tmp_path: Path) -> None:
+    files = {
+        "work/__init__.py": "",
+        "work/random.py": "def random():\n    return 4\n",
+        "work/steps.py": "import random\n\n\ndef prepare():\n    return random.random()\n",
+    }
+    found = fingerprint_function(write(tmp_path, files) / "work/steps.py", "prepare", tmp_path)
+    assert (found.paths, found.unresolved) == (("work/steps.py",), ())
+
+
+def test_a_module_named_like_the_package_that_it_imports_does_not_import_itself(tmp_path: Path) -> None:
+    files = {"work/__init__.py": "", "work/numpy.py": "import numpy\n\n\ndef prepare():\n    return numpy.dtype(int)\n"}
+    found = fingerprint_function(write(tmp_path, files) / "work/numpy.py", "prepare", tmp_path)
+    assert (found.paths, found.unresolved) == (("work/numpy.py",), ())

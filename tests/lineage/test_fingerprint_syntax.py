@@ -16,7 +16,8 @@ def text(source: str) -> str:
 
 
 def names(source: str) -> set[str]:
-    return {".".join(name) for statement in ast.parse(source).body for name in needs(statement).names}
+    found = [needs(statement) for statement in ast.parse(source).body]
+    return {".".join(name) for need in found for name in need.names | {(*each, "?") for each in need.perhaps}}
 
 
 @pytest.mark.parametrize(
@@ -111,8 +112,8 @@ def test_what_is_not_python_has_no_tree(source: str) -> None:
         ("z = [x for x in x if y]", {"x", "y"}),
         ("def f():\n    return {k: v for k, v in pairs}", {"pairs"}),
         ("def f(a):\n    [b := x for x in a]\n    return b", set()),
-        ("class A(B):\n    c = d\n    def m(self):\n        return c", {"B", "d", "c"}),
-        ("class A:\n    rate = rate * 2", {"rate"}),
+        ("class A(B):\n    c = d\n    def m(self):\n        return c", {"B", "d", "c.?"}),
+        ("class A:\n    rate = rate * 2", {"rate.?"}),
         ("def f():\n    try:\n        a()\n    except E as e:\n        return e", {"a", "E"}),
         (
             "def f(v):\n    match v:\n        case P(x=[q, *rest]) | {'k': q, **rest}:\n            return q, rest",

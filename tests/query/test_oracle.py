@@ -2,7 +2,6 @@
 ways, and staleness is spelled out as in QUERY.md, by trying again until nothing changes."""
 
 import functools
-import random
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -14,6 +13,7 @@ from datamon.errors import Conflict, NotFound
 from datamon.lineage.records import Param, Status
 from datamon.query.engine import ask_on
 from datamon.query.index import open_index
+from datamon.query.testing.random_histories import Event, Label, Run, Unlabel, Upload, random_history
 from datamon.query.testing.worlds import Did, Doing, World
 from datamon.store.bundle import Bundle
 from datamon.store.ids import BundleId
@@ -24,88 +24,6 @@ from datamon.store.testing.clocks import SteppingClock
 Row = tuple[object, ...]
 Node = tuple[str, str]
 Change = tuple[str, str, str | None, str | None]
-REPOS = ("raw", "ext", "feat", "model", "report")
-LABELS = ("v1", "prod")
-
-
-@dataclass(frozen=True)
-class Upload:
-    repo: str
-    files: Mapping[str, str]
-
-
-@dataclass(frozen=True)
-class Label:
-    repo: str
-    name: str
-    frozen: bool
-
-
-@dataclass(frozen=True)
-class Unlabel:
-    repo: str
-    name: str
-
-
-@dataclass(frozen=True)
-class Run:
-    step: str
-    reads: tuple[tuple[str, str, str], ...]
-    writes: Mapping[str, Mapping[str, str]]
-    fails: bool
-    fingerprint: str
-    param: str
-
-
-Event = Upload | Label | Unlabel | Run
-
-SEEDS = range(7)
-LENGTH = 26
-CHAIN = (("s1", "raw", "feat"), ("s2", "feat", "model"), ("s3", "model", "report"))
-
-
-def history(seed: int) -> Iterator[Event]:
-    """A history of two thirds runs, in which things repeat often enough to meet again."""
-    draw = random.Random(seed)
-    for repo in REPOS[:2]:
-        yield Upload(repo, files(draw))
-    for _ in range(LENGTH):
-        kind = draw.choices(["run", "upload", "label", "unlabel"], [20, 5, 5, 1])[0]
-        if kind == "run":
-            yield drawn_run(draw)
-        elif kind == "upload":
-            yield Upload(draw.choice(REPOS[:2]), files(draw))
-        elif kind == "label":
-            yield Label(draw.choice(REPOS), draw.choice(LABELS), draw.random() < 0.2)
-        else:
-            yield Unlabel(draw.choice(REPOS), draw.choice(LABELS))
-    if seed % 3 == 1:  # all is built in order once more, then its source changes
-        for step, source, target in CHAIN:
-            yield Run(step, ((source, "main", ""),), {target: {"f": "z"}}, False, "c3", "1")
-        yield Upload("raw", {"f": "z"})
-
-
-def files(draw: random.Random) -> dict[str, str]:
-    return {name: draw.choice("aab") for name in draw.choice([["f"], ["f", "g"]])}
-
-
-def drawn_run(draw: random.Random) -> Run:
-    """Mostly a link of raw → feat → model → report, sometimes anything."""
-    step, source, target = draw.choice(CHAIN)
-    read = {(source, draw.choice(["main"] * 5 + ["main~1", "v1", "id"]))}
-    written = [target]
-    if draw.random() < 0.3:
-        read.add((draw.choice(REPOS), draw.choice(["main", "v1", "prod"])))
-    if draw.random() < 0.2:
-        step, written = draw.choice([("s2", ["model", "ext"]), ("s4", ["feat"]), ("s4", ["ext"])])
-    return Run(
-        step,
-        tuple((repo, ref, draw.choice(["", "", "f"])) for repo, ref in sorted(read)),
-        {repo: files(draw) for repo in written},
-        draw.random() < 0.15,
-        draw.choice(["c1"] * 5 + ["c2"]),
-        draw.choice(["1", "1", "2"]),
-    )
 
 
 @dataclass
@@ -300,6 +218,7 @@ def readable(world: World, oracle: Oracle, repo: str, ref: str, path: str) -> st
 
 
 Ask = Callable[[str], list[Row]]
+SEEDS = range(7)
 
 
 def nodes(rows: list[Row]) -> dict[Node, int]:
@@ -380,7 +299,7 @@ def check_staleness(oracle: Oracle, answer: Ask) -> None:
 def happened(seed: int) -> tuple[World, Oracle]:
     """A history that was recorded, and the oracle that saw it."""
     world, oracle = World(memory_store(clock=SteppingClock())), Oracle()
-    for event in history(seed):
+    for event in random_history(seed):
         perform(world, oracle, event)
     return world, oracle
 

@@ -103,6 +103,10 @@ SELECT a.x IS DISTINCT FROM stale, '-- STALE' AS "FROM STALE" FROM a
 -->
 SELECT a.x IS DISTINCT FROM stale, '-- STALE' AS "FROM STALE" FROM a
 ;;
+SELECT extract(year FROM stale), trim(both FROM upstream) FROM (SELECT 1 AS stale, '' AS upstream)
+-->
+SELECT extract(year FROM stale), trim(both FROM upstream) FROM (SELECT 1 AS stale, '' AS upstream)
+;;
 SELECT /* FROM STALE */ id FROM runs -- UPSTREAM OF 'x'
 -->
 SELECT /* FROM STALE */ id FROM runs -- UPSTREAM OF 'x'
