@@ -15,7 +15,7 @@ CALLABLE = frozenset(
     array_negative_inner_product array_pop_back array_pop_front array_position array_prepend array_push_back
     array_push_front array_reduce array_resize array_reverse array_reverse_sort array_select array_slice
     array_sort array_to_json array_to_string array_to_string_comma_default array_transform array_unique
-    array_value array_where array_zip ascii asin asinh atan atan2 atanh avg bar base64 bin binom bit_and
+    array_value array_where array_zip ascii asin asinh atan atan2 atanh avg base64 bin binom bit_and
     bit_count bit_length bit_or bit_position bit_xor bitstring bitstring_agg bool_and bool_or cardinality cbrt
     ceil ceiling century char_length character_length chr coalesce concat concat_ws contains corr cos cosh cot
     count count_if count_star countif covar_pop covar_samp cume_dist current_date current_localtime
@@ -23,7 +23,7 @@ CALLABLE = frozenset(
     date_sub date_trunc datediff datepart datesub datetrunc day dayname dayofmonth dayofweek dayofyear
     days_in_month decade decode degrees dense_rank divide editdist3 element_at encode ends_with entropy
     enum_code enum_first enum_last enum_range enum_range_boundary epoch epoch_ms epoch_ns epoch_us era even exp
-    factorial favg fdiv fill filter first first_value flatten floor fmod format formatreadabledecimalsize
+    factorial favg fdiv fill filter first first_value flatten floor fmod formatreadabledecimalsize
     formatreadablesize format_bytes from_base64 from_binary from_hex from_json from_json_strict fsum gamma gcd
     gen_random_uuid generate_series geomean geometric_mean get_bit get_current_time get_current_timestamp
     greatest greatest_common_divisor group_concat grouping hamming hash hex histogram histogram_exact hour if
@@ -49,7 +49,7 @@ CALLABLE = frozenset(
     md5 md5_number md5_number_lower md5_number_upper mean median microsecond millennium millisecond min min_by
     minute mismatches mod mode month monthname multiply nanosecond nextafter nfc_normalize not_ilike_escape
     not_like_escape now nth_value ntile nullif octet_length ord overlay parse_dirname parse_dirpath
-    parse_filename parse_formatted_bytes parse_path percent_rank pi position pow power prefix printf product
+    parse_filename parse_formatted_bytes parse_path percent_rank pi position pow power prefix product
     quantile quantile_cont quantile_disc quarter radians random range rank rank_dense reduce regexp_escape
     regexp_extract regexp_extract_all regexp_full_match regexp_matches regexp_replace regexp_split_to_array
     regexp_split_to_table regr_avgx regr_avgy regr_count regr_intercept regr_r2 regr_slope regr_sxx regr_sxy
@@ -76,3 +76,16 @@ OPERATORS = frozenset(
 
 TABLES = frozenset({"generate_series", "json_each", "json_tree", "range", "unnest"})
 """Functions that may stand where a table stands."""
+
+COUNTS: dict[str, slice] = {
+    "array_resize": slice(1, 2),
+    "bitstring": slice(1, 2),
+    "generate_series": slice(None),
+    "list_resize": slice(1, 2),
+    "lpad": slice(1, 2),
+    "range": slice(None),
+    "repeat": slice(1, 2),
+    "rpad": slice(1, 2),
+}
+"""Functions that make a large value from a small one, with the arguments that say how large. A value is made in one piece,
+which no limit of the engine interrupts."""

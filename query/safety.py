@@ -25,6 +25,8 @@ _OTHERS = frozenset(
     """LIMIT_MODIFIER LIMIT_PERCENT_MODIFIER ORDER_MODIFIER DISTINCT_MODIFIER ASCENDING DESCENDING ORDER_DEFAULT""".split()  # noqa: SIM905
 )
 _CALLS = functions.CALLABLE | functions.OPERATORS | functions.TABLES
+_MOST_GROWTH = 10_000_000
+"""What the counts of `functions.COUNTS` in one statement may come to, multiplied, since calls can lie in each other."""
 _TREE = "SELECT json_serialize_sql(?::VARCHAR, skip_default := true, skip_empty := true, skip_null := true)"
 Tree = dict[str, Any]
 """A node of the tree as DuckDB writes it. `Any` stops here."""
@@ -46,6 +48,7 @@ def check(connection: duckdb.DuckDBPyConnection, compiled: Compiled, relations: 
     if len(tree["statements"]) != 1:
         raise fault(compiled.text, compiled.spans[0], "expected one SELECT")
     nodes = list(_nodes(tree["statements"][0]["node"]))
+    _check_growth(compiled, nodes)
     defined = {entry["key"].lower() for node in nodes for entry in node.get("map", ()) if "key" in entry}
     read = set()
     for node in nodes:
@@ -82,6 +85,39 @@ def _check_expression(connection: duckdb.DuckDBPyConnection, compiled: Compiled,
     name = str(node.get("function_name", ""))
     if name and not {name.lower(), name.upper()} & _CALLS:
         raise _no_function(connection, compiled, node, name)
+
+
+def _check_growth(compiled: Compiled, nodes: list[Tree]) -> None:
+    """Values stay of a size that can be made in a moment. Rows of a table function do not count: they are made as they are
+    read."""
+    tables = {id(node["function"]) for node in nodes if node.get("type") == "TABLE_FUNCTION"}
+    growth = 1
+    for node in nodes:
+        name = str(node.get("function_name", "")).lower()
+        if node.get("class") != "FUNCTION" or name not in functions.COUNTS or id(node) in tables:
+            continue
+        counts = [_literal(each["expression"]) for each in node.get("arguments", ())[functions.COUNTS[name]]]
+        if None in counts:
+            raise _refused(compiled, node, f"{name} is refused here unless its numbers are written out")
+        growth *= max([1, *(count for count in counts if count is not None)])
+        if growth > _MOST_GROWTH:
+            raise _refused(
+                compiled, node, f"{name} would make a value of more than {_MOST_GROWTH:,} parts; make it smaller"
+            )
+
+
+def _literal(expression: Tree) -> int | None:
+    """The size of a whole number that is written out."""
+    literal = expression.get("literal", {})
+    if expression.get("class") == "CONSTANT" and isinstance(literal, dict) and literal.get("kind") == "INTEGER":
+        return abs(int(literal["text"]))
+    if (
+        expression.get("class") == "FUNCTION"
+        and expression.get("function_name") == "-"
+        and len(expression["arguments"]) == 1
+    ):
+        return _literal(expression["arguments"][0]["expression"])
+    return None
 
 
 def _check_table_function(connection: duckdb.DuckDBPyConnection, compiled: Compiled, node: Tree) -> None:

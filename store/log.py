@@ -174,9 +174,9 @@ class Logs:
         return self._store_log.state()
 
     def entries_after(self, repo: RepoId | None, number: int) -> list[Entry]:
-        """The entries of a repo's log (of the store's own for None) behind entry `number`, to the tail."""
-        state = self.store() if repo is None else self.repo(repo)
-        return list(state.entries[number:])
+        """The entries of a repo's log (of the store's own for None) behind entry `number`, to the tail. Those before it are
+        not read."""
+        return self._store_log.after(number) if repo is None else self._log(repo).after(number)
 
     @overload
     def append(self, repo: None, make: Callable[[StoreState], Record]) -> Entry: ...
@@ -236,6 +236,12 @@ class _Log(Generic[_S]):
             if entries:
                 self._state = self._folded(entries)
             return self._state
+
+    def after(self, number: int) -> list[Entry]:
+        with self._reading:
+            if self._state.number < number:
+                return self._tail(number)
+        return list(self.state().entries[number:])
 
     def append(self, make: Callable[[_S], Record]) -> Entry:
         setting = self._setting

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from datamon import errors
+from datamon.query.relations import RELATIONS
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -39,6 +40,7 @@ def settled(output: str) -> str:
     output = re.sub(r"\b[0-9a-f]{64}\b", "<hash>", output)
     output = re.sub(r"\b[0-9a-f]{12}\b", "<short>", output)
     output = re.sub(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?Z?", "<time>", output)
+    output = re.sub(r"\b\d+\.\d+ s\b", "<duration>", output)
     output = re.sub(r"[─━═-]{3,}", "─", output)
     return "\n".join(" ".join(line.split()) for line in output.splitlines() if line.strip())
 
@@ -117,11 +119,12 @@ def test_every_error_code_is_documented() -> None:
     assert missing == []
 
 
-def test_every_exit_code_is_documented() -> None:
-    operations = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+def test_every_relation_is_documented_with_its_columns() -> None:
+    page = (ROOT / "docs" / "query.md").read_text(encoding="utf-8")
 
-    rows = re.findall(r"^\| (\d+) \|", operations, re.MULTILINE)
-    assert {str(number) for number, _ in errors.EXIT_CODES.values()} | {"0", "3", "130", "141"} == set(rows)
+    for relation in RELATIONS.values():
+        columns = ", ".join(column.name for column in relation.columns)
+        assert f"| `{relation.name}` | {relation.meaning} | `{columns}` |" in page
 
 
 def test_documents_name_no_path_of_a_machine() -> None:

@@ -1,7 +1,6 @@
 """Scripts, declared paths and notebook cells: which script a command names, and which edits change what counts."""
 
 import json
-import os
 from pathlib import Path
 
 import pytest
@@ -9,6 +8,7 @@ import pytest
 from datamon.errors import Denied, NotFound
 from datamon.lineage.fingerprint import fingerprint_cell, fingerprint_paths, fingerprint_script
 from datamon.lineage.scripts import script_of
+from datamon.store.testing.users import ordinary_user
 
 PROJECT = {
     "run/train.py": '"""Trains."""\nimport numpy\nfrom tools import load\nimport lib.deep.fit as fit\n\nprint(load(fit.RATE))\n',
@@ -116,11 +116,13 @@ def test_a_script_that_is_not_there_is_an_error(root: Path) -> None:
         fingerprint_script(root / "gone.py", root)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_a_script_that_may_not_be_read_is_an_error(root: Path) -> None:
-    (root / "go.sh").chmod(0)
-    with pytest.raises(Denied, match="may not be read"):
-        fingerprint_script(root / "go.sh", root)
+def test_a_script_that_may_not_be_read_is_an_error() -> None:
+    with ordinary_user() as folder:
+        script = folder / "go.sh"
+        script.write_text("echo go")
+        script.chmod(0)
+        with pytest.raises(Denied, match="may not be read"):
+            fingerprint_script(script, folder)
 
 
 def test_the_outputs_of_a_notebook_do_not_count_and_its_code_does(root: Path) -> None:

@@ -1,6 +1,8 @@
 """What the relations of the index say, row by row."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -301,6 +303,18 @@ def test_a_damaged_line_of_the_journal_loses_no_bundle(local_store: Store) -> No
     local_store.metadata.delete(layout.JOURNAL_FILE)
     local_store.metadata.put(layout.JOURNAL_FILE, content[:known] + content[known:].replace(b'"intent"', b'"inteXt"'))
     assert ask(index, "SELECT id FROM bundles") == [(bundle.id,)]
+
+
+def test_a_new_process_reads_only_what_came_since(
+    local_store: Store, reopen: Callable[[], Store], tmp_path: Path
+) -> None:
+    repo = create_repo(local_store, "orders", "")
+    commit(local_store, repo, "a")
+    open_index(local_store, index_dir=tmp_path / "index").refresh()
+    commit(local_store, repo, "b")
+    local_store.metadata.delete(layout.log_entry(repo.id, 1))  # only who reads it again would miss it
+    again = open_index(reopen(), index_dir=tmp_path / "index")
+    assert ask(again, "SELECT message FROM bundles ORDER BY position") == [("holds a",), ("holds b",)]
 
 
 def test_a_connection_sees_one_state_until_it_is_closed(store: Store, index: Index) -> None:
