@@ -115,7 +115,18 @@ def _bare(asking: Asking, found: Rows) -> Answer:
 def _explained(asking: Asking, select: Select) -> Answer:
     lines = [f"-- {placed.name}: {_typed(asking, placed)}" for placed in select.sources]
     lines += [f"-- {note}" for note in asking.notes]
-    return Answer(("sql",), ("VARCHAR",), [("\n".join([*lines, shown(select)]),)])
+    lines += _laid_out(shown(select)).splitlines()
+    return Answer(("sql",), ("VARCHAR",), [(line,) for line in lines])
+
+
+def _laid_out(sql: str) -> str:
+    """`sql` with its clauses on lines of their own; as typed where sqlglot does not know a word of it."""
+    import sqlglot  # takes longer than a question does, and only EXPLAIN needs it
+
+    try:
+        return "\n".join(sqlglot.transpile(sql, read="duckdb", write="duckdb", pretty=True))
+    except sqlglot.errors.SqlglotError:
+        return sql
 
 
 def _typed(asking: Asking, placed: Placed) -> str:

@@ -31,7 +31,8 @@ def attach_files(connection: duckdb.DuckDBPyConnection, store: Store, wanted: Wa
     """The index connection has the relation `files(repo, bundle, path, kind, size, content, executable, mode, mtime, target)`
     until it is closed: `content` is hexadecimal, `size` in bytes, `mode` the permission bits, `mtime` in UTC.
 
-    A manifest that several bundles share is read once. Raises Corrupt, NotFound (`key-not-found`) when a manifest is damaged or gone.
+    A manifest that several bundles share is read once. Raises Corrupt, NotFound (`key-not-found`) when a manifest is damaged
+    or gone.
     """
     import pyarrow  # questions about files only come here
 

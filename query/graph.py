@@ -29,8 +29,8 @@ class Edge:
 
 @dataclass(frozen=True, slots=True)
 class Reached:
-    """A node of a closure. `depth` is the length of the shortest way to it, counted in runs: a bundle's producer and what that run
-    read have depth 1, the producers of those 2. Seen from a run, its inputs and their producers have depth 1.
+    """A node of a closure. `depth` is the length of the shortest way to it, counted in runs: a bundle's producer and what that
+    run read have depth 1, the producers of those 2. Seen from a run, its inputs and their producers have depth 1.
     `via` is the node before it on such a way, and `role` and `how` are of the edge between them."""
 
     node: Node

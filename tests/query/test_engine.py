@@ -148,12 +148,16 @@ def test_what_the_engine_finds_wrong_is_said_in_our_words_at_its_place(
 
 
 def test_explain_shows_the_select_and_what_its_sources_are(story: Story) -> None:
-    (row,) = story.ask("EXPLAIN SELECT name FROM UPSTREAM OF 'model@prod' WITHIN 2 WHERE depth > 1").rows
+    rows = story.ask("EXPLAIN SELECT name FROM UPSTREAM OF 'model@prod' WITHIN 2 WHERE depth > 1").rows
     model = story.train.outputs[0].bundle
-    assert row[0].splitlines() == [
+    assert [line for (line,) in rows] == [
         "-- upstream_1: UPSTREAM OF 'model@prod' WITHIN 2",
         f"-- 'model@prod' is bundle {model}",
-        "SELECT name FROM upstream_1 WHERE depth > 1",
+        "SELECT",
+        "  name",
+        "FROM upstream_1",
+        "WHERE",
+        "  depth > 1",
     ]
 
 

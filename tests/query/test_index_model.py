@@ -199,5 +199,5 @@ class StoreAndIndex(RuleBasedStateMachine):
 
 TestStoreAndIndex = StoreAndIndex.TestCase
 TestStoreAndIndex.settings = settings(
-    max_examples=10, stateful_step_count=30, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=7, stateful_step_count=30, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
