@@ -70,6 +70,7 @@ def record(store: Store, repo_name: str, directory: Path) -> tuple[str, str]:
     with Recording.open(store, intent, Policy()) as recording:
         output = recording.commit_output(target, directory)
         recording.end(Ending("succeeded"))
+    assert output is not None
     return recording.run, output.bundle
 
 

@@ -1,5 +1,7 @@
 """The program `datamon`: from a command line to an exit code, with every error told in one sentence."""
 
+import atexit
+import contextlib
 import errno
 import os
 import sys
@@ -95,6 +97,17 @@ def main(arguments: list[str] | None = None) -> int:
     except Exception as error:  # noqa: BLE001 (the program's edge: whatever happened becomes one line)
         _report(_unforeseen(error), error)
         return 1
+
+
+def leave() -> NoReturn:
+    """Runs this process's command line and ends the process, without the teardown of libraries, which takes time and which a
+    thread of theirs can turn into a crash after the work was done. What Python code asked for at exit is carried out."""
+    code = main()
+    atexit._run_exitfuncs()
+    _drop_unwritten()
+    with contextlib.suppress(OSError):
+        sys.stderr.flush()
+    os._exit(code)
 
 
 def program() -> "Command":
@@ -195,4 +208,4 @@ def _drop_unwritten() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave()

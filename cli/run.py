@@ -51,7 +51,9 @@ def record(
             "--output", metavar="REPO[@BRANCH]=DIR", help="What CMD leaves in DIR is a new bundle. May be repeated."
         ),
     ] = None,
-    label: Annotated[str | None, typer.Option("--label", metavar="L", help="A label to set on every output.")] = None,
+    labels: Annotated[
+        list[str] | None, typer.Option("--label", metavar="L", help="A label to set on every output. May be repeated.")
+    ] = None,
     params: Annotated[
         list[str] | None, typer.Option("--param", metavar="K=V", help="A parameter to record. May be repeated.")
     ] = None,
@@ -59,8 +61,9 @@ def record(
         list[Path] | None,
         typer.Option("--params-file", metavar="F", help="Parameters of a YAML, TOML or JSON file. May be repeated."),
     ] = None,
-    metrics_file: Annotated[
-        Path | None, typer.Option("--metrics-file", metavar="F", help="A JSON file of numbers that CMD writes.")
+    metrics_files: Annotated[
+        list[Path] | None,
+        typer.Option("--metrics-file", metavar="F", help="A JSON file of numbers that CMD writes. May be repeated."),
     ] = None,
     code: Annotated[
         list[Path] | None,
@@ -75,8 +78,8 @@ def record(
     """Run a command and record what it read, what it wrote and what it was.
 
     Input DIRs are filled (or brought to what the ref gives now, when nothing in them was edited). Output DIRs must be absent,
-    empty, or hold datamon's own last output. When CMD succeeds, each output is committed and its branch moved; when it fails,
-    that is recorded and no ref moves. The exit code is CMD's own.
+    empty, or hold datamon's own last output. When CMD succeeds, each output that it wrote is committed and its branch
+    moved; when it fails, that is recorded and no ref moves. The exit code is CMD's own.
 
     \b
     Examples:
@@ -90,10 +93,10 @@ def record(
         step=step,
         inputs=tuple(parse_input(text) for text in inputs or ()),
         outputs=tuple(parse_output(text) for text in outputs or ()),
-        label=label,
+        labels=tuple(labels or ()),
         params=tuple(params or ()),
         params_files=tuple(params_files or ()),
-        metrics_file=metrics_file,
+        metrics_files=tuple(metrics_files or ()),
         code=tuple(code or ()),
         keep=keep,
         policy=policy_of(settings_of(ctx)),

@@ -2,7 +2,7 @@
 
 import re
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -44,10 +44,10 @@ class CommandRequest:
     step: str | None = None
     inputs: tuple[InputBinding, ...] = ()
     outputs: tuple[OutputBinding, ...] = ()
-    label: str | None = None
+    labels: tuple[str, ...] = ()
     params: tuple[str, ...] = ()
     params_files: tuple[Path, ...] = ()
-    metrics_file: Path | None = None
+    metrics_files: tuple[Path, ...] = ()
     code: tuple[Path, ...] = ()
     keep: bool = False
     policy: Policy = field(default_factory=Policy)
@@ -91,8 +91,7 @@ def record_command(
     prepared = _prepare(store, request)
     _fill_directories(store, prepared, progress)
     intent, script, notes = _intent(store, prepared)
-    metrics_path = request.cwd / request.metrics_file if request.metrics_file else None
-    written_before = metrics.stamp(metrics_path) if metrics_path else None
+    written_before = {path: metrics.stamp(path) for path in (request.cwd / file for file in request.metrics_files)}
     with Recording.open(store, intent, request.policy) as recording:
         recording.notes += notes
         variables = {**request.policy.variables, PARENT_VARIABLE: parent_text(store, recording.run)}
@@ -104,7 +103,7 @@ def record_command(
             recording.notes.append(execution.error)
         _keep_streams(recording, execution, script)
         _look_again(store, recording, prepared.sources)
-        found = _metrics(metrics_path, written_before, recording.notes)
+        found = _metrics(written_before, recording.notes)
         for target, directory in prepared.targets:
             if execution.succeeded:
                 recording.commit_output(target, directory, remember=True, progress=progress)
@@ -123,7 +122,7 @@ def _prepare(store: Store, request: CommandRequest) -> _Prepared:
     inputs = [replace(each, directory=request.cwd / each.directory) for each in request.inputs]
     outputs = [replace(each, directory=request.cwd / each.directory) for each in request.outputs]
     check_apart([*(each.directory for each in inputs), *(each.directory for each in outputs)])
-    targets = plan_outputs(store, outputs, request.label)
+    targets = plan_outputs(store, outputs, request.labels)
     sources = resolve_inputs(store, inputs)
     directories = (output.directory for output in outputs)
     return _Prepared(request, sources, tuple(zip(targets, directories, strict=True)), _read_params(request))
@@ -175,7 +174,7 @@ def _intent(store: Store, prepared: _Prepared) -> tuple[RunIntent, Path | None, 
         environment=environment,
         inputs=tuple(source.record for source in prepared.sources),
         targets=tuple(target for target, _ in prepared.targets),
-        labels=(request.label,) if request.label else (),
+        labels=request.labels,
         parent=parent_for(store, policy.variables),
     )
     return intent, script, notes
@@ -226,19 +225,20 @@ def _look_again(store: Store, recording: Recording, sources: Sequence[Source]) -
             )
 
 
-def _metrics(path: Path | None, before: metrics.FileStamp | None, notes: list[str]) -> tuple[Metric, ...]:
-    """The metrics that the command wrote; a file that it did not write, or that cannot be read, is a note: the work is done."""
-    if path is None:
-        return ()
-    now = metrics.stamp(path)
-    if now is not None and now == before:
-        notes.append(f"the metrics file {path} was not written by the command; its old numbers are not recorded")
-        return ()
-    try:
-        return metrics.read_metrics(path)
-    except DatamonError as error:
-        notes.append(f"no metrics are recorded: {error}")
-        return ()
+def _metrics(before: Mapping[Path, metrics.FileStamp | None], notes: list[str]) -> tuple[Metric, ...]:
+    """The metrics that the command wrote, of one name the last; a file that it did not write, or that cannot be read, is a
+    note: the work is done."""
+    found: dict[str, Metric] = {}
+    for path, stamp in before.items():
+        now = metrics.stamp(path)
+        if now is not None and now == stamp:
+            notes.append(f"the metrics file {path} was not written by the command; its old numbers are not recorded")
+            continue
+        try:
+            found.update((metric.name, metric) for metric in metrics.read_metrics(path))
+        except DatamonError as error:
+            notes.append(f"no metrics of {path.name} are recorded: {error}")
+    return tuple(found.values())
 
 
 def _keep_streams(recording: Recording, execution: Execution, script: Path | None) -> None:

@@ -75,7 +75,7 @@ class RunBlock:
         name = f"{wanted.repo}@{wanted.branch}"
         if name not in self._outputs:
             others = [*self._outputs.values(), wanted]
-            plan_outputs(recording.store, others, self._named.label)
+            plan_outputs(recording.store, others, self._named.labels)
             self._outputs[name] = replace(wanted, directory=self._workplace.directory(name))
         return self._outputs[name].directory
 
@@ -110,7 +110,7 @@ class RunBlock:
                 return
             repos = Counter(binding.repo for binding in self._outputs.values())
             for binding in self._outputs.values():
-                target = plan_output(recording.store, binding, self._named.label, repos[binding.repo] > 1)
+                target = plan_output(recording.store, binding, self._named.labels, repos[binding.repo] > 1)
                 recording.commit_output(target, binding.directory)
             recording.end(Ending("succeeded", metrics=recording.metrics, resources=recording.resources))
 
@@ -154,7 +154,7 @@ def make_run(open_store: Callable[[], Store], *, policy: Callable[[], Policy] = 
         params: Mapping[str, object] | None = None,
         label: str | None = None,
     ) -> RunBlock:
-        named = Named(check_name("pipeline", pipeline), check_name("step", name), "context", label)
+        named = Named(check_name("pipeline", pipeline), check_name("step", name), "context", (label,) if label else ())
         caller = sys._getframe(1).f_code
         return RunBlock(lambda: Recorder(open_store(), policy()), named, params or {}, caller)
 

@@ -81,7 +81,7 @@ def make_step(open_store: Callable[[], Store], *, policy: Callable[[], Policy] =
 
         def decorate(function: Callable[..., R]) -> Callable[..., R]:
             step_name = name or str(getattr(function, "__name__", "step"))
-            named = Named(pipeline, step_name, "decorator", label)
+            named = Named(pipeline, step_name, "decorator", (label,) if label else ())
             declared = _declare(function, inputs or {}, outputs or {}, named)
 
             @functools.wraps(function)
@@ -163,7 +163,7 @@ def _call(recorder: Recorder, declared: _Declared, given: inspect.BoundArguments
     with Workplace(store, recorder.host) as workplace:
         places = {name: workplace.directory(name) for name in (*declared.inputs, *declared.outputs)}
         outputs = [output_to(reference, places[name]) for name, reference in declared.outputs.items()]
-        targets = plan_outputs(store, outputs, declared.named.label)
+        targets = plan_outputs(store, outputs, declared.named.labels)
         sources = resolve_inputs(store, [input_to(each, places[name]) for name, each in declared.inputs.items()])
         for source in sources:
             workplace.fill(source)

@@ -56,8 +56,8 @@ def resolve_input(store: Store, binding: InputBinding, role: str) -> Source:
     return Source(resolved.bundle, record, binding.directory, resolved.note)
 
 
-def plan_outputs(store: Store, bindings: Sequence[OutputBinding], label: str | None) -> tuple[Target, ...]:
-    """Where the outputs go, after a look whether each branch and the label could be moved now. A role is the repo's name, or
+def plan_outputs(store: Store, bindings: Sequence[OutputBinding], labels: Sequence[str]) -> tuple[Target, ...]:
+    """Where the outputs go, after a look whether each branch and label could be moved now. A role is the repo's name, or
     `repo@branch` when the repo occurs twice.
 
     Raises NotFound (`repo-not-found`), Invalid (`bad-argument` when one branch is given twice, or one label two bundles of one
@@ -65,20 +65,21 @@ def plan_outputs(store: Store, bindings: Sequence[OutputBinding], label: str | N
     repos = Counter(binding.repo for binding in bindings)
     _refuse_twice("output", [f"{binding.repo}@{binding.branch}" for binding in bindings])
     twice = next((repo for repo, count in repos.items() if count > 1), None)
-    if label is not None and twice is not None:
+    if labels and twice is not None:
         raise Invalid(
             "bad-argument",
-            f"the label {label!r} cannot name two outputs to {twice!r} at once; leave --label out and set labels afterwards",
+            f"the label {labels[0]!r} cannot name two outputs to {twice!r} at once; leave --label out and set labels afterwards",
             repo=twice,
         )
-    return tuple(plan_output(store, each, label, repos[each.repo] > 1) for each in bindings)
+    return tuple(plan_output(store, each, labels, repos[each.repo] > 1) for each in bindings)
 
 
-def plan_output(store: Store, binding: OutputBinding, label: str | None, twice: bool = False) -> Target:
+def plan_output(store: Store, binding: OutputBinding, labels: Sequence[str], twice: bool = False) -> Target:
     """Where one output goes. Raises as `plan_outputs`."""
     repo = find_repo(store, binding.repo)
-    checked = check_name("label", label) if label is not None else None
-    check_targets(store, repo, branch=binding.branch, label=checked)
+    check_targets(store, repo, branch=binding.branch, label=None)
+    for label in labels:
+        check_targets(store, repo, branch=binding.branch, label=check_name("label", label))
     role = f"{repo.name}@{binding.branch}" if twice else repo.name
     return Target(PlannedOutput(role, repo.id, repo.name, binding.branch), repo)
 

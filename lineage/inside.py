@@ -43,7 +43,7 @@ class Named:
     pipeline: str
     step: str
     how: How
-    label: str | None
+    labels: tuple[str, ...]
 
 
 def begin(
@@ -69,7 +69,7 @@ def begin(
         environment=environment,
         inputs=tuple(source.record for source in sources),
         targets=tuple(targets),
-        labels=(named.label,) if named.label else (),
+        labels=named.labels,
         parent=parent_for(recorder.store, policy.variables),
     )
     recording = Recording.open(recorder.store, intent, replace(policy, host=recorder.host))

@@ -145,11 +145,17 @@ class Recording:
 
     def commit_output(
         self, target: Target, directory: Path, *, remember: bool = False, progress: Progress = SILENT
-    ) -> OutputRecord:
+    ) -> OutputRecord | None:
         """The files of `directory` are a bundle of the target's repo when this returns; no ref points at it yet. With
-        `remember`, the directory is known as datamon's own output once the run has ended. Raises as `put_tree` and
-        `commit_bundle`."""
+        `remember`, the directory is known as datamon's own output once the run has ended. A run that wrote nothing has no
+        output: where the directory is empty or gone, nothing is committed, a note says so, and this returns None. Raises as
+        `put_tree` and `commit_bundle`."""
         planned = target.planned
+        if _holds_nothing(directory):
+            self.notes.append(
+                f"nothing was written for the output {planned.role!r}; {planned.repo_name}@{planned.branch} stays"
+            )
+            return None
         manifest, bundle = self._commit(target.repo, directory, planned.role, planned.branch, progress)
         output = OutputRecord(planned.role, planned.repo, planned.repo_name, planned.branch, bundle.id, bundle.content)
         self.outputs.append(output)
@@ -252,6 +258,15 @@ class Recording:
         state = self.store.logs.repo(repo.id)
         head = state.refs.get(branch) if branch else None
         return (head.bundle,) if head and head.bundle not in state.deleted else ()
+
+
+def _holds_nothing(directory: Path) -> bool:
+    try:
+        return next(directory.iterdir(), None) is None
+    except FileNotFoundError:
+        return True
+    except OSError:  # no directory, or one that may not be read: an upload says which
+        return False
 
 
 def _clean_code(code: CodeVersion, redactor: Redactor) -> CodeVersion:

@@ -172,10 +172,9 @@ class ChunkIndex:
 
 def _decode_segment(key: str, content: bytes) -> _Segment:
     try:
-        # One thread, no prefetching: many small segments are read, each in well under a millisecond.
-        table = pq.read_table(
-            pa.BufferReader(content), use_threads=False, pre_buffer=False, page_checksum_verification=True
-        )
+        # One thread, no prefetching: many small segments are read, each in well under a millisecond. `read_table` would load
+        # pyarrow's data sets and their thread pool.
+        table = pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True).read(use_threads=False)
         if not table.schema.equals(_SCHEMA):
             raise ValueError("other columns than expected")
     except (pa.ArrowException, OSError, ValueError) as error:

@@ -107,11 +107,14 @@ def test_a_command_that_does_not_exist_is_recorded_and_named(desk: Shell, inside
     assert shown(desk, inside, run_of(ran))["status"] == "failed"
 
 
-def test_a_command_that_writes_nothing_commits_an_empty_bundle(desk: Shell, inside: Inside) -> None:
+def test_a_command_that_writes_nothing_is_recorded_as_such_and_moves_no_ref(desk: Shell, inside: Inside) -> None:
     ran = inside(desk, *RECORD, "--", "true")
     assert ran.code == 0
-    (bundle,) = json.loads(inside(desk, "bundle", "list", "--repo", "copies", "--format", "json").out)
-    assert (bundle["entries"], bundle["run"], bundle["role"]) == (0, run_of(ran), "copies")
+    assert "nothing was written for the output 'copies'" in ran.err
+    record = shown(desk, inside, run_of(ran))
+    assert (record["status"], record["outputs"]) == ("succeeded", [])
+    assert inside(desk, "bundle", "list", "--repo", "copies").out == ""
+    assert inside(desk, "branch", "list", "--repo", "copies").out == ""
 
 
 def test_a_secret_shows_nowhere(desk: Shell, inside: Inside) -> None:

@@ -44,7 +44,7 @@ def test_a_command_that_succeeds_leaves_its_output_and_a_moved_branch(bench: Ben
 
 
 def test_the_record_tells_what_was_read_written_and_run(bench: Bench) -> None:
-    outcome = bench.record(*COPY, **BOUND, pipeline="churn", step="copy", label="v1")
+    outcome = bench.record(*COPY, **BOUND, pipeline="churn", step="copy", labels=("v1",))
     run = bench.run_of(outcome)
     [source], [output] = run.inputs, run.outputs
     assert (run.opened.pipeline, run.opened.step, run.opened.how, run.opened.argv) == ("churn", "copy", "command", COPY)
@@ -77,7 +77,7 @@ def test_the_run_is_in_the_journal_before_the_command_starts(tmp_path: Path, ben
             seen.append((len(bench.runs()), len(bench.marks())))
             return 1
 
-    request = CommandRequest(("echo", "x"), bench.work, policy=bench.policy)
+    request = CommandRequest(("sh", "-c", "echo x | tee out/x"), bench.work, policy=bench.policy)
     record_command(bench.store, request, streams=Sinks(Watching()))
     assert seen == [(1, 1)]
 
@@ -106,7 +106,7 @@ def test_the_same_content_again_is_a_new_bundle(bench: Bench) -> None:
 def test_a_command_that_fails_or_is_killed_is_recorded_and_moves_no_ref(
     bench: Bench, script: str, exit_code: int, recorded: int | None, ended_by: str | None
 ) -> None:
-    outcome = bench.record("sh", "-c", script, **BOUND, label="v1")
+    outcome = bench.record("sh", "-c", script, **BOUND, labels=("v1",))
     closed = bench.close(outcome)
     assert (outcome.status, outcome.exit_code, outcome.outputs) == ("failed", exit_code, ())
     assert (closed.status, closed.exit_code, closed.signal, closed.moves) == ("failed", recorded, ended_by, ())
@@ -121,10 +121,24 @@ def test_after_a_failure_the_same_command_line_can_be_typed_again(bench: Bench) 
     assert bench.files(outcome.outputs[0].bundle) == {"all": "1"}
 
 
-def test_a_command_that_writes_nothing_leaves_an_empty_bundle(bench: Bench) -> None:
-    outcome = bench.record("true", **BOUND)
-    assert bench.files(outcome.outputs[0].bundle) == {}
-    assert bench.refs()["main"] == outcome.outputs[0].bundle
+@pytest.mark.parametrize("command", [("true",), ("rmdir", "out")])
+def test_a_command_that_writes_nothing_succeeds_without_an_output_and_moves_no_ref(
+    bench: Bench, command: tuple[str, ...]
+) -> None:
+    before = bench.record(*COPY, **BOUND)
+    outcome = bench.record(*command, **BOUND, labels=("v1",))
+    closed = bench.close(outcome)
+    assert (closed.status, closed.outputs, closed.moves, outcome.outputs) == ("succeeded", (), (), ())
+    assert outcome.notes == ("nothing was written for the output 'features'; features@main stays",)
+    assert bench.refs() == {"main": before.outputs[0].bundle}
+
+
+def test_every_label_and_every_metrics_file_counts(bench: Bench) -> None:
+    script = 'echo {\\"a\\": 1, \\"b\\": 1} > one.json; echo {\\"b\\": 2} > two.json; cp in/a out/a'
+    files = (Path("one.json"), Path("two.json"))
+    outcome = bench.record("sh", "-c", script, **BOUND, labels=("v1", "best"), metrics_files=files)
+    assert {metric.name: metric.value for metric in bench.close(outcome).metrics} == {"a": 1.0, "b": 2.0}
+    assert bench.refs() == dict.fromkeys(("main", "v1", "best"), outcome.outputs[0].bundle)
 
 
 @pytest.mark.parametrize(("program", "exit_code"), [("no-such-command", 127), ("./plain", 126)])
@@ -172,7 +186,7 @@ def test_one_file_of_a_bundle_can_be_an_input(bench: Bench) -> None:
 def test_roles_are_repo_names_and_tell_the_ref_when_a_repo_occurs_twice(bench: Bench) -> None:
     set_label(bench.store, find_repo(bench.store, "raw"), "old", bench.refs("raw")["main"])
     outcome = bench.record(
-        "true",
+        *("sh", "-c", "touch three/x four/x"),
         inputs=(parse_input("raw=one"), parse_input("raw@old=two")),
         outputs=(parse_output("features=three"), parse_output("features@try=four")),
     )
@@ -199,7 +213,7 @@ def test_params_come_from_files_and_explicit_ones_win(bench: Bench) -> None:
 
 def test_metrics_that_the_command_wrote_are_recorded_by_dotted_name(bench: Bench) -> None:
     script = """echo '{"auc": 0.5, "by": {"class": [1], "n": 3, "ok": true}, "name": "x"}' > m.json"""
-    outcome = bench.record("sh", "-c", script, metrics_file=Path("m.json"))
+    outcome = bench.record("sh", "-c", script, metrics_files=(Path("m.json"),))
     assert {m.name: m.value for m in bench.close(outcome).metrics} == {"auc": 0.5, "by.n": 3.0, "by.ok": 1.0}
 
 
@@ -209,8 +223,8 @@ def test_a_metrics_file_that_the_command_did_not_write_or_no_one_can_read_is_a_n
 ) -> None:
     if content is not None:
         (bench.work / "old.json").write_text(content)
-    broken = bench.record("sh", "-c", "echo [ > m.json", metrics_file=Path("m.json"))
-    outcome = bench.record("true", metrics_file=Path("old.json"))
+    broken = bench.record("sh", "-c", "echo [ > m.json", metrics_files=(Path("m.json"),))
+    outcome = bench.record("true", metrics_files=(Path("old.json"),))
     for each in (broken, outcome):
         assert (each.status, bench.close(each).metrics, len(each.notes)) == ("succeeded", (), 1)
 
@@ -276,10 +290,10 @@ def test_declared_code_paths_are_fingerprinted_instead_of_the_script(bench: Benc
         ({"outputs": (parse_output("nope=out"),)}, "repo-not-found"),
         ({"inputs": (parse_input("raw=d"),), "outputs": (parse_output("features=d/e"),)}, "bad-argument"),
         ({"outputs": (parse_output("features=d"), parse_output("features@main=e"))}, "bad-argument"),
-        ({"outputs": (parse_output("features=d"), parse_output("features@b=e")), "label": "v1"}, "bad-argument"),
-        ({"outputs": (parse_output("features=d"),), "label": "a/b"}, "bad-name"),
+        ({"outputs": (parse_output("features=d"), parse_output("features@b=e")), "labels": ("v1",)}, "bad-argument"),
+        ({"outputs": (parse_output("features=d"),), "labels": ("a/b",)}, "bad-name"),
         ({"outputs": (parse_output("features@frozen=d"),)}, "ref-exists"),
-        ({"outputs": (parse_output("features=d"),), "label": "frozen"}, "ref-frozen"),
+        ({"outputs": (parse_output("features=d"),), "labels": ("frozen",)}, "ref-frozen"),
         ({"outputs": (parse_output("features=full"),)}, "destination-not-empty"),
         ({"inputs": (parse_input("raw=full"),)}, "destination-not-empty"),
         ({"params": ("novalue",)}, "bad-argument"),
@@ -338,7 +352,8 @@ def test_a_label_frozen_while_the_command_runs_is_not_moved_and_told(bench: Benc
             set_label(bench.store, find_repo(bench.store, "features"), "v1", head.id, frozen=True)
             return 1
 
-    request = CommandRequest(("echo", "x"), bench.work, outputs=BOUND["outputs"], label="v1", policy=bench.policy)  # type: ignore[arg-type]
+    argv, outputs = ("sh", "-c", "echo x | tee out/x"), (parse_output("features=out"),)
+    request = CommandRequest(argv, bench.work, outputs=outputs, labels=("v1",), policy=bench.policy)
     outcome = record_command(bench.store, request, streams=Sinks(Freezing()))
     assert outcome.status == "succeeded"
     assert bench.refs()["main"] == outcome.outputs[0].bundle != bench.refs()["v1"]
@@ -366,7 +381,7 @@ def test_no_secret_is_anywhere_in_the_store_after_a_run(bench: Bench) -> None:
         *words,
         params=(f"auth_token={SECRET}", f"note=a {SECRET}"),
         params_files=(Path("p.yaml"),),
-        metrics_file=Path("m.json"),
+        metrics_files=(Path("m.json"),),
     )
     failed = bench.record(f"./{SECRET}", f"--password={SECRET}")
     assert (outcome.status, failed.status) == ("succeeded", "failed")

@@ -93,8 +93,8 @@ def test_roles_in_a_block_tell_the_ref_when_a_repo_occurs_twice(bench: Bench, st
     with make_run(lambda: store)("prepare") as run:
         run.input("raw")
         run.input(f"raw@{head}")
-        run.output("features")
-        run.output("features@try")
+        (run.output("features") / "x").touch()
+        (run.output("features@try") / "x").touch()
     [recorded] = bench.runs()
     assert [each.role for each in recorded.inputs] == ["raw", f"raw@{head}"]
     assert [each.role for each in recorded.outputs] == ["features@main", "features@try"]
@@ -117,7 +117,7 @@ def test_the_same_step_recorded_three_ways_gives_the_same_record(bench: Bench, s
         pipeline="churn",
         inputs=(parse_input("raw=in"),),
         outputs=(parse_output("features=out"),),
-        label="v1",
+        labels=("v1",),
         params=("scale=3.0",),
     )
     record_command(store, request)

@@ -76,7 +76,7 @@ def test_a_kill_at_any_write_of_a_run_is_finished_or_reported_by_the_next_comman
         dying.calls.clear()
         outputs = (parse_output(f"features=out{number}"),)
         with suppress(Killed):
-            recorder.record("sh", "-c", f"echo {number} | tee out{number}/x", outputs=outputs, label="v1")
+            recorder.record("sh", "-c", f"echo {number} | tee out{number}/x", outputs=outputs, labels=("v1",))
         bench.store = opened(metadata, blob)
         was_unfinished = bench.marks()
         finished = finish_pending(bench.store, HERE)
@@ -133,7 +133,7 @@ def bench(tmp_path: Path) -> Bench:
 def open_run(bench: Bench, host: Host) -> Recording:
     """A run that a recorder of `host` opened."""
     binding = parse_output("features=unused")
-    targets = plan_outputs(bench.store, [binding], None)
+    targets = plan_outputs(bench.store, [binding], ())
     intent = RunIntent("default", "step", "context", ("x",), ".", CodeVersion(), targets=targets)
     return Recording.open(bench.store, intent, Policy(host=host))
 
@@ -144,7 +144,7 @@ def closed_run(bench: Bench, host: Host) -> Run:
     directory = bench.work / f"output-{recording.run}"
     directory.mkdir()
     (directory / "x").write_text("x")
-    recording.commit_output(plan_outputs(bench.store, [parse_output("features=unused")], None)[0], directory)
+    recording.commit_output(plan_outputs(bench.store, [parse_output("features=unused")], ())[0], directory)
     recording.store = replace(bench.store, journal=StoppingJournal(bench.store.journal))
     with suppress(Killed):
         recording.end(Ending("succeeded"))

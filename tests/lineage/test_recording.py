@@ -57,7 +57,7 @@ def test_a_live_recorder_that_lost_its_branch_to_another_lists_its_moves_again(b
     bench.store = replace(
         plain, journal=Racing(plain.journal, lambda: other.append(bench.upload("features", y="y").id))
     )
-    outcome = bench.record("true", outputs=(parse_output("features=out"),), label="v1")
+    outcome = bench.record("touch", "out/x", outputs=(parse_output("features=out"),), labels=("v1",))
     [branch, label] = bench.close(outcome).moves
     assert (branch.old, branch.new) == (other[0], outcome.outputs[0].bundle)
     assert (label.old, label.new) == (None, outcome.outputs[0].bundle)

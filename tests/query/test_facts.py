@@ -215,6 +215,7 @@ def record_training(store: Store, project: Path) -> None:
     params = (Param("scale", 2, "file", "params.yaml", "scale"),)
     intent = RunIntent("default", "train", "command", ("python", "train.py"), ".", code, params, targets=(target,))
     (project.parent / "out").mkdir()
+    (project.parent / "out" / "model.bin").write_bytes(b"2")
     with Recording.open(store, intent, Policy()) as recording:
         recording.commit_output(target, project.parent / "out")
         recording.end(Ending("succeeded", exit_code=0))
