@@ -13,7 +13,7 @@ from datamon.query.files import attach_files
 from datamon.query.index.opening import Index, open_index
 from datamon.query.language.faults import fault
 from datamon.query.language.parse import parse
-from datamon.query.language.statement import Describe, Placed, Select, Statement
+from datamon.query.language.statement import Describe, Placed, Select, Stale, Statement
 from datamon.query.language.tokens import tokenize
 from datamon.query.place import NOWHERE, Place
 from datamon.query.relations import RELATIONS, describe, list_relations
@@ -98,7 +98,7 @@ def _run(asking: Asking, select: Select, compiled: Compiled, connection: duckdb.
     for placed in select.sources:
         found = rows_of(asking, connection, placed)
         if bare:
-            return _bare(asking, found)
+            return _bare(asking, placed, found)
         put_table(connection, placed.name, found.columns, found.rows)
         truncated = truncated or found.truncated
         columns.update(name for name, _ in found.columns)
@@ -106,8 +106,10 @@ def _run(asking: Asking, select: Select, compiled: Compiled, connection: duckdb.
     return _selected(asking, _Query(compiled, values, frozenset(columns)), connection, truncated)
 
 
-def _bare(asking: Asking, found: Rows) -> Answer:
-    """The answer of a source that is the whole statement: no SQL runs."""
+def _bare(asking: Asking, placed: Placed, found: Rows) -> Answer:
+    """The answer of a source that is the whole statement: no SQL runs. That nothing is stale is said in words as well."""
+    if not found.rows and isinstance(placed.source, Stale):
+        asking.note("nothing is stale" if placed.source.of is None else "it is not stale")
     columns, types = zip(*found.columns, strict=True)
     return Answer(tuple(columns), tuple(types), found.rows, found.truncated, asking.notes)
 

@@ -7,10 +7,11 @@ def test_the_demo_ends_with_nothing_stale_and_touches_nothing_of_the_persons(she
     ran = shell("demo")
     assert ran.code == 0, ran.err
     assert ran.err == ""
-    *_, question, heading, rule = ran.lines
+    *_, question, heading, rule, said = ran.lines
     assert question == '$ datamon query "WHAT IS STALE"'
     assert heading.split()[:3] == ["output", "ref", "cause"]
     assert set(rule) == {"─", " "}
+    assert said == "nothing is stale"
     assert ran.out.count("recorded run") == 6
     assert "input " in ran.out
     assert "upstream " in ran.out
