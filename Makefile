@@ -22,6 +22,7 @@ check: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(PYTEST) -q tests/test_docs.py tests/cli/test_reference.py -k "not snippet"
 
 format: $(READY)
 	$(BIN)/ruff check --fix .

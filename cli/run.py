@@ -25,55 +25,64 @@ def run() -> None:
     """Runs: recorded executions of commands, with their code, params, inputs, outputs, environment and streams."""
 
 
+Command = Annotated[
+    list[str], typer.Argument(metavar="CMD", help="The command and its arguments, after `--`.", show_default=False)
+]
+Pipeline = Annotated[str, typer.Option("--pipeline", metavar="P", help="The pipeline it belongs to.")]
+Step = Annotated[
+    str | None, typer.Option("--step", metavar="S", help="The step's name. [the stem of the script in CMD]")
+]
+Inputs = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--input",
+        metavar="REPO[@REF][:PATH]=DIR",
+        help="A bundle, or a part of one, to put into DIR. May be repeated.",
+    ),
+]
+Outputs = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--output", metavar="REPO[@BRANCH]=DIR", help="What CMD leaves in DIR is a new bundle. May be repeated."
+    ),
+]
+Labels = Annotated[
+    list[str] | None, typer.Option("--label", metavar="L", help="A label to set on every output. May be repeated.")
+]
+Params = Annotated[
+    list[str] | None, typer.Option("--param", metavar="K=V", help="A parameter to record. May be repeated.")
+]
+ParamsFiles = Annotated[
+    list[Path] | None,
+    typer.Option("--params-file", metavar="F", help="Parameters of a YAML, TOML or JSON file. May be repeated."),
+]
+MetricsFiles = Annotated[
+    list[Path] | None,
+    typer.Option("--metrics-file", metavar="F", help="A JSON file of numbers that CMD writes. May be repeated."),
+]
+Code = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--code", metavar="PATH", help="What counts as the code, in place of the script in CMD. May be repeated."
+    ),
+]
+Keep = Annotated[bool, typer.Option("--keep", help="Leave what datamon's last output put into the output DIRs.")]
+
+
 @app.command(context_settings={"allow_interspersed_args": False})
 def record(
     ctx: typer.Context,
-    command: Annotated[
-        list[str], typer.Argument(metavar="CMD", help="The command and its arguments, after `--`.", show_default=False)
-    ],
-    pipeline: Annotated[
-        str, typer.Option("--pipeline", metavar="P", help="The pipeline it belongs to.")
-    ] = DEFAULT_PIPELINE,
-    step: Annotated[
-        str | None, typer.Option("--step", metavar="S", help="The step's name. [the stem of the script in CMD]")
-    ] = None,
-    inputs: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--input",
-            metavar="REPO[@REF][:PATH]=DIR",
-            help="A bundle, or a part of one, to put into DIR. May be repeated.",
-        ),
-    ] = None,
-    outputs: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--output", metavar="REPO[@BRANCH]=DIR", help="What CMD leaves in DIR is a new bundle. May be repeated."
-        ),
-    ] = None,
-    labels: Annotated[
-        list[str] | None, typer.Option("--label", metavar="L", help="A label to set on every output. May be repeated.")
-    ] = None,
-    params: Annotated[
-        list[str] | None, typer.Option("--param", metavar="K=V", help="A parameter to record. May be repeated.")
-    ] = None,
-    params_files: Annotated[
-        list[Path] | None,
-        typer.Option("--params-file", metavar="F", help="Parameters of a YAML, TOML or JSON file. May be repeated."),
-    ] = None,
-    metrics_files: Annotated[
-        list[Path] | None,
-        typer.Option("--metrics-file", metavar="F", help="A JSON file of numbers that CMD writes. May be repeated."),
-    ] = None,
-    code: Annotated[
-        list[Path] | None,
-        typer.Option(
-            "--code", metavar="PATH", help="What counts as the code, in place of the script in CMD. May be repeated."
-        ),
-    ] = None,
-    keep: Annotated[
-        bool, typer.Option("--keep", help="Leave what datamon's last output put into the output DIRs.")
-    ] = False,
+    command: Command,
+    pipeline: Pipeline = DEFAULT_PIPELINE,
+    step: Step = None,
+    inputs: Inputs = None,
+    outputs: Outputs = None,
+    labels: Labels = None,
+    params: Params = None,
+    params_files: ParamsFiles = None,
+    metrics_files: MetricsFiles = None,
+    code: Code = None,
+    keep: Keep = False,
 ) -> int:
     """Run a command and record what it read, what it wrote and what it was.
 
