@@ -172,8 +172,11 @@ def _intent(store: Store, prepared: _Prepared) -> tuple[RunIntent, Path | None, 
         code=_code(place, request, script),
         params=tuple(replace(p, file=place.relative(file)) if file else p for p, file in prepared.params),
         environment=environment,
-        inputs=tuple(source.record for source in prepared.sources),
-        targets=tuple(target for target, _ in prepared.targets),
+        inputs=tuple(replace(each.record, directory=place.relative(each.directory)) for each in prepared.sources),
+        targets=tuple(
+            replace(target, planned=replace(target.planned, directory=place.relative(directory)))
+            for target, directory in prepared.targets
+        ),
         labels=request.labels,
         parent=parent_for(store, policy.variables),
     )

@@ -128,8 +128,10 @@ class Recording:
             params=tuple(redactor.param(param) for param in intent.params),
             policy_env=policy.kept_variables,
             environment=_keep_environment(store, intent.environment, redactor),
-            inputs=intent.inputs,
-            outputs=tuple(target.planned for target in intent.targets),
+            inputs=tuple(replace(each, directory=_clean(each.directory, redactor)) for each in intent.inputs),
+            outputs=tuple(
+                replace(each.planned, directory=_clean(each.planned.directory, redactor)) for each in intent.targets
+            ),
             labels=intent.labels,
             how=intent.how,
         )
@@ -269,11 +271,15 @@ def _holds_nothing(directory: Path) -> bool:
         return False
 
 
+def _clean(text: str | None, redactor: Redactor) -> str | None:
+    return redactor.text(text) if text else None
+
+
 def _clean_code(code: CodeVersion, redactor: Redactor) -> CodeVersion:
     return replace(
         code,
-        host_path=redactor.text(code.host_path) if code.host_path else None,
-        remote=redactor.text(code.remote) if code.remote else None,
+        host_path=_clean(code.host_path, redactor),
+        remote=_clean(code.remote, redactor),
         paths=tuple(map(redactor.text, code.paths)),
     )
 

@@ -112,7 +112,8 @@ class Param:
 @dataclass(frozen=True, slots=True)
 class InputRecord:
     """A run's read: what the reference `ref` of kind `ref_kind` was when the run began. `content` is that of the part at
-    `path`, or of the whole bundle. `how` is `declared` or `observed`; `changed` are paths that the run itself altered."""
+    `path`, or of the whole bundle. `how` is `declared` or `observed`; `changed` are paths that the run itself altered.
+    `directory` is where the files lay for a command, relative to the code root, else absolute; None where datamon chose."""
 
     role: str
     repo: RepoId
@@ -124,6 +125,7 @@ class InputRecord:
     path: str = ""
     how: str = "declared"
     changed: tuple[str, ...] = ()
+    directory: str | None = None
 
     def to_record(self) -> Record:
         """As it is stored."""
@@ -137,12 +139,13 @@ class InputRecord:
 
 @dataclass(frozen=True, slots=True)
 class PlannedOutput:
-    """Where a run means to write: known when it opens."""
+    """Where a run means to write: known when it opens. `directory` as in `InputRecord`."""
 
     role: str
     repo: RepoId
     repo_name: str
     branch: str
+    directory: str | None = None
 
     def to_record(self) -> Record:
         """As it is stored."""

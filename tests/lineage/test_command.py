@@ -133,6 +133,12 @@ def test_a_command_that_writes_nothing_succeeds_without_an_output_and_moves_no_r
     assert bench.refs() == {"main": before.outputs[0].bundle}
 
 
+def test_the_record_tells_where_the_command_had_its_files(bench: Bench) -> None:
+    run = bench.run_of(bench.record(*COPY, **BOUND))
+    assert [source.directory for source in run.inputs] == [source.directory for source in run.opened.inputs] == ["in"]
+    assert [planned.directory for planned in run.opened.outputs] == ["out"]
+
+
 def test_every_label_and_every_metrics_file_counts(bench: Bench) -> None:
     script = 'echo {\\"a\\": 1, \\"b\\": 1} > one.json; echo {\\"b\\": 2} > two.json; cp in/a out/a'
     files = (Path("one.json"), Path("two.json"))

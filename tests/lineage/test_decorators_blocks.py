@@ -148,7 +148,7 @@ def _comparable(run: Run) -> Run:
         how="",
         cwd="",
         code=CodeVersion(),
-        inputs=run.inputs,
+        inputs=(),
         outputs=(),
     )
     closed = replace(
@@ -157,6 +157,7 @@ def _comparable(run: Run) -> Run:
         exit_code=None,
         streams=None,
         resources=None,
+        inputs=tuple(replace(each, directory=None) for each in run.inputs),
         outputs=(replace(output, bundle=none),),
         moves=(replace(branch, old=None, new=none), replace(label, old=None, new=none)),
     )
