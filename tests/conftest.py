@@ -1,5 +1,6 @@
 """Fixtures that every test may use: a store in memory, a store on disk, and the clock both look at."""
 
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +14,10 @@ from datamon.store.testing.clocks import SteppingClock
 # The first example of a test may pay for an import; timings belong in bench/.
 hypothesis.settings.register_profile("datamon", deadline=None)
 hypothesis.settings.load_profile("datamon")
+
+# Where the tests were started in the background, Ctrl-C is ignored, and so it would be by every program that they start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ADA = Author("Ada", "ada@example.org")
 
