@@ -7,11 +7,14 @@ import duckdb
 from datamon.errors import Unavailable
 
 DEFAULT_LIMIT_S = 60.0
+MEMORY_LIMIT = "4GB"
+"""What one connection may take; a statement that wants more is stopped."""
 _SEALED: dict[str, str | bool | int | float | list[str]] = {
     "enable_external_access": "false",
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
     "python_enable_replacements": "false",
+    "memory_limit": MEMORY_LIMIT,
 }
 
 

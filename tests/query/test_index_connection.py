@@ -40,6 +40,7 @@ REFUSED = [
     "LOAD httpfs",
     "SET enable_external_access = true",
     "SET max_execution_time = 0",
+    "SET memory_limit = '1TB'",
     "RESET lock_configuration",
     "PRAGMA enable_profiling",
     "SET threads = 1",
@@ -86,6 +87,12 @@ def test_two_connections_may_have_different_limits(index: Index) -> None:
     with index.connect(limit_s=5) as short, index.connect(limit_s=50) as long:
         sql = "SELECT current_setting('max_execution_time')"
         assert [each.execute(sql).fetchall() for each in (short, long)] == [[(5000,)], [(50000,)]]
+
+
+def test_a_connection_may_take_a_limited_share_of_memory(index: Index) -> None:
+    with index.connect() as connection:
+        (limit,) = connection.execute("SELECT current_setting('memory_limit')").fetchall()[0]
+    assert limit == "3.7 GiB"
 
 
 def test_the_error_of_a_stopped_statement_says_what_to_do() -> None:
