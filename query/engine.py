@@ -20,7 +20,7 @@ from datamon.query.relations import RELATIONS, describe, list_relations
 from datamon.query.safety import check
 from datamon.query.sources.evaluate import rows_of
 from datamon.query.sources.tables import put_table
-from datamon.query.values import check_given
+from datamon.query.values import check_given, text_of
 from datamon.store.opening import Store
 
 MOST_ROWS = 1_000_000
@@ -108,10 +108,17 @@ def _run(asking: Asking, select: Select, compiled: Compiled, connection: duckdb.
 
 def _bare(asking: Asking, placed: Placed, found: Rows) -> Answer:
     """The answer of a source that is the whole statement: no SQL runs. That nothing is stale is said in words as well."""
-    if not found.rows and isinstance(placed.source, Stale):
-        asking.note("nothing is stale" if placed.source.of is None else "it is not stale")
+    if not found.rows and isinstance(placed.source, Stale) and placed.source.of is None:
+        asking.note(_nothing_stale(asking, placed.source))
     columns, types = zip(*found.columns, strict=True)
     return Answer(tuple(columns), tuple(types), found.rows, found.truncated, asking.notes)
+
+
+def _nothing_stale(asking: Asking, source: Stale) -> str:
+    """No more than was asked: what lies in another repo, or has another cause, may well be stale."""
+    within = f" in {text_of(asking.text, source.repo, asking.params)!r}" if source.repo else ""
+    because = f" because of {text_of(asking.text, source.because, asking.params)}" if source.because else ""
+    return f"nothing{within} is stale{because}"
 
 
 def _explained(asking: Asking, select: Select) -> Answer:

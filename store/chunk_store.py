@@ -10,7 +10,7 @@ from blake3 import blake3
 
 from datamon.errors import Corrupt, NotFound
 from datamon.store import layout
-from datamon.store.backend import Backend, Span
+from datamon.store.backend import Backend, Settling, Span
 from datamon.store.chunk_index import ChunkIndex, Place, encode_segment
 from datamon.store.chunks import MAXIMUM_BYTES, WHOLE_BYTES, chunk_id, cut_long, read_head
 from datamon.store.clock import Clock
@@ -197,6 +197,8 @@ class PackSession:
         self._state = "closing"
         if self._writer.packs:
             self._known.put_segment(self.id, encode_segment(self._writer.packs))
+        else:
+            self._known.settle(self.id)
         self._state = "closed"
 
     def discard(self) -> None:
@@ -297,8 +299,13 @@ class _Known:
             self._looked = True
         return self._index.find(chunk) is not None
 
+    def settle(self, session: SessionId) -> None:
+        """The segments that answered are durable, whoever put them; the packs that they name were durable before them."""
+        if self._looked and isinstance(self._blob, Settling):
+            self._blob.settle(layout.index(session))
+
     def put_segment(self, session: SessionId, segment: bytes) -> None:
-        """The segment is durable and looked up by this process."""
+        """The segment is durable and looked up by this process, and so are those of others beside it that answered."""
         key = layout.index(session)
         self._blob.put(key, segment)
         self._index.add(key, segment)

@@ -34,7 +34,7 @@ def decode(content: bytes, where: str) -> Record:
     """
     try:
         record = json.loads(content)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise Corrupt(
             "bad-record",
             f"the record at {where} cannot be read ({error}); restore it from a copy",

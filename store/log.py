@@ -13,7 +13,7 @@ from typing import Any, Generic, Protocol, Self, TypeVar, overload
 
 from datamon.errors import Conflict, Corrupt, NotFound, Unavailable
 from datamon.store import layout
-from datamon.store.backend import Backend
+from datamon.store.backend import Backend, has_durably
 from datamon.store.bundle import Author, Bundle, Entry, Move, Ref, Repo
 from datamon.store.clock import Clock
 from datamon.store.codec import Record, decode, encode, stamped
@@ -294,7 +294,10 @@ class _Log(Generic[_S]):
         if state.number < number and lost_answer is not None:
             raise lost_answer
         entry = state.entries[number - 1] if state.number >= number else None
-        return entry if entry is not None and entry.id == entry_id else None
+        if entry is None or entry.id != entry_id:
+            return None
+        has_durably(self._setting.metadata, layout.log_entry(self._repo, number))
+        return entry
 
     def _won(self, number: int, content: bytes) -> Entry:
         entry = self._entry(number, content)

@@ -9,7 +9,7 @@ from blake3 import blake3
 
 from datamon.errors import Corrupt, NotFound
 from datamon.store import layout
-from datamon.store.backend import Backend
+from datamon.store.backend import Backend, has_durably
 from datamon.store.codec import decode, encode, stamped
 from datamon.store.entries import TreeEntry, check_paths, checked_tree, clean_path, is_at_or_below
 from datamon.store.ids import ContentId, ManifestId, SegmentId
@@ -62,7 +62,7 @@ def write_root(metadata: Backend, segments: tuple[SegmentRow, ...]) -> Manifest:
     """The manifest of these segments, which are durable already and in order; durable when this returns."""
     root = _encode_root(segments)
     manifest = _manifest(root, segments)
-    if not metadata.has(layout.manifest(manifest.id)):
+    if not has_durably(metadata, layout.manifest(manifest.id)):
         metadata.put(layout.manifest(manifest.id), root)
     return manifest
 

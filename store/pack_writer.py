@@ -6,7 +6,7 @@ from datamon.errors import Denied, Unavailable
 from datamon.store import layout
 from datamon.store.backend import Backend
 from datamon.store.ids import ChunkId, SessionId
-from datamon.store.packs import FRAME_BYTES, PackRow, encode_footer, encode_frame, frame_rows
+from datamon.store.packs import FRAME_BYTES, FRAME_CHUNKS, PackRow, encode_footer, encode_frame, frame_rows
 
 _WAITING_BYTES = 4 * 2**20
 """So many bytes of small files may wait for company in their frames, whatever the number of extensions."""
@@ -39,7 +39,7 @@ class PackWriter:
     def add_small(self, chunk: ChunkId, content: bytes, group: str) -> None:
         """`chunk` shares a frame with others of its group; it is durable after `close`, if not sooner."""
         size = self._waiting_bytes.get(group, 0)
-        if size + len(content) > FRAME_BYTES:
+        if size + len(content) > FRAME_BYTES or len(self._waiting.get(group, ())) == FRAME_CHUNKS:
             self._seal(group)
             size = 0
         self._waiting.setdefault(group, []).append((chunk, content))

@@ -17,6 +17,8 @@ from datamon.store.ids import ChunkId
 
 FRAME_BYTES = 131_072
 """Chunks of small files share frames of at most so many raw bytes."""
+FRAME_CHUNKS = 65_535
+"""So many chunks at most have room in a frame's count."""
 
 _MAGIC = b"DMF1"
 _PACK_MAGIC = b"DMPACK01"

@@ -10,7 +10,7 @@ from blake3 import blake3
 
 from datamon.errors import Corrupt, NotFound
 from datamon.store import layout
-from datamon.store.backend import Backend
+from datamon.store.backend import Backend, has_durably
 from datamon.store.entries import PERMISSION_BITS, Kind, TreeEntry, check_paths
 from datamon.store.ids import ContentId, SegmentId
 
@@ -102,9 +102,9 @@ def write_segment(metadata: Backend, entries: Sequence[TreeEntry]) -> SegmentRow
         rows=len(entries),
         size_bytes=sum(entry.size_bytes for entry in entries),
     )
-    if not metadata.has(layout.segment(row.id)):
+    if not has_durably(metadata, layout.segment(row.id)):
         metadata.put(layout.segment(row.id), _encode_entries(entries))
-    if not metadata.has(layout.stat_segment(row.stat)):
+    if not has_durably(metadata, layout.stat_segment(row.stat)):
         metadata.put(layout.stat_segment(row.stat), _encode_stats(entries))
     return row
 

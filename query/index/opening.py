@@ -17,6 +17,8 @@ from datamon.query.index.tail import BEGINNING, Position, Tail, read_tail
 from datamon.store.opening import Store
 
 Connection = duckdb.DuckDBPyConnection
+_DELETIONS = 3
+"""How often an index that is deleted while it is opened is made again for one question."""
 
 
 def open_index(store: Store, *, index_dir: Path | None = None) -> "Index":
@@ -61,7 +63,16 @@ class Index:
             self._generations.publish(built)
 
     def _fresh(self) -> Connection:
-        with self._writing(), self._generations.held() as found:
+        """A connection that has everything. The directory may be deleted at any moment: then it is made again."""
+        with self._writing():
+            for _ in range(_DELETIONS):
+                with contextlib.suppress(FileNotFoundError, duckdb.IOException):
+                    return self._advanced_if_needed()
+                self._generations = Generations(self._directory)
+            return self._advanced_if_needed()
+
+    def _advanced_if_needed(self) -> Connection:
+        with self._generations.held() as found:
             if found is None:
                 return self._advanced(None, None, self._whole())
             number, path = found

@@ -112,12 +112,24 @@ def _at_end(cursor: Cursor) -> None:
 
 
 def _defined(tokens: list[Token]) -> frozenset[str]:
-    """Names that the statement itself defines by `name AS (…)`: they come before the word STALE."""
-    names = set()
-    for n, token in enumerate(tokens[:-2]):
-        if token.kind == "word" and tokens[n + 1].word == "AS" and any(t.mark("(") for t in tokens[n + 2 : n + 5]):
-            names.add(token.word)
-    return frozenset(names)
+    """Names that the statement itself defines by WITH, in capitals: they come before the word STALE."""
+    return frozenset(
+        token.value.upper()
+        for n, token in enumerate(tokens)
+        if token.kind in ("word", "name") and _is_defined(Cursor("", tokens, n + 1))
+    )
+
+
+def _is_defined(cursor: Cursor) -> bool:
+    """Whether `[(columns)] AS [[NOT] MATERIALIZED] (` comes next. An alias, `AS s WHERE (`, is no definition."""
+    if cursor.peek().mark("("):
+        while not cursor.take().mark(")"):
+            pass  # every bracket has its end, or there would be no tokens
+    if not cursor.skip("AS"):
+        return False
+    cursor.skip("NOT")
+    cursor.skip("MATERIALIZED")
+    return cursor.peek().mark("(")
 
 
 def _step(reader: _Reader) -> None:

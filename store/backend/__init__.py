@@ -69,3 +69,20 @@ class Appending(Protocol):
     def append(self, key: str, content: bytes) -> None:
         """Adds `content` at the end of the object `key`, made if absent, in one piece among appenders of all processes;
         durable when this returns. After a crash or a full disk a part of it may stand there."""
+
+
+@runtime_checkable
+class Settling(Protocol):
+    """What a backend offers in addition when what another process put can be seen before it is durable."""
+
+    def settle(self, key: str) -> None:
+        """What was seen under `key` before this call, and under keys that differ only behind the last `/`, is durable."""
+
+
+def has_durably(backend: Backend, key: str) -> bool:
+    """Whether something is kept under `key`, and durable, so that it may be pointed at instead of being put again."""
+    if not backend.has(key):
+        return False
+    if isinstance(backend, Settling):
+        backend.settle(key)
+    return True

@@ -27,7 +27,7 @@ _LEFT_OVER_NS = 24 * 3600 * 10**9
 
 
 class LocalBackend:
-    """Bytes by key below `root`, which is made by the first write. Also `Appending`.
+    """Bytes by key below `root`, which is made by the first write. Also `Appending` and `Settling`.
 
     A key's file appears by rename or link of a synced temporary file, and its directory is synced before a write returns,
     so that neither a kill nor a power cut leaves half a file under a key. Processes may share the directory.
@@ -80,12 +80,12 @@ class LocalBackend:
         """See `Backend`. The name is made by `link`: O_EXCL alone can show an empty file after a crash."""
         path = self._path(key)
         if self.has(key):
+            self.settle(key)
             return False
         with self._errors("write", key), self._temporary(content) as temporary:
             self._make(path.parent)
             won = _name_if_absent(temporary, path)
-            if won:
-                _sync_directory(path.parent)
+            _sync_directory(path.parent)
             return won
 
     def has(self, key: str) -> bool:
@@ -129,6 +129,13 @@ class LocalBackend:
                 _sync(target)
             finally:
                 os.close(target)
+
+    def settle(self, key: str) -> None:
+        """See `Settling`. The content of a file was synced before it got its name; its name may not be yet."""
+        path = self._path(key)
+        with self._errors("write", key):
+            self._make(path.parent)
+            _sync_directory(path.parent)
 
     def _path(self, key: str) -> Path:
         return self._root / check_key(key)

@@ -12,6 +12,7 @@ import pytest
 from datamon.errors import Denied, Unavailable
 from datamon.query.index import Index, opening
 from datamon.query.index.publish import Generations
+from datamon.query.index.tail import read_tail
 from datamon.query.testing.events import Told
 from datamon.query.testing.relations import content_of, rebuilt
 from datamon.store.opening import Store, memory_store
@@ -212,6 +213,24 @@ def test_deleting_the_directory_under_an_index_loses_nothing(store: Store, index
     for path in directory.iterdir():
         path.unlink()
     assert names(index) == ["orders"]
+
+
+def test_a_directory_that_is_deleted_while_it_is_opened_is_made_again(
+    store: Store, index: Index, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create_repo(store, "orders", "")
+    index.refresh()
+    create_repo(store, "features", "")
+    deletions = [directory] * 2
+
+    def deleting(*given: Any) -> Any:
+        if deletions:
+            shutil.rmtree(deletions.pop())
+        return read_tail(*given)
+
+    monkeypatch.setattr(opening, "read_tail", deleting)
+    assert names(index) == ["features", "orders"]
+    assert not deletions
 
 
 def test_threads_that_ask_and_record_at_once_see_their_own_records(store: Store, index: Index) -> None:

@@ -183,6 +183,21 @@ def test_what_is_not_stale_is_said_to_be_fresh(story: Story) -> None:
     assert answer.notes[-1] == "it is not stale"
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("WHAT IS STALE IN 'raw'", "nothing in 'raw' is stale"),
+        ("WHAT IS STALE BECAUSE missing", "nothing is stale because of missing"),
+        ("WHAT IS STALE BECAUSE missing IN 'features'", "nothing in 'features' is stale because of missing"),
+        ("WHAT IS STALE OF 'features' BECAUSE missing", "it is not stale because of missing"),
+    ],
+)
+def test_no_more_is_said_to_be_fresh_than_was_asked(story: Story, text: str, said: str) -> None:
+    notes = story.ask(text).notes
+    assert said in notes
+    assert not {"nothing is stale", "it is not stale"} & set(notes)
+
+
 def test_stale_of_a_step_judges_what_its_newest_run_wrote(story: Story) -> None:
     assert [row["cause"] for row in story.ask("STALE OF step 'prepare'")] == ["input"]
 

@@ -10,10 +10,17 @@ from typing import Any
 import pytest
 
 from datamon.errors import DatamonError, Denied, Invalid, Unavailable
-from datamon.store.backend import Appending, Backend, Span
+from datamon.store import layout
+from datamon.store.backend import Appending, Backend, Span, has_durably
 from datamon.store.backend import local as local_module
 from datamon.store.backend.local import LocalBackend
+from datamon.store.chunk_store import ChunkStore
+from datamon.store.entries import NO_CONTENT, TreeEntry
+from datamon.store.manifest import write_manifest
 from datamon.store.testing import contract
+from datamon.store.testing.clocks import SteppingClock
+
+ENTRIES = [TreeEntry("a", "dir", 0, NO_CONTENT, None, None, False, 0o755, 0)]
 
 WRITES: dict[str, Callable[[LocalBackend], object]] = {
     "put": lambda backend: backend.put("a/b/c", b"content"),
@@ -95,6 +102,38 @@ def test_bytes_are_synced_before_the_name_and_the_name_before_the_answer(write: 
     assert "fsync a/b" in done[named:]
     for folder, parent in (("a/b", "a"), ("a", "root"), ("root", "above")):
         assert f"fsync {parent}" in done[done.index(f"mkdir {folder}") :], folder
+
+
+def test_what_another_process_put_is_durable_before_it_is_pointed_at(disk: Disk) -> None:
+    above = {"fsync a/b", "fsync a", "fsync root"}
+    LocalBackend(disk.root).put("a/b/c", b"content")
+    disk.done.clear()
+    assert has_durably(LocalBackend(disk.root), "a/b/c")
+    assert above <= set(disk.done)
+    disk.done.clear()
+    assert not LocalBackend(disk.root).put_if_absent("a/b/c", b"other")
+    assert above <= set(disk.done)
+    assert not has_durably(LocalBackend(disk.root), "a/b/d")
+
+
+def test_a_manifest_that_is_there_already_is_synced_before_it_is_committed(disk: Disk) -> None:
+    manifest = write_manifest(LocalBackend(disk.root), ENTRIES)
+    disk.done.clear()
+    assert write_manifest(LocalBackend(disk.root), ENTRIES) == manifest
+    [row] = manifest.segments
+    for key in (layout.manifest(manifest.id), layout.segment(row.id), layout.stat_segment(row.stat)):
+        assert f"fsync {key.rpartition('/')[0]}" in disk.done
+    assert not [call for call in disk.done if call.startswith("write")]
+
+
+def test_an_index_that_another_process_put_is_synced_before_an_upload_relies_on_it(disk: Disk) -> None:
+    for _ in range(2):
+        disk.done.clear()
+        session = ChunkStore(LocalBackend(disk.root), clock=SteppingClock()).session()
+        session.put_bytes(b"content")
+        session.close()
+        assert "fsync index" in disk.done
+    assert session.chunk_count_new == 0
 
 
 def test_an_append_syncs_the_bytes_and_at_first_the_name(disk: Disk) -> None:

@@ -91,6 +91,22 @@ WITH stale AS (SELECT 1 AS one) SELECT * FROM stale
 -->
 WITH stale AS (SELECT 1 AS one) SELECT * FROM stale
 ;;
+WITH stale(one) AS NOT MATERIALIZED (SELECT 1) SELECT * FROM stale
+-->
+WITH stale(one) AS NOT MATERIALIZED (SELECT 1) SELECT * FROM stale
+;;
+WITH "upstream"(one, two) AS (SELECT 1, 2) SELECT * FROM upstream
+-->
+WITH "upstream"(one, two) AS (SELECT 1, 2) SELECT * FROM upstream
+;;
+SELECT * FROM STALE AS s WHERE (s.cause = 'code') ORDER BY s.distance
+-->
+SELECT * FROM stale_1 AS s WHERE (s.cause = 'code') ORDER BY s.distance
+;;
+FROM STALE AS s JOIN (SELECT id FROM runs) AS r ON r.id = s.output
+-->
+FROM stale_1 AS s JOIN (SELECT id FROM runs) AS r ON r.id = s.output
+;;
 SELECT count(stale), sum(upstream) FROM (SELECT 1 AS stale, 2 AS upstream) AS stale
 -->
 SELECT count(stale), sum(upstream) FROM (SELECT 1 AS stale, 2 AS upstream) AS stale
