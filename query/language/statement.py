@@ -11,8 +11,8 @@ Level = Literal["any", "run", "bundle"]
 Direction = Literal["upstream", "downstream"]
 Including = Literal["failed", "deleted", "frozen", "system"]
 
-CAUSES = ("input", "appeared", "code", "param", "env", "upstream", "superseded", "missing")
-"""Why an output can be stale, in the order in which QUERY.md defines them."""
+CAUSES = ("input", "code", "param", "upstream", "superseded", "missing")
+"""Why an output can be stale, in the order in which docs/query.md defines them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,5 @@
 """Answers on random histories, really recorded, against a small program that shares no code with the engine: networkx finds the
-ways, and staleness is spelled out as in QUERY.md, by trying again until nothing changes."""
+ways, and staleness is spelled out as in docs/query.md, by trying again until nothing changes."""
 
 import functools
 from collections.abc import Callable, Iterator, Mapping
