@@ -102,6 +102,7 @@ def main(arguments: list[str] | None = None) -> int:
 def leave() -> NoReturn:
     """Runs this process's command line and ends the process, without the teardown of libraries, which takes time and which a
     thread of theirs can turn into a crash after the work was done. What Python code asked for at exit is carried out."""
+    _stand_in_for_closed_streams()
     code = main()
     atexit._run_exitfuncs()
     _drop_unwritten()
@@ -195,6 +196,14 @@ def _unforeseen(error: Exception) -> str:
     where = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
     what = f"{type(error).__name__}: {error}".rstrip(": ").replace("\n", " ")
     return f"datamon failed without foreseeing it ({what}{where}); set DATAMON_DEBUG=1 for the traceback, and please report it"
+
+
+def _stand_in_for_closed_streams() -> None:
+    """Where the process was started without one of its standard streams, nothing stands there: writing to it succeeds, and no
+    file that is opened later gets its number."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115 (it lives as long as the process)
 
 
 def _drop_unwritten() -> None:

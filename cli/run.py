@@ -1,8 +1,9 @@
 """`datamon run`: recorded executions. Recording itself loads neither duckdb nor, where nothing is read or written, pyarrow."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
 
@@ -13,11 +14,12 @@ from datamon.cli.output import note
 from datamon.cli.progress import watching
 from datamon.cli.run_list import list_
 from datamon.cli.run_show import logs, show
-from datamon.lineage.binding import parse_input, parse_output
+from datamon.lineage.binding import InputBinding, OutputBinding, parse_input, parse_output
 from datamon.lineage.capture.streams import Sinks
 from datamon.lineage.command import DEFAULT_PIPELINE, CommandOutcome, CommandRequest, record_command
 
 app = typer.Typer(cls=Phrases, add_completion=False, rich_markup_mode=None, no_args_is_help=True)
+Binding = TypeVar("Binding", InputBinding, OutputBinding)
 
 
 @app.callback()
@@ -100,8 +102,8 @@ def record(
         cwd=working_directory(),
         pipeline=pipeline,
         step=step,
-        inputs=tuple(parse_input(text) for text in inputs or ()),
-        outputs=tuple(parse_output(text) for text in outputs or ()),
+        inputs=tuple(_from_home(parse_input(text)) for text in inputs or ()),
+        outputs=tuple(_from_home(parse_output(text)) for text in outputs or ()),
         labels=tuple(labels or ()),
         params=tuple(params or ()),
         params_files=tuple(params_files or ()),
@@ -117,6 +119,13 @@ def record(
     for sentence in (*outcome.notes, _summary(outcome)):
         note(sentence)
     return outcome.exit_code
+
+
+def _from_home(binding: Binding) -> Binding:
+    """With `~` at the start of its directory taken as the home: a shell does so only at the start of a word, which
+    `my-repo=~/in` is not."""
+    directory = binding.directory
+    return replace(binding, directory=directory.expanduser()) if directory.parts[:1] == ("~",) else binding
 
 
 def _summary(outcome: CommandOutcome) -> str:

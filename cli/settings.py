@@ -4,6 +4,7 @@ Each setting is looked for in this order: what a flag says, what the environment
 the default. `SETTINGS` is the table that the documentation is made from.
 """
 
+import difflib
 import os
 import socket
 import subprocess
@@ -201,12 +202,15 @@ def read_configuration(file: Path, *, must_exist: bool = False) -> Configuration
         return Configuration()
     except OSError as error:
         raise Invalid(
-            "bad-config", f"the configuration {file} cannot be read: {error.strerror}", file=str(file)
+            "bad-config",
+            f"the configuration {file} cannot be read ({error.strerror}); name another with --config, or mend it",
+            file=str(file),
         ) from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise Invalid(
             "bad-config", f"the configuration {file} is not YAML{_line(error)}; correct it", file=str(file)
         ) from error
+    _check_keys(document, file)
     try:
         return Configuration.model_validate({} if document is None else document)
     except ValidationError as error:
@@ -217,6 +221,17 @@ def read_configuration(file: Path, *, must_exist: bool = False) -> Configuration
             f"the configuration {file} is wrong{f' at {where}' if where else ''}: {first['msg'].lower()}; correct it",
             file=str(file),
         ) from error
+
+
+def _check_keys(document: object, file: Path) -> None:
+    """Keys that are not known are left alone, but not one that is a known one misspelt: what it says would not hold."""
+    known = set(Configuration.model_fields)
+    for key in document if isinstance(document, dict) else ():
+        near = difflib.get_close_matches(str(key), known, n=1, cutoff=0.8)
+        if key not in known and near:
+            raise Invalid(
+                "bad-config", f"the configuration {file} has the key {key!r}; did you mean {near[0]!r}?", file=str(file)
+            )
 
 
 def _context(configuration: Configuration, name: str, file: Path) -> Place:

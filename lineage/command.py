@@ -16,6 +16,7 @@ from datamon.lineage.capture.streams import Sinks
 from datamon.lineage.endpoints import Source, check_apart, plan_outputs, resolve_inputs
 from datamon.lineage.execution import Execution, execute
 from datamon.lineage.fingerprint import fingerprint_paths, fingerprint_script
+from datamon.lineage.holding import holding
 from datamon.lineage.nesting import PARENT_VARIABLE, parent_for, parent_text
 from datamon.lineage.param_values import parse_param
 from datamon.lineage.params import read_params_file
@@ -85,10 +86,16 @@ def record_command(
     started; only after exit code 0 are its output directories committed and refs moved.
 
     What is wrong with the request is raised before the command starts and before a run is recorded: NotFound, Invalid, Conflict
-    (`local-edits`, `destination-not-empty`, `ref-frozen`, `ref-exists`). What fails after the command has ended (Unavailable,
-    Invalid for a file that cannot be kept) is raised when the run has been recorded as failed.
+    (`local-edits`, `destination-not-empty`, `directory-in-use`, `ref-frozen`, `ref-exists`). What fails after the command has
+    ended (Unavailable, Invalid for a file that cannot be kept) is raised when the run has been recorded as failed.
     """
     prepared = _prepare(store, request)
+    with holding(store, [directory for _, directory in prepared.targets]):
+        return _record(store, prepared, streams, progress)
+
+
+def _record(store: Store, prepared: _Prepared, streams: Sinks, progress: Progress) -> CommandOutcome:
+    request = prepared.request
     _fill_directories(store, prepared, progress)
     intent, script, notes = _intent(store, prepared)
     written_before = {path: metrics.stamp(path) for path in (request.cwd / file for file in request.metrics_files)}
@@ -119,6 +126,11 @@ def _prepare(store: Store, request: CommandRequest) -> _Prepared:
     check_name("pipeline", request.pipeline)
     if request.step is not None:
         check_name("step", request.step)
+    request = replace(request, labels=tuple(dict.fromkeys(check_name("label", label) for label in request.labels)))
+    if request.labels and not request.outputs:
+        raise Invalid(
+            "bad-argument", f"the label {request.labels[0]!r} has no output to be set on; name one with --output"
+        )
     inputs = [replace(each, directory=request.cwd / each.directory) for each in request.inputs]
     outputs = [replace(each, directory=request.cwd / each.directory) for each in request.outputs]
     check_apart([*(each.directory for each in inputs), *(each.directory for each in outputs)])

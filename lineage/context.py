@@ -154,7 +154,8 @@ def make_run(open_store: Callable[[], Store], *, policy: Callable[[], Policy] = 
         params: Mapping[str, object] | None = None,
         label: str | None = None,
     ) -> RunBlock:
-        named = Named(check_name("pipeline", pipeline), check_name("step", name), "context", (label,) if label else ())
+        labels = () if label is None else (check_name("label", label),)
+        named = Named(check_name("pipeline", pipeline), check_name("step", name), "context", labels)
         caller = sys._getframe(1).f_code
         return RunBlock(lambda: Recorder(open_store(), policy()), named, params or {}, caller)
 

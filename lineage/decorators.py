@@ -81,7 +81,7 @@ def make_step(open_store: Callable[[], Store], *, policy: Callable[[], Policy] =
 
         def decorate(function: Callable[..., R]) -> Callable[..., R]:
             step_name = name or str(getattr(function, "__name__", "step"))
-            named = Named(pipeline, step_name, "decorator", (label,) if label else ())
+            named = Named(pipeline, step_name, "decorator", () if label is None else (label,))
             declared = _declare(function, inputs or {}, outputs or {}, named)
 
             @functools.wraps(function)
@@ -108,6 +108,8 @@ def _declare(
         )
     check_name("pipeline", named.pipeline)
     check_name("step", named.step)
+    for label in named.labels:
+        check_name("label", label)
     signature = inspect.signature(function)
     for parameter in (*inputs, *outputs):
         if parameter not in signature.parameters:

@@ -31,6 +31,7 @@ from datamon.lineage.records import (
 from datamon.lineage.ref_moves import Target, move_to_end, planned_moves
 from datamon.lineage.secrets import MASK, Redactor
 from datamon.store import layout
+from datamon.store.backend import has_durably
 from datamon.store.bundle import Bundle, Repo
 from datamon.store.codec import FORMAT, Record, encode, stamped
 from datamon.store.commit import CommitRequest, commit_bundle
@@ -295,6 +296,6 @@ def _keep_environment(store: Store, environment: Environment | None, redactor: R
     content = encode({"format": FORMAT, **replace(environment, variables=variables).to_record()})
     digest = blake3(content).hexdigest()
     key = layout.environment(digest)
-    if not store.metadata.has(key):
+    if not has_durably(store.metadata, key):
         store.metadata.put(key, content)
     return digest

@@ -27,6 +27,7 @@ CODES: dict[str, str] = {
     "ref-moved": "the ref was moved by someone else meanwhile",
     "ref-frozen": "the label is frozen and does not move",
     "destination-not-empty": "the destination holds files that datamon did not put there",
+    "directory-in-use": "another run is writing to the directory",
     "local-edits": "files were edited since datamon wrote them",
     "key-exists": "the backend already keeps something under this key",
     "log-contended": "too many writers moved the log at once",

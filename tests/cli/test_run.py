@@ -181,3 +181,22 @@ def test_wrong_requests_are_refused_before_anything_runs(desk: Shell, inside: In
     assert not (desk.cwd / "ran").exists()
     assert inside(desk, "run", "list").out == ""
     assert not Path(desk.cwd, "out2").exists()
+
+
+def test_a_recorder_that_was_started_without_standard_streams_records_all_the_same(desk: Shell, inside: Inside) -> None:
+    line = ("sh", "-c", 'exec "$@" <&- >&-', "sh")
+    ran = desk(*RECORD, "--", sys.executable, "copy.py", "in", "out", prefix=line)
+    assert (ran.code, ran.out) == (0, "")
+    assert ran.err.startswith("with care\nrecorded run "), ran.err
+    run = ran.err.split()[4]
+    assert inside(desk, "run", "logs", run).out == "copied\n"
+
+
+def test_a_home_in_a_binding_is_the_home_though_no_shell_said_so(desk: Shell) -> None:
+    ran = desk(
+        "run", "record", "--input", "orders=~/in put", "--output", "copies=~/out", "--", "sh", "-c", "cp ~/in*/* ~/out"
+    )
+    assert (ran.code, (desk.cwd / "~").exists()) == (0, False), ran.err
+    assert sorted(path.name for path in (desk.home / "out").iterdir()) == sorted(
+        path.name for path in (desk.home / "in put").iterdir()
+    )

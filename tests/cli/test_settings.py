@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from datamon.cli.options import Globals
-from datamon.cli.settings import SETTINGS, Settings, load_settings
+from datamon.cli.settings import SETTINGS, Settings, load_settings, read_configuration
 from datamon.errors import Invalid, NotFound
 
 FILE = """\
@@ -129,3 +129,11 @@ def test_the_table_of_settings_names_every_variable_and_key_that_is_read() -> No
         assert variable in {setting.variable for setting in SETTINGS}
     keys = {setting.key for setting in SETTINGS}
     assert set(Settings.model_fields) & {"metadata", "blob", "name", "email", "credential", "context"} <= keys
+
+
+@pytest.mark.parametrize(("key", "meant"), [("secret", "secrets"), ("context_s", "contexts"), ("metdata", "metadata")])
+def test_a_known_key_misspelt_is_told_since_what_it_says_would_not_hold(tmp_path: Path, key: str, meant: str) -> None:
+    file = tmp_path / "datamon.yaml"
+    file.write_text(f"{key}: x\n")
+    with pytest.raises(Invalid, match=f"did you mean '{meant}'"):
+        read_configuration(file)
