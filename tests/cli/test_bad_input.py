@@ -234,9 +234,12 @@ def test_ctrl_c_in_the_middle_of_an_upload_leaves_nothing_that_anyone_sees(order
         file.truncate(1 << 42)
     listed = orders.well("bundle", "list", "--repo", "orders").out
     running = orders.start(*UPLOAD, "large", "--label", "broken")
-    wait_until_it_reads(running, 64 * 2**20)
-    running.send_signal(signal.SIGINT)
-    out, err = running.communicate(timeout=DEADLINE_S)
+    try:
+        wait_until_it_reads(running, 64 * 2**20)
+        running.send_signal(signal.SIGINT)
+        out, err = running.communicate(timeout=DEADLINE_S)
+    finally:
+        running.kill()
     assert (running.returncode, out) == (130, "")
     assert err == "error: stopped by Ctrl-C; what was not finished is not visible\n"
     assert orders.well("bundle", "list", "--repo", "orders").out == listed
