@@ -52,7 +52,7 @@ def repo_listing(repos: list[Repo]) -> Listing:
 
 def bundle_listing(repo: Repo, state: RepoState, bundles: list[Bundle]) -> Listing:
     """Bundles of one repo; a line is `id , time , message`."""
-    positions = {entry.bundle.id: entry.number for entry in state.entries if entry.bundle is not None}
+    positions = {bundle.id: entry.number for entry in state.entries for bundle in entry.bundles}
     rows = [bundle_row(repo, bundle, positions[bundle.id]) for bundle in bundles]
     lines = {b.id: f"{b.id} , {timestamp(b.time_ns)} , {b.message}" for b in bundles}
     return Listing(BUNDLE_COLUMNS, rows, lambda row: lines[BundleId(str(row[0]))])

@@ -11,7 +11,7 @@ from datamon.lineage.ref_moves import make_moves
 from datamon.lineage.unfinished import marked_runs, unfinished_runs
 from datamon.lineage.workplace import sweep
 from datamon.store import layout
-from datamon.store.codec import decode
+from datamon.store.codec import decode_sealed
 from datamon.store.ids import RunId
 from datamon.store.opening import Store
 
@@ -73,7 +73,7 @@ def _marks(store: Store) -> Iterable[tuple[RunId, Host | None]]:
     for run in list(marked_runs(store)):
         key = layout.open_run(run)
         try:
-            record = decode(store.metadata.get(key), f"{store.metadata.url}/{key}")
+            record = decode_sealed(store.metadata.get(key), f"{store.metadata.url}/{key}")
             yield run, Host.from_record(record["host"])
         except NotFound:
             continue  # ended meanwhile

@@ -33,7 +33,7 @@ from datamon.lineage.secrets import MASK, Redactor
 from datamon.store import layout
 from datamon.store.backend import has_durably
 from datamon.store.bundle import Bundle, Repo
-from datamon.store.codec import FORMAT, Record, encode, stamped
+from datamon.store.codec import FORMAT, Record, encode, encode_sealed, stamped
 from datamon.store.commit import CommitRequest, commit_bundle
 from datamon.store.ids import BundleId, RunId, new_ksuid
 from datamon.store.opening import Store
@@ -137,7 +137,7 @@ class Recording:
             how=intent.how,
         )
         mark = stamped("open-run", {"run": opened.id, "host": opened.host.to_record()})
-        store.metadata.put(layout.open_run(opened.id), encode(mark))
+        store.metadata.put(layout.open_run(opened.id), encode_sealed(mark))
         store.journal.append({"kind": RUN_OPENED, "run": opened.to_record()})
         return cls(store, opened, redactor)
 

@@ -1,10 +1,11 @@
 """The nouns of a repo's commit log: repos, bundles, refs and their moves."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
 from datamon.store.codec import Record
-from datamon.store.ids import BundleId, ContentId, ManifestId, RepoId, RunId
+from datamon.store.ids import BundleId, ContentId, ManifestId, RepoId, RunId, SessionId
 
 RefKind = Literal["label", "branch"]
 
@@ -136,7 +137,9 @@ class Ref:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One entry of a commit log. `moves` is what it does to refs, `bundle` what it commits, `deleted` what it deletes."""
+    """One entry of a commit log. `moves` is what it does to refs, `bundles` what it makes (a commit one bundle), `deleted` what
+    it deletes, `replaced` which of its bundles stands in for which deleted one. `condemned` are pack names and metadata keys that
+    may not be relied on any more, `fenced` sessions that may not commit, `swept` what of the condemned is gone."""
 
     number: int
     id: str
@@ -144,7 +147,12 @@ class Entry:
     time_ns: int
     author: Author
     moves: tuple[Move, ...] = ()
-    bundle: Bundle | None = None
+    bundles: tuple[Bundle, ...] = ()
     run: RunId | None = None
     deleted: tuple[BundleId, ...] = ()
+    replaced: Mapping[BundleId, BundleId] = field(default_factory=dict)
+    reason: str | None = None
+    condemned: frozenset[str] = frozenset()
+    fenced: frozenset[SessionId] = frozenset()
+    swept: frozenset[str] = frozenset()
     record: Record = field(default_factory=dict)

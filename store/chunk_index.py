@@ -13,6 +13,7 @@ from datamon.store import layout
 from datamon.store.backend import Backend
 from datamon.store.ids import HASH_BYTES, ChunkId
 from datamon.store.packs import PackRow
+from datamon.store.seal import seal, unseal
 
 _SCHEMA = pa.schema(
     [
@@ -79,10 +80,9 @@ def encode_segment(packs: Mapping[str, Sequence[PackRow]]) -> bytes:
         sink,
         compression="zstd",
         use_dictionary=["pack"],
-        write_page_checksum=True,
     )
     encoded: bytes = sink.getvalue().to_pybytes()
-    return encoded
+    return seal(encoded)
 
 
 class ChunkIndex:
@@ -174,7 +174,7 @@ def _decode_segment(key: str, content: bytes) -> _Segment:
     try:
         # One thread, no prefetching: many small segments are read, each in well under a millisecond. `read_table` would load
         # pyarrow's data sets and their thread pool.
-        table = pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True).read(use_threads=False)
+        table = pq.ParquetFile(pa.BufferReader(unseal(content, key))).read(use_threads=False)
         if not table.schema.equals(_SCHEMA):
             raise ValueError("other columns than expected")
     except (pa.ArrowException, OSError, ValueError) as error:

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from datamon.errors import Corrupt, Invalid
+from datamon.store.seal import seal, unseal
 
 FORMAT = 1
 """The newest format that this code reads, and the one it writes."""
@@ -25,6 +26,16 @@ def encode(record: Record) -> bytes:
 def stamped(kind: str, record: Record) -> Record:
     """`record` with its kind and the format version."""
     return {"format": FORMAT, "kind": kind, **record}
+
+
+def encode_sealed(record: Record) -> bytes:
+    """`record` as canonical JSON with its seal: how a record is stored whose name is no hash of it."""
+    return seal(encode(record))
+
+
+def decode_sealed(content: bytes, where: str) -> Record:
+    """The record in `content`. Raises Corrupt (`bad-bytes`) when the seal is broken, and as `decode` does."""
+    return decode(unseal(content, where), where)
 
 
 def decode(content: bytes, where: str) -> Record:

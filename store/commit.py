@@ -57,8 +57,8 @@ def commit_bundle(store: Store, repo: Repo, request: CommitRequest) -> Bundle:
         }
 
     entry = store.logs.append(repo.id, make)
-    assert entry.bundle is not None
-    return entry.bundle
+    [bundle] = entry.bundles
+    return bundle
 
 
 def check_targets(store: Store, repo: Repo, *, branch: str | None, label: str | None) -> None:

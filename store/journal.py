@@ -1,7 +1,8 @@
 """The journal: the store's one change feed, unordered and uncontended (docs/format.md, "Journal")."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Protocol
 from zlib import crc32
 
@@ -9,7 +10,7 @@ from datamon.errors import Corrupt, NotFound
 from datamon.store import layout
 from datamon.store.backend import Appending, Backend, Span
 from datamon.store.clock import Clock, system_clock
-from datamon.store.codec import Record, decode, encode, stamped
+from datamon.store.codec import Record, decode, decode_sealed, encode, encode_sealed, stamped
 from datamon.store.fetching import get_many
 from datamon.store.ids import new_ksuid
 
@@ -108,12 +109,12 @@ def _record_in(line: bytes, where: str) -> Record | None:
     body = line[_BODY_AT:]
     if line[:_BODY_AT] != b"%s%08x %08x " % (_MAGIC, len(body), crc32(body)):
         return None
-    return _decoded(body, where)
+    return _decoded(partial(decode, body, where))
 
 
-def _decoded(body: bytes, where: str) -> Record | None:
+def _decoded(read: Callable[[], Record]) -> Record | None:
     try:
-        return decode(body, where)
+        return read()
     except Corrupt:
         return None
 
@@ -138,7 +139,7 @@ class ObjectJournal:
         """As `Journal.append`. A number is passed only when it is known to be taken, by whatever process has this writer's
         name, so that numbers stay without gaps whatever fails, and the loop ends at the last record there is."""
         completed = _completed(record, self._clock)
-        content = encode(completed)
+        content = encode_sealed(completed)
         with self._lock:
             while not self._backend.put_if_absent(layout.journal_record(self._writer, self._next), content):
                 # Taken: by an earlier record whose answer was lost, or by this one, whose answer was.
@@ -157,7 +158,7 @@ class ObjectJournal:
         for key, content in zip(keys, get_many(self._backend, keys), strict=True):
             writer, number = _writer_and_number(key)
             writers[writer] = number
-            record = _decoded(content, f"{self._backend.url}/{key}")
+            record = _decoded(partial(decode_sealed, content, f"{self._backend.url}/{key}"))
             if record is None:
                 skipped += 1
             else:

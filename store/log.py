@@ -16,9 +16,9 @@ from datamon.store import layout
 from datamon.store.backend import Backend, has_durably
 from datamon.store.bundle import Author, Bundle, Entry, Move, Ref, Repo
 from datamon.store.clock import Clock
-from datamon.store.codec import Record, decode, encode, stamped
+from datamon.store.codec import Record, decode_sealed, encode_sealed, stamped
 from datamon.store.fetching import get_many
-from datamon.store.ids import BundleId, RepoId, RunId, new_ksuid
+from datamon.store.ids import BundleId, RepoId, RunId, SessionId, new_ksuid
 from datamon.store.journal import Journal
 
 ATTEMPTS = 100
@@ -34,7 +34,8 @@ class RepoState:
     """A repo's log folded up to entry `number`. It never changes: a longer log is another state.
 
     `bundles` are all ever committed, in commit order; `deleted` says which entry deleted some of them.
-    `history` is every move of every ref, in order.
+    `history` is every move of every ref, in order. `condemned` are the pack names and metadata keys that no commit may rely on
+    any more, `fenced` the sessions that may not commit.
     """
 
     repo: RepoId
@@ -44,6 +45,8 @@ class RepoState:
     refs: Mapping[str, Ref] = field(default_factory=dict)
     history: Sequence[tuple[Entry, Move]] = ()
     deleted: Mapping[BundleId, Entry] = field(default_factory=dict)
+    condemned: frozenset[str] = frozenset()
+    fenced: frozenset[SessionId] = frozenset()
     entries: Sequence[Entry] = ()
 
     def extended(self, entries: Sequence[Entry]) -> "RepoState":
@@ -51,8 +54,7 @@ class RepoState:
         bundles, refs, deleted = dict(self.bundles), dict(self.refs), dict(self.deleted)
         history = list(self.history)
         for entry in entries:
-            if entry.bundle is not None:
-                bundles[entry.bundle.id] = entry.bundle
+            bundles.update((bundle.id, bundle) for bundle in entry.bundles)
             for move in entry.moves:
                 history.append((entry, move))
                 _apply(move, entry, refs)
@@ -66,6 +68,8 @@ class RepoState:
             refs=refs,
             history=history,
             deleted=deleted,
+            condemned=self.condemned.union(*(entry.condemned for entry in entries)),
+            fenced=self.fenced.union(*(entry.fenced for entry in entries)),
             entries=[*self.entries, *entries],
         )
 
@@ -102,13 +106,17 @@ def _apply(move: Move, entry: Entry, refs: dict[str, Ref]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class StoreState:
-    """The store's own log folded up to entry `number`: the repos there are, by id and by name. It never changes."""
+    """The store's own log folded up to entry `number`: the repos there are, by id and by name; what was condemned and fenced
+    (as in RepoState), and what of it is `swept`. It never changes."""
 
     number: int = 0
     time_ns: int = 0
     repos: Mapping[RepoId, Repo] = field(default_factory=dict)
     names: Mapping[str, Repo] = field(default_factory=dict)
     deleted: Mapping[RepoId, Entry] = field(default_factory=dict)
+    condemned: frozenset[str] = frozenset()
+    fenced: frozenset[SessionId] = frozenset()
+    swept: frozenset[str] = frozenset()
     entries: Sequence[Entry] = ()
 
     def extended(self, entries: Sequence[Entry]) -> "StoreState":
@@ -126,7 +134,17 @@ class StoreState:
                 deleted[gone.id] = entry
         last = entries[-1]
         names = {repo.name: repo for repo in repos.values()}
-        return StoreState(last.number, last.time_ns, repos, names, deleted, [*self.entries, *entries])
+        return StoreState(
+            number=last.number,
+            time_ns=last.time_ns,
+            repos=repos,
+            names=names,
+            deleted=deleted,
+            condemned=self.condemned.union(*(entry.condemned for entry in entries)),
+            fenced=self.fenced.union(*(entry.fenced for entry in entries)),
+            swept=self.swept.union(*(entry.swept for entry in entries)),
+            entries=[*self.entries, *entries],
+        )
 
     def check(self, record: Record) -> None:
         """Every record may follow: what a repo's name must be is checked where it is given."""
@@ -255,7 +273,7 @@ class _Log(Generic[_S]):
                 record = self._record(state, fields, entry_id)
                 intent = {"kind": "intent", "repo": self._repo, "number": state.number + 1, "entry": entry_id}
                 setting.journal.append(intent)
-                entry = self._put(state.number + 1, entry_id, encode(record))
+                entry = self._put(state.number + 1, entry_id, encode_sealed(record))
                 if entry is not None:
                     return entry
         raise Conflict(
@@ -340,7 +358,7 @@ class _Log(Generic[_S]):
 
     def _entry(self, number: int, content: bytes) -> Entry:
         where = self._where(number)
-        record = decode(content, where)
+        record = decode_sealed(content, where)
         try:
             entry = _read_entry(self._repo, record)
         except (KeyError, TypeError, AttributeError) as error:
@@ -354,18 +372,32 @@ class _Log(Generic[_S]):
 
 
 def _read_entry(repo: RepoId | None, record: Record) -> Entry:
-    in_repo = repo is not None and record["kind"] in ("commit", "move")
-    bundle = Bundle.from_record(repo, record["bundle"]) if repo is not None and record["kind"] == "commit" else None
-    run = bundle.run if bundle is not None else record.get("run")
+    kind = record["kind"]
+    bundles = () if repo is None else tuple(Bundle.from_record(repo, made) for made in _made(record))
+    run = bundles[0].run if kind == "commit" else record.get("run")
+    gone = frozenset((*record.get("packs", ()), *record.get("keys", ())))
     return Entry(
         number=record["number"],
         id=record["entry"],
-        kind=record["kind"],
+        kind=kind,
         time_ns=record["time"],
         author=Author.from_record(record["author"]),
-        moves=tuple(map(Move.from_record, record["moves"])) if in_repo else (),
-        bundle=bundle,
+        moves=tuple(map(Move.from_record, record["moves"])) if kind in ("commit", "move", "delete") else (),
+        bundles=bundles,
         run=RunId(run) if run else None,
-        deleted=tuple(map(BundleId, record["bundles"])) if record["kind"] == "delete" else (),
+        deleted=tuple(map(BundleId, record["bundles"])) if kind == "delete" else (),
+        replaced={BundleId(old): BundleId(new) for old, new in record.get("replaced", {}).items()},
+        reason=record.get("reason"),
+        condemned=gone if kind == "condemn" else frozenset(),
+        fenced=frozenset(map(SessionId, record["fenced"])) if kind == "condemn" else frozenset(),
+        swept=gone if kind == "swept" else frozenset(),
         record=record,
     )
+
+
+def _made(record: Record) -> Sequence[Record]:
+    """The records of the bundles that an entry makes."""
+    if record["kind"] == "commit":
+        return [record["bundle"]]
+    made: Sequence[Record] = record["made"] if record["kind"] == "delete" else ()
+    return made

@@ -12,7 +12,7 @@ from datamon.store.backend.memory import MemoryBackend
 from datamon.store.backend.opening import open_backend
 from datamon.store.bundle import Author
 from datamon.store.clock import Clock, system_clock
-from datamon.store.codec import Record, decode, encode, stamped
+from datamon.store.codec import Record, decode_sealed, encode_sealed, stamped
 from datamon.store.ids import new_ksuid
 from datamon.store.journal import Journal, open_journal
 from datamon.store.log import Logs, Pacing, Setting
@@ -133,7 +133,7 @@ def _new_store(metadata: Backend, clock: Clock) -> Record:
     if strange is None:
         now = clock()
         fields = {"store": new_ksuid(now), "created": now, "chunking": CHUNKING, "hash": "blake3"}
-        metadata.put_if_absent(layout.STORE, encode(stamped("store", fields)))
+        metadata.put_if_absent(layout.STORE, encode_sealed(stamped("store", fields)))
     # Whoever was first, now or while we listed: what stands there is the store.
     record = _read(metadata, layout.STORE, "store")
     if record is None:
@@ -149,7 +149,7 @@ def _new_store(metadata: Backend, clock: Clock) -> Record:
 def _check_blobs(blob: Backend, identity: str) -> None:
     record = _read(blob, layout.BLOBS, "blobs")
     if record is None:
-        blob.put_if_absent(layout.BLOBS, encode(stamped("blobs", {"store": identity})))
+        blob.put_if_absent(layout.BLOBS, encode_sealed(stamped("blobs", {"store": identity})))
         record = _read(blob, layout.BLOBS, "blobs") or {}
     if record.get("store") != identity:
         raise Conflict(
@@ -165,7 +165,7 @@ def _read(backend: Backend, key: str, kind: str) -> Record | None:
     except NotFound:
         return None
     where = f"{backend.url}/{key}"
-    record = decode(content, where)
+    record = decode_sealed(content, where)
     if record.get("kind") != kind or not isinstance(record.get("store"), str):
         raise Corrupt(
             "bad-record", f"the record at {where} does not identify a store; restore it from a copy", where=where

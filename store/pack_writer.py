@@ -2,6 +2,8 @@
 
 from contextlib import suppress
 
+from blake3 import blake3
+
 from datamon.errors import Denied, Unavailable
 from datamon.store import layout
 from datamon.store.backend import Backend
@@ -81,7 +83,7 @@ class PackWriter:
             return
         self._begun += 1
         name = layout.pack_name(self._session, self._begun)
-        self._frames.append(encode_footer(self._rows))
+        self._frames.append(encode_footer(self._rows, blake3(b"".join(self._frames)).digest()))
         self._blob.put(layout.pack(name), b"".join(self._frames))
         self.packs[name] = self._rows
         self._frames, self._rows, self._size = [], [], 0

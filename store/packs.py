@@ -25,7 +25,8 @@ _PACK_MAGIC = b"DMPACK01"
 _RAW, _ZSTD = 0, 1
 _HEADER = struct.Struct("<4sBBHII")
 _ROW = struct.Struct("<32sIIII")
-_TRAILER = struct.Struct("<II16s8s")
+_TRAILER = struct.Struct("<II16s16s8s")
+_DIGEST_BYTES = 16
 _ZSTD_LEVEL = 1
 _WORTH = 0.97
 """zstd is kept where it leaves at most this share of the bytes."""
@@ -69,9 +70,9 @@ def decode_frame(frame: bytes, where: str) -> Frame:
     the right ones only their ids can tell."""
     if len(frame) < _HEADER.size:
         raise _broken(where, "it ends inside a frame")
-    magic, codec, _, count, stored, raw_bytes = _HEADER.unpack_from(frame)
+    magic, codec, unused, count, stored, raw_bytes = _HEADER.unpack_from(frame)
     begin = _HEADER.size + 4 * count
-    if magic != _MAGIC or codec not in (_RAW, _ZSTD) or begin + stored != len(frame):
+    if magic != _MAGIC or codec not in (_RAW, _ZSTD) or unused or begin + stored != len(frame):
         raise _broken(where, "a frame's header is wrong")
     lengths = struct.unpack_from(f"<{count}I", frame, _HEADER.size)
     if sum(lengths) != raw_bytes or raw_bytes > max(FRAME_BYTES, MAXIMUM_BYTES):
@@ -91,10 +92,11 @@ def frame_rows(frame_offset: int, frame_bytes: int, chunks: Sequence[tuple[Chunk
         yield PackRow(chunk, frame_offset, frame_bytes, inner, length)
 
 
-def encode_footer(rows: Sequence[PackRow]) -> bytes:
-    """The footer and the trailer that end a pack with these rows."""
+def encode_footer(rows: Sequence[PackRow], frames_digest: bytes) -> bytes:
+    """The footer and the trailer that end a pack with these rows, of whose frames this is the BLAKE3."""
     footer = b"".join(_ROW.pack(*row) for row in rows)
-    return footer + _TRAILER.pack(len(footer), len(rows), blake3(footer).digest()[:16], _PACK_MAGIC)
+    digests = (blake3(footer).digest()[:_DIGEST_BYTES], frames_digest[:_DIGEST_BYTES])
+    return footer + _TRAILER.pack(len(footer), len(rows), *digests, _PACK_MAGIC)
 
 
 def read_footer(read: Callable[[Span], bytes], where: str) -> list[PackRow]:
@@ -103,13 +105,28 @@ def read_footer(read: Callable[[Span], bytes], where: str) -> list[PackRow]:
     trailer = read(Span(-_TRAILER.size, _TRAILER.size))
     if len(trailer) < _TRAILER.size:
         raise _broken(where, "it is too short")
-    footer_bytes, count, digest, magic = _TRAILER.unpack(trailer)
+    footer_bytes, count, digest, _, magic = _TRAILER.unpack(trailer)
     if magic != _PACK_MAGIC or footer_bytes != count * _ROW.size:
         raise _broken(where, "its end is not a pack's")
     footer = read(Span(-_TRAILER.size - footer_bytes, footer_bytes))
-    if len(footer) != footer_bytes or blake3(footer).digest()[:16] != digest:
+    if len(footer) != footer_bytes or blake3(footer).digest()[:_DIGEST_BYTES] != digest:
         raise _broken(where, "its footer is damaged")
     return [PackRow(ChunkId(chunk), *rest) for chunk, *rest in _ROW.iter_unpack(footer)]
+
+
+def check_pack(content: bytes, where: str) -> list[PackRow]:
+    """The rows of a whole pack of which no byte is other than it was written. Raises Corrupt (`bad-pack`), naming `where`."""
+
+    def read(span: Span) -> bytes:
+        start = max(0, len(content) + span.start)
+        return content[start : start + span.length]
+
+    rows = read_footer(read, where)
+    footer_bytes, _, _, digest, _ = _TRAILER.unpack(content[-_TRAILER.size :])
+    frames = memoryview(content)[: -_TRAILER.size - footer_bytes]
+    if blake3(frames).digest()[:_DIGEST_BYTES] != digest:
+        raise _broken(where, "its frames have other bytes than were written")
+    return rows
 
 
 def rescan(content: bytes) -> list[PackRow]:

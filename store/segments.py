@@ -13,6 +13,7 @@ from datamon.store import layout
 from datamon.store.backend import Backend, has_durably
 from datamon.store.entries import PERMISSION_BITS, Kind, TreeEntry, check_paths
 from datamon.store.ids import ContentId, SegmentId
+from datamon.store.seal import seal, unseal
 
 FEWEST_ROWS = 1_024
 MOST_ROWS = 16_384
@@ -223,7 +224,7 @@ def _encode(columns: list[list[Any]], schema: Any, encodings: dict[str, str]) ->
         column_encoding=encodings,
         write_statistics=False,
     )
-    return bytes(sink.getvalue())
+    return seal(sink.getvalue().to_pybytes())
 
 
 def _decode(content: bytes, schema: Any, where: str) -> dict[str, list[Any]]:
@@ -232,7 +233,9 @@ def _decode(content: bytes, schema: Any, where: str) -> dict[str, list[Any]]:
     from pyarrow import parquet
 
     try:
-        table = parquet.ParquetFile(pa.BufferReader(content)).read(use_threads=False).select(schema.names)
+        table = (
+            parquet.ParquetFile(pa.BufferReader(unseal(content, where))).read(use_threads=False).select(schema.names)
+        )
         if any(table[field.name].null_count for field in schema if not field.nullable):
             raise _bad_record(where, "a column has gaps")
         return {field.name: table[field.name].cast(field.type).to_pylist() for field in schema}

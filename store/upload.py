@@ -10,7 +10,6 @@ from typing import BinaryIO
 
 from datamon.store.beneath import Beneath
 from datamon.store.bundle import Bundle
-from datamon.store.chunk_store import PackSession, StoredFile
 from datamon.store.chunks import WHOLE_BYTES
 from datamon.store.commit import CommitRequest, check_targets, commit_bundle
 from datamon.store.entries import PERMISSION_BITS, TreeEntry
@@ -18,6 +17,7 @@ from datamon.store.ids import SessionId
 from datamon.store.manifest import Manifest, write_manifest
 from datamon.store.names import DEFAULT_BRANCH
 from datamon.store.opening import Store
+from datamon.store.pack_session import PackSession, StoredFile
 from datamon.store.progress import SILENT, Progress
 from datamon.store.repos import check_text, find_repo
 from datamon.store.walk import Found, observe, open_tree, read_stable, scan_to_keep

@@ -126,8 +126,7 @@ def rows_of_entries(repo: RepoId, entries: Iterable[Entry]) -> Rows:
     """The rows of entries of a repo's log."""
     rows: Rows = {"bundles": [], "deletions": [], "ref_history": []}
     for entry in entries:
-        if entry.bundle:
-            rows["bundles"].append(_bundle_row(repo, entry.number, entry.bundle))
+        rows["bundles"] += [_bundle_row(repo, entry.number, bundle) for bundle in entry.bundles]
         rows["deletions"] += [(repo, bundle, entry.number, entry.time_ns // 1000) for bundle in entry.deleted]
         rows["ref_history"] += _move_rows(repo, entry)
     return rows
@@ -153,7 +152,6 @@ def _bundle_row(repo: RepoId, position: int, bundle: Bundle) -> Row:
 
 
 def _move_rows(repo: RepoId, entry: Entry) -> list[Row]:
-    run = entry.run or (entry.bundle.run if entry.bundle else None)
     return [
         (
             repo,
@@ -167,7 +165,7 @@ def _move_rows(repo: RepoId, entry: Entry) -> list[Row]:
             entry.author.name,
             entry.author.email,
             entry.time_ns // 1000,
-            run,
+            entry.run,
         )
         for place, move in enumerate(entry.moves)
     ]

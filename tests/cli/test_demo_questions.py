@@ -101,7 +101,7 @@ class Oracle:
 
 def _entries(log: Path) -> Iterator[dict[str, Any]]:
     for path in sorted(log.iterdir()):
-        yield json.loads(path.read_bytes())
+        yield json.loads(path.read_bytes().splitlines()[0])
 
 
 @pytest.fixture

@@ -13,9 +13,10 @@ from datamon.store import layout
 from datamon.store.backend import Backend, Span
 from datamon.store.backend.local import LocalBackend
 from datamon.store.backend.memory import MemoryBackend
-from datamon.store.chunk_store import ChunkStore, PackSession, StoredFile, read_file
+from datamon.store.chunk_store import ChunkStore, read_file
 from datamon.store.chunks import chunk_id
 from datamon.store.ids import ChunkId
+from datamon.store.pack_session import PackSession, StoredFile
 from datamon.store.packs import decode_frame, read_footer
 from datamon.store.testing.clocks import SteppingClock
 from datamon.store.testing.contents import random_bytes

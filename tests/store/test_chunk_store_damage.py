@@ -10,9 +10,10 @@ from datamon.errors import Corrupt, Unavailable
 from datamon.store import layout
 from datamon.store.backend import Backend
 from datamon.store.backend.memory import MemoryBackend
-from datamon.store.chunk_store import ChunkStore, PackSession, StoredFile, read_file
+from datamon.store.chunk_store import ChunkStore, read_file
 from datamon.store.chunks import chunk_id
 from datamon.store.ids import ContentId
+from datamon.store.pack_session import PackSession, StoredFile
 from datamon.store.packs import rescan
 from datamon.store.testing.clocks import SteppingClock
 from datamon.store.testing.contents import random_bytes

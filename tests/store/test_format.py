@@ -38,11 +38,12 @@ def canonical(content: bytes) -> Any:
 
 def chunks_of_pack(pack: bytes) -> dict[bytes, tuple[bytes, tuple[int, int, int, int]]]:
     """Each chunk's bytes and footer row, read frame by frame and checked against the footer."""
-    footer_bytes, count, digest, magic = struct.unpack("<II16s8s", pack[-32:])
-    footer = pack[-32 - footer_bytes : -32]
+    footer_bytes, count, digest, frames_digest, magic = struct.unpack("<II16s16s8s", pack[-48:])
+    footer = pack[-48 - footer_bytes : -48]
     assert magic == b"DMPACK01" and footer_bytes == 48 * count and blake3(footer).digest()[:16] == digest
+    assert blake3(pack[: -48 - footer_bytes]).digest()[:16] == frames_digest
     found = []
-    at, end = 0, len(pack) - 32 - footer_bytes
+    at, end = 0, len(pack) - 48 - footer_bytes
     while at < end:
         mark, codec, zero, chunks, stored, raw_bytes = struct.unpack_from("<4sBBHII", pack, at)
         lengths = struct.unpack_from(f"<{chunks}I", pack, at + 16)

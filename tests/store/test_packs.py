@@ -33,7 +33,7 @@ def made_pack(frames: Sequence[Sequence[bytes]]) -> tuple[bytes, list[PackRow]]:
         frame = encode_frame(pieces)
         rows.extend(frame_rows(len(body), len(frame), [(chunk_id(piece), len(piece)) for piece in pieces]))
         body += frame
-    return body + encode_footer(rows), rows
+    return body + encode_footer(rows, blake3(body).digest()), rows
 
 
 def span_of(content: bytes) -> Callable[[Span], bytes]:
@@ -59,7 +59,10 @@ def test_a_frame_is_written_as_the_format_says() -> None:
 def test_a_footer_is_written_as_the_format_says() -> None:
     row = PackRow(chunk_id(b"x"), 1, 2, 3, 4)
     footer = bytes(chunk_id(b"x")) + struct.pack("<IIII", 1, 2, 3, 4)
-    assert encode_footer([row]) == footer + struct.pack("<II", 48, 1) + blake3(footer).digest()[:16] + b"DMPACK01"
+    digests = blake3(footer).digest()[:16] + blake3(b"frames").digest()[:16]
+    assert (
+        encode_footer([row], blake3(b"frames").digest()) == footer + struct.pack("<II", 48, 1) + digests + b"DMPACK01"
+    )
 
 
 def test_a_frame_is_raw_unless_zstd_saves_three_percent() -> None:

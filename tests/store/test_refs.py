@@ -210,7 +210,7 @@ def test_a_commit_its_branch_and_its_label_are_one_entry(store: Store, repo: Rep
     bundle = commit_nothing(store, repo, message="all at once", label="v1")
     [entry] = store.logs.repo(repo.id).entries
     assert entry.kind == "commit"
-    assert entry.bundle == bundle
+    assert entry.bundles == (bundle,)
     assert [(move.ref, move.ref_kind, move.old, move.new) for move in entry.moves] == [
         ("main", "branch", None, bundle.id),
         ("v1", "label", None, bundle.id),
