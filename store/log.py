@@ -382,7 +382,7 @@ def _read_entry(repo: RepoId | None, record: Record) -> Entry:
         kind=kind,
         time_ns=record["time"],
         author=Author.from_record(record["author"]),
-        moves=tuple(map(Move.from_record, record["moves"])) if kind in ("commit", "move", "delete") else (),
+        moves=_moves(record),
         bundles=bundles,
         run=RunId(run) if run else None,
         deleted=tuple(map(BundleId, record["bundles"])) if kind == "delete" else (),
@@ -399,5 +399,11 @@ def _made(record: Record) -> Sequence[Record]:
     """The records of the bundles that an entry makes."""
     if record["kind"] == "commit":
         return [record["bundle"]]
-    made: Sequence[Record] = record["made"] if record["kind"] == "delete" else ()
+    made: Sequence[Record] = record.get("made", ()) if record["kind"] == "delete" else ()
     return made
+
+
+def _moves(record: Record) -> tuple[Move, ...]:
+    if record["kind"] in ("commit", "move"):
+        return tuple(map(Move.from_record, record["moves"]))
+    return tuple(map(Move.from_record, record.get("moves", ()))) if record["kind"] == "delete" else ()

@@ -1,7 +1,6 @@
 """Every bad input gets one sentence, its exit code, and leaves nothing half written."""
 
 import hashlib
-import json
 import os
 import shutil
 import signal
@@ -18,7 +17,7 @@ from blake3 import blake3
 from datamon.cli.testing import Ran, Shell
 from datamon.store import layout
 from datamon.store.bundle import Author
-from datamon.store.codec import encode, stamped
+from datamon.store.codec import decode_sealed, encode, encode_sealed, stamped
 from datamon.store.commit import CommitRequest, commit_bundle
 from datamon.store.entries import TreeEntry
 from datamon.store.ids import ContentId, ManifestId
@@ -218,9 +217,9 @@ def test_a_missing_pack_gives_an_error_and_no_file(orders: Shell, inside: Inside
 
 def test_a_store_of_a_newer_format_is_left_alone(orders: Shell, inside: Inside) -> None:
     identity = orders.home / ".datamon" / "store" / "store.json"
-    record = json.loads(identity.read_text())
+    record = decode_sealed(identity.read_bytes(), str(identity))
     identity.chmod(0o644)
-    identity.write_text(json.dumps({**record, "format": 2}))
+    identity.write_bytes(encode_sealed({**record, "format": 2}))
     before = snapshot(orders)
     for words in (("repo", "list"), (*UPLOAD, "tree")):
         assert "newer" in refused(inside(orders, *words), 2)

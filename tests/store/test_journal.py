@@ -21,6 +21,7 @@ from datamon.store.backend.memory import MemoryBackend
 from datamon.store.codec import Record, encode
 from datamon.store.ids import new_ksuid
 from datamon.store.journal import Cursor, FileJournal, Journal, ObjectJournal, open_journal
+from datamon.store.seal import seal
 from datamon.store.testing.clocks import START_NS, SteppingClock
 
 KINDS = ["file", "objects"]
@@ -241,7 +242,7 @@ def test_a_record_in_a_newer_format_stops_the_reader(kind: str, tmp_path: Path) 
         file.write_bytes(b"\nDMJ1 %08x %08x %s\n" % (len(body), crc32(body), body))
     else:
         backend = MemoryBackend()
-        backend.put(layout.journal_record("w", 1), body)
+        backend.put(layout.journal_record("w", 1), seal(body))
         journal = ObjectJournal(backend, "v")
     with pytest.raises(Invalid) as refusal:
         journal.read({})

@@ -15,13 +15,14 @@ from datamon.store import layout
 from datamon.store.backend import Backend
 from datamon.store.backend.memory import MemoryBackend
 from datamon.store.bundle import Author, Bundle, Entry, Move
-from datamon.store.codec import Record, decode, encode
+from datamon.store.codec import Record, decode_sealed, encode_sealed
 from datamon.store.ids import RepoId
 from datamon.store.log import ATTEMPTS, Pacing, RepoState
 from datamon.store.opening import Store, memory_store, store_on
 from datamon.store.refs import ref_history, set_label
 from datamon.store.repos import create_repo, find_repo, list_repos
 from datamon.store.resolve import resolve
+from datamon.store.seal import seal
 from datamon.store.testing.clocks import START_NS, SteppingClock
 from datamon.store.testing.commits import commit_nothing
 from datamon.store.testing.faults import WRITES, Fault, FaultKind, FaultyBackend, Killed
@@ -90,7 +91,7 @@ def test_an_entry_is_stored_as_the_format_says(place: Place) -> None:
     repo = create_repo(store, "orders", "what came in")
     bundle = commit_nothing(store, repo, message="first", label="v1")
     common = {"format": 1, "number": 1, "author": {"name": "Ada", "email": "ada@example.org"}}
-    created = decode(place.metadata.get(f"log/{1:020d}"), "")
+    created = decode_sealed(place.metadata.get(f"log/{1:020d}"), "")
     assert created == common | {
         "kind": "repo-created",
         "repo": repo.id,
@@ -100,7 +101,7 @@ def test_an_entry_is_stored_as_the_format_says(place: Place) -> None:
         "time": repo.created_ns,
     }
     content = place.metadata.get(f"repos/{repo.id}/log/{1:020d}")
-    committed = decode(content, "")
+    committed = decode_sealed(content, "")
     assert committed == common | {
         "kind": "commit",
         "bundle": bundle.to_record(),
@@ -112,7 +113,7 @@ def test_an_entry_is_stored_as_the_format_says(place: Place) -> None:
         "entry": committed["entry"],
         "time": bundle.time_ns,
     }
-    assert encode(committed) == content
+    assert encode_sealed(committed) == content
 
 
 def test_each_attempt_is_in_the_journal_before_it_is_made(place: Place) -> None:
@@ -378,7 +379,7 @@ def test_an_entry_that_is_missing_is_named(place: Place) -> None:
 )
 def test_an_entry_that_cannot_be_read_is_named(place: Place, content: bytes) -> None:
     read = _append_some(place)
-    place.metadata.put(layout.log_entry(REPO, 2), content)
+    place.metadata.put(layout.log_entry(REPO, 2), seal(content))
     with pytest.raises(Corrupt, match=f"{2:020d}") as refusal:
         read()
     assert refusal.value.code == "bad-record"
@@ -388,16 +389,16 @@ def test_an_entry_that_cannot_be_read_is_named(place: Place, content: bytes) -> 
 def test_a_store_log_that_contradicts_itself_is_named(place: Place, fields: Record) -> None:
     store = place.process()
     create_repo(store, "orders", "")
-    record = decode(place.metadata.get(layout.log_entry(None, 1)), "")
+    record = decode_sealed(place.metadata.get(layout.log_entry(None, 1)), "")
     own = {key: record[key] for key in ("format", "entry", "time", "author")}
-    place.metadata.put(layout.log_entry(None, 2), encode({**own, "number": 2, **fields}))
+    place.metadata.put(layout.log_entry(None, 2), encode_sealed({**own, "number": 2, **fields}))
     with pytest.raises(Corrupt, match="does not agree with itself"):
         list_repos(place.process())
 
 
 def test_an_entry_in_a_newer_format_stops_reader_and_writer(place: Place) -> None:
     read = _append_some(place)
-    place.metadata.put(layout.log_entry(REPO, 4), encode({"format": 2}))
+    place.metadata.put(layout.log_entry(REPO, 4), encode_sealed({"format": 2}))
     for attempt in (read, lambda: place.process().logs.append(REPO, _nothing)):
         with pytest.raises(Invalid) as refusal:
             attempt()

@@ -16,6 +16,7 @@ from datamon.store.backend.memory import MemoryBackend
 from datamon.store.codec import encode
 from datamon.store.ids import ManifestId
 from datamon.store.manifest import Manifest, iter_entries, read_manifest, write_manifest
+from datamon.store.seal import seal, unseal
 from datamon.store.testing.trees import entries_of
 
 TREE = entries_of(["a/b.csv", "a/c.csv", "z"])
@@ -79,10 +80,10 @@ def test_a_part_that_is_gone_is_named(part: int) -> None:
 def test_another_writers_parquet_of_the_same_rows_is_as_good() -> None:
     metadata, manifest = written()
     for key in keys_of(manifest)[1:]:
-        table = parquet.read_table(io.BytesIO(metadata.get(key)))
+        table = parquet.read_table(io.BytesIO(unseal(metadata.get(key), key)))
         sink = io.BytesIO()
         parquet.write_table(table, sink, compression="snappy", version="1.0", row_group_size=1)
-        metadata.put(key, sink.getvalue())
+        metadata.put(key, seal(sink.getvalue()))
     assert read_all(metadata, manifest) == ["a", "a/b.csv", "a/c.csv", "z"]
 
 

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from blake3 import blake3
 
 from datamon.errors import Conflict, Corrupt, Invalid
 from datamon.store import chunks, layout
@@ -12,10 +13,11 @@ from datamon.store.backend import Backend
 from datamon.store.backend.local import LocalBackend
 from datamon.store.backend.memory import MemoryBackend
 from datamon.store.bundle import Author
-from datamon.store.codec import decode, encode, stamped
+from datamon.store.codec import decode_sealed, encode, encode_sealed, stamped
 from datamon.store.ids import is_ksuid
 from datamon.store.opening import CHUNKING, Places, Store, memory_store, open_store, store_on
 from datamon.store.repos import create_repo, list_repos
+from datamon.store.seal import seal
 from datamon.store.testing.clocks import START_NS, SteppingClock
 
 ADA = Author("Ada", "ada@example.org")
@@ -35,15 +37,19 @@ def test_a_store_is_made_by_the_first_opening_and_found_by_the_next(
     assert [repo.name for repo in list_repos(again)] == ["orders"]
 
 
+def sealed_text(text: str) -> bytes:
+    return text.encode() + b"\n%s\n" % blake3(text.encode()).hexdigest(16).encode()
+
+
 def test_the_two_records_that_identify_a_store_are_as_the_format_says() -> None:
     store = memory_store(clock=SteppingClock(step_ns=0))
     assert _keys(store.metadata) == {
-        "store.json": (
+        "store.json": sealed_text(
             '{"chunking":{"algorithm":"fastcdc-2020","average":65536,"maximum":262144,"minimum":16384,"normalization":2,'
             f'"seed":0}},"created":{START_NS},"format":1,"hash":"blake3","kind":"store","store":"{store.id}"}}'
-        ).encode()
+        )
     }
-    assert _keys(store.blob) == {"blobs.json": f'{{"format":1,"kind":"blobs","store":"{store.id}"}}'.encode()}
+    assert _keys(store.blob) == {"blobs.json": sealed_text(f'{{"format":1,"kind":"blobs","store":"{store.id}"}}')}
     assert is_ksuid(store.id)
 
 
@@ -89,12 +95,12 @@ def test_an_opening_that_was_cut_short_is_completed_by_the_next() -> None:
     identity = store_on(metadata, blob, ADA).id
     blob.delete(layout.BLOBS)
     assert store_on(metadata, blob, ADA).id == identity
-    assert decode(blob.get(layout.BLOBS), "blobs")["store"] == identity
+    assert decode_sealed(blob.get(layout.BLOBS), "blobs")["store"] == identity
 
 
 def test_a_store_in_a_newer_format_is_refused_and_left_as_it_is() -> None:
     metadata, blob = MemoryBackend(), MemoryBackend()
-    metadata.put(layout.STORE, encode({"format": 2, "kind": "store", "store": "x"}))
+    metadata.put(layout.STORE, encode_sealed({"format": 2, "kind": "store", "store": "x"}))
     before = _keys(metadata)
     with pytest.raises(Invalid, match="upgrade datamon") as refusal:
         store_on(metadata, blob, ADA)
@@ -105,8 +111,8 @@ def test_a_store_in_a_newer_format_is_refused_and_left_as_it_is() -> None:
 
 def test_a_store_that_cuts_otherwise_is_refused() -> None:
     metadata = MemoryBackend()
-    record = decode(memory_store().metadata.get(layout.STORE), "store")
-    metadata.put(layout.STORE, encode({**record, "chunking": {**CHUNKING, "average": 4096}}))
+    record = decode_sealed(memory_store().metadata.get(layout.STORE), "store")
+    metadata.put(layout.STORE, encode_sealed({**record, "chunking": {**CHUNKING, "average": 4096}}))
     with pytest.raises(Invalid) as refusal:
         store_on(metadata, MemoryBackend(), ADA)
     assert refusal.value.code == "newer-format"
@@ -133,7 +139,7 @@ def test_a_place_full_of_other_things_is_refused_and_left_as_it_is(tmp_path: Pat
 )
 def test_a_record_that_does_not_identify_a_store_is_corrupt(content: bytes) -> None:
     metadata = MemoryBackend()
-    metadata.put(layout.STORE, content)
+    metadata.put(layout.STORE, seal(content))
     with pytest.raises(Corrupt, match=r"memory:///store\.json") as refusal:
         store_on(metadata, MemoryBackend(), ADA)
     assert refusal.value.code == "bad-record"
