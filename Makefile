@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
+PEERS  := .work/peers
 PYTEST := $(BIN)/python -m pytest
 WORKERS ?= 2
 
@@ -28,8 +29,17 @@ format: $(READY)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(READY)
+# Its peers: restic comes from the system (Debian: restic), the others from PyPI (borgbackup builds: Debian's borgbackup does too).
+bench: $(READY) $(PEERS)/.ready
+	PATH="$(abspath $(BIN)):$$PATH:$(abspath $(PEERS))/bin" $(BIN)/python bench/storage.py --write
 	$(BIN)/python bench/recording.py
+
+$(PEERS)/.ready:
+	@echo "setting up the tools that bench/ compares with, in $(PEERS)" >&2
+	$(PYTHON) -m venv $(PEERS)
+	-$(PEERS)/bin/python -m pip install --quiet dvc
+	-$(PEERS)/bin/python -m pip install --quiet borgbackup
+	@touch $@
 
 docs: $(READY)
 	$(BIN)/python docs/generate_cli.py
