@@ -11,6 +11,7 @@ docs/benchmarks.md. A tool that the machine lacks is named and left out.
 import argparse
 import datetime
 import filecmp
+import json
 import os
 import platform
 import shutil
@@ -18,7 +19,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,6 +30,7 @@ from entries import Scale, measure_entries
 from peers import Command, Datamon, Dvc, Peer, Place, found_peers, stored_bytes, versions
 
 MEMORY = Path("/dev/shm")
+LAUNCH = Path(__file__).parent / "launch.py"
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 BEGIN, END = "<!-- storage: made by bench/storage.py -->\n", "<!-- end of storage -->\n"
 
@@ -73,17 +74,13 @@ def _median(values: list[float]) -> float:
 
 
 def timed(command: Command, place: Place) -> Took:
-    """Runs the command to its end. Raises CalledProcessError when it fails."""
-    with tempfile.TemporaryFile() as told:
-        began = time.perf_counter()
-        process = subprocess.Popen(command, cwd=place.home, env=place.environment(), stdout=told, stderr=told)
-        _, status, usage = os.wait4(process.pid, 0)
-        wall_s = time.perf_counter() - began
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode:
-            told.seek(0)
-            raise subprocess.CalledProcessError(process.returncode, list(command), told.read())
-    return Took(wall_s, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
+    """Runs the command to its end. Raises SystemExit when it fails."""
+    launched = [sys.executable, "-I", str(LAUNCH), *command]
+    ran = subprocess.run(launched, cwd=place.home, env=place.environment(), check=True, capture_output=True, text=True)
+    told = json.loads(ran.stdout)
+    if told["code"]:
+        raise SystemExit(f"{' '.join(command)} ended with {told['code']}: {told['output']}")
+    return Took(told["wall_s"], told["cpu_s"], told["peak_mb"])
 
 
 @dataclass(frozen=True)
