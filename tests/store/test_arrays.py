@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from datamon.store.arrays import binaries, fixed, flags, numbers, strings
 
-TEXTS = st.lists(st.one_of(st.none(), st.text(st.characters(exclude_categories=("Cs",)))))
+TEXTS = st.lists(st.one_of(st.none(), st.text(st.characters(codec="utf-8"))))
 
 
 @given(TEXTS)
