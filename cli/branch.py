@@ -5,12 +5,13 @@ from typing import Annotated
 import typer
 
 from datamon.cli.commands import Phrases
+from datamon.cli.completing import branch_names
 from datamon.cli.opening import open_configured
 from datamon.cli.options import FormatOption, RepoOption
 from datamon.cli.output import show
 from datamon.cli.rows import ref_listing
 from datamon.store.names import DEFAULT_BRANCH
-from datamon.store.refs import create_branch, list_refs
+from datamon.store.refs import create_branch, delete_branch, list_refs
 from datamon.store.repos import find_repo
 from datamon.store.resolve import Reference, resolve
 
@@ -40,6 +41,24 @@ def create(
     store = open_configured(ctx)
     begin = resolve(store, Reference(repo, at, ""))
     create_branch(store, begin.repo, branch, begin.bundle.id)
+
+
+@app.command()
+def delete(
+    ctx: typer.Context,
+    repo: RepoOption,
+    branch: Annotated[
+        str, typer.Option("--branch", metavar="BRANCH", help="Name of the branch.", autocompletion=branch_names)
+    ],
+) -> None:
+    """Take a branch away; its bundles stay, and the branch's history too.
+
+    \b
+    Example:
+      datamon branch delete --repo orders --branch cleaned
+    """
+    store = open_configured(ctx)
+    delete_branch(store, find_repo(store, repo), branch)
 
 
 @app.command("list")

@@ -12,7 +12,7 @@ from datamon.cli.output import Listing, Row, note, show
 from datamon.cli.selecting import Selection, select_bundle
 from datamon.errors import Invalid
 from datamon.store.diff import Change, diff_bundles, diff_directory
-from datamon.store.manifest import TreeEntry
+from datamon.store.entries import Holding
 from datamon.store.repos import find_repo
 from datamon.store.resolve import Reference, resolve
 
@@ -75,7 +75,7 @@ class _Seen:
             yield (change.change, change.path, *_side(change.old), *_side(change.new))
 
 
-def _side(entry: TreeEntry | None) -> tuple[int | None, str | None]:
+def _side(entry: Holding | None) -> tuple[int | None, str | None]:
     if entry is None:
         return None, None
     return entry.size_bytes, None if entry.kind == "dir" else entry.content

@@ -9,8 +9,10 @@ from datamon.cli.options import BranchOption, BundleOption, FormatOption, LabelO
 from datamon.cli.output import Listing, Row, show
 from datamon.cli.rows import bundle_listing, moment
 from datamon.cli.selecting import Selection, select_bundle
-from datamon.store.manifest import TreeEntry, iter_entries, read_manifest
+from datamon.store.entries import TreeEntry, clean_path
+from datamon.store.manifest import find_entry, iter_entries, read_manifest
 from datamon.store.repos import find_repo
+from datamon.store.tombstones import live_bundles
 
 FILE_COLUMNS = ("path", "kind", "size", "content", "executable", "mode", "mtime", "target")
 
@@ -25,8 +27,7 @@ def list_(ctx: typer.Context, repo: RepoOption, form: FormatOption = None) -> No
     store = open_configured(ctx)
     found = find_repo(store, repo)
     state = store.logs.repo(found.id)
-    alive = [bundle for bundle in state.bundles.values() if bundle.id not in state.deleted]
-    show(bundle_listing(found, state, alive), form)
+    show(bundle_listing(found, state, live_bundles(state)), form)
 
 
 def list_files(
@@ -35,19 +36,27 @@ def list_files(
     bundle: BundleOption = None,
     label: LabelOption = None,
     branch: BranchOption = None,
+    prefix: Annotated[
+        str, typer.Option("--prefix", metavar="PATH", help="List only what is at this path of the bundle and below it.")
+    ] = "",
     directories: Annotated[bool, typer.Option("--directories", help="List directories too.")] = False,
     form: FormatOption = None,
 ) -> None:
     """List the files and links of a bundle: name, size, hash.
 
     \b
-    Example:
+    Examples:
       datamon bundle list files --repo orders --label init
+      datamon bundle list files --repo orders --prefix raw/2024
     """
     selection = Selection(bundle, label, branch)
     store = open_configured(ctx)
     chosen = select_bundle(store, find_repo(store, repo), selection)
-    entries = iter_entries(store.metadata, read_manifest(store.metadata, chosen.manifest))
+    manifest = read_manifest(store.metadata, chosen.manifest)
+    top = clean_path(prefix)
+    if top:
+        find_entry(store.metadata, manifest, top)
+    entries = iter_entries(store.metadata, manifest, top)
     rows = (_row(entry) for entry in entries if directories or entry.kind != "dir")
     show(Listing(FILE_COLUMNS, rows, _line), form)
 

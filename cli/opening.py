@@ -47,10 +47,9 @@ def settings_of(ctx: typer.Context) -> Settings:
 
 def open_settled(settings: Settings) -> Store:
     """The store that these settings name, made on first use. What this machine keeps for it lies apart from other stores'."""
-    places = Places(settings.metadata, settings.blob, settings.credential)
-    store = open_store(places, settings.author)
-    store.state_dir = settings.state_dir / store.id
-    return store
+    return open_store(
+        Places(settings.metadata, settings.blob, settings.credential, settings.state_dir), settings.author
+    )
 
 
 def policy_of(settings: Settings) -> Policy:

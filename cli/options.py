@@ -39,6 +39,9 @@ BundleOption = Annotated[
     str | None,
     typer.Option("--bundle", metavar="ID", help="Id of a bundle, or its unique start or end of 4 characters or more."),
 ]
+ReasonOption = Annotated[
+    str | None, typer.Option("--reason", metavar="TEXT", help="Why; the tombstone keeps it.", show_default=False)
+]
 LabelOption = Annotated[
     str | None,
     typer.Option("--label", metavar="LABEL", help="The bundle that a label points at.", autocompletion=label_names),

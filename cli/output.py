@@ -71,6 +71,12 @@ def note(sentence: str) -> None:
     _tell(f"{printable(sentence)}\n")
 
 
+def answer_to(question: str) -> str:
+    """What the person at the terminal answers, one line; the question goes to stderr."""
+    _tell(f"{printable(question)} ")
+    return sys.stdin.readline().strip()
+
+
 def complain(sentence: str, trace: str = "") -> None:
     """Writes an error to stderr, after its traceback when there is one to show.
 

@@ -1,14 +1,19 @@
 """The store's nouns as rows, with the field names of the query relations, and as the plain lines people know."""
 
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 
-from datamon.cli.output import Listing
+from datamon.cli.output import Listing, Row
 from datamon.store.bundle import Bundle, Entry, Move, Ref, RefKind, Repo
 from datamon.store.clock import timestamp
 from datamon.store.ids import BundleId, RepoId
 from datamon.store.log import RepoState
+from datamon.store.sizes import RepoSizes
+from datamon.store.tombstones import positions
 
 REPO_COLUMNS = ("id", "name", "description", "author", "email", "created")
+SIZE_COLUMNS = ("bundles", "entries", "bytes", "distinct_bytes", "stored_bytes")
+REPLACED_COLUMNS = ("repo", "bundle", "replaced_by", "time", "message")
 BUNDLE_COLUMNS = (
     "id",
     "repo",
@@ -42,18 +47,50 @@ def moment(time_ns: int) -> datetime:
 
 def repo_listing(repos: list[Repo]) -> Listing:
     """Repos; a line is `name , description , author , email , time`."""
-    rows = [(r.id, r.name, r.description, r.author.name, r.author.email, moment(r.created_ns)) for r in repos]
-    lines = {
-        r.id: f"{r.name} , {r.description} , {r.author.name} , {r.author.email} , {timestamp(r.created_ns)}"
-        for r in repos
-    }
-    return Listing(REPO_COLUMNS, rows, lambda row: lines[RepoId(str(row[0]))])
+    lines = {repo.id: _repo_line(repo) for repo in repos}
+    return Listing(REPO_COLUMNS, map(_repo_row, repos), lambda row: lines[RepoId(str(row[0]))])
+
+
+def sized_repo_listing(repos: Iterable[tuple[Repo, RepoSizes]]) -> Listing:
+    """Repos with their sizes, as these come; a line goes on with `… bundles , … entries , … bytes , … distinct , … stored`."""
+    lines: dict[object, str] = {}
+
+    def rows() -> Iterator[Row]:
+        for repo, sizes in repos:
+            counts = (
+                sizes.bundles,
+                sizes.entries,
+                sizes.logical_bytes,
+                sizes.distinct_bytes,
+                sizes.stored_bytes,
+            )
+            words = ("bundles", "entries", "bytes", "distinct", "stored")
+            said = " , ".join(f"{count} {word}" for count, word in zip(counts, words, strict=True))
+            lines[repo.id] = f"{_repo_line(repo)} , {said}"
+            yield (*_repo_row(repo), *counts)
+
+    return Listing((*REPO_COLUMNS, *SIZE_COLUMNS), rows(), lambda row: lines[row[0]])
+
+
+def _repo_row(repo: Repo) -> Row:
+    return (repo.id, repo.name, repo.description, repo.author.name, repo.author.email, moment(repo.created_ns))
+
+
+def _repo_line(repo: Repo) -> str:
+    created = timestamp(repo.created_ns)
+    return f"{repo.name} , {repo.description} , {repo.author.name} , {repo.author.email} , {created}"
+
+
+def replaced_listing(repo: Repo, pairs: Iterable[tuple[Bundle, Bundle | None]]) -> Listing:
+    """Bundles with those that stand in for them (None: not yet); a line is `id , id of the new one , message`."""
+    rows = [(repo.name, old.id, new.id if new else None, moment(old.time_ns), old.message) for old, new in pairs]
+    return Listing(REPLACED_COLUMNS, rows, lambda row: f"{row[1]} , {row[2] or ''} , {row[4]}")
 
 
 def bundle_listing(repo: Repo, state: RepoState, bundles: list[Bundle]) -> Listing:
     """Bundles of one repo; a line is `id , time , message`."""
-    positions = {bundle.id: entry.number for entry in state.entries for bundle in entry.bundles}
-    rows = [bundle_row(repo, bundle, positions[bundle.id]) for bundle in bundles]
+    places = positions(state)
+    rows = [bundle_row(repo, bundle, places[bundle.id]) for bundle in bundles]
     lines = {b.id: f"{b.id} , {timestamp(b.time_ns)} , {b.message}" for b in bundles}
     return Listing(BUNDLE_COLUMNS, rows, lambda row: lines[BundleId(str(row[0]))])
 

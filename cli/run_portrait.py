@@ -1,18 +1,22 @@
 """A run as a person reads it, and as a program does: with the field names of the query relations."""
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from datamon.cli.output import printable
 from datamon.cli.rows import moment
 from datamon.lineage.records import CodeVersion, Environment, InputRecord, PlannedMove, Run
 from datamon.store.clock import timestamp
+from datamon.store.ids import BundleId
+from datamon.store.tombstones import Tombstone
 
 SHORT_COMMIT = 12
+Gone = Mapping[BundleId, Tombstone]
+"""Of a run's inputs and outputs those that were deleted since."""
 
 
-def run_record(run: Run, environment: Environment | None) -> dict[str, object]:
-    """Everything recorded of a run."""
+def run_record(run: Run, environment: Environment | None, gone: Gone) -> dict[str, object]:
+    """Everything recorded of a run, and what became of its inputs and outputs."""
     opened, closed = run.opened, run.closed
     return {
         "id": run.id,
@@ -34,8 +38,8 @@ def run_record(run: Run, environment: Environment | None) -> dict[str, object]:
         "how": opened.how,
         "code": opened.code.to_record(),
         "params": [param.to_record() for param in opened.params],
-        "inputs": [_named(each.to_record()) for each in run.inputs],
-        "outputs": [_named(each.to_record()) for each in run.outputs],
+        "inputs": [{**_named(each.to_record()), **_deleted(gone.get(each.bundle))} for each in run.inputs],
+        "outputs": [{**_named(each.to_record()), **_deleted(gone.get(each.bundle))} for each in run.outputs],
         "planned_outputs": [_named(each.to_record()) for each in opened.outputs],
         "labels": list(opened.labels),
         "metrics": [metric.to_record() for metric in closed.metrics] if closed else [],
@@ -46,7 +50,7 @@ def run_record(run: Run, environment: Environment | None) -> dict[str, object]:
     }
 
 
-def run_lines(run: Run, environment: Environment | None) -> Iterator[str]:
+def run_lines(run: Run, environment: Environment | None, gone: Gone) -> Iterator[str]:
     """The same, to read: a fact a line, lists indented below their name."""
     opened, closed = run.opened, run.closed
     yield _fact("run", run.id)
@@ -64,8 +68,9 @@ def run_lines(run: Run, environment: Environment | None) -> Iterator[str]:
     yield from _list(
         "params", [f"{p.name} = {p.value!r} ({p.source}{f' {p.file}' if p.file else ''})" for p in opened.params]
     )
-    yield from _list("inputs", [_input(each) for each in run.inputs])
-    yield from _list("outputs", [f"{o.role}  {o.repo_name}@{o.branch}  {o.bundle}" for o in run.outputs])
+    yield from _list("inputs", [_input(each) + _fate(gone, each.bundle) for each in run.inputs])
+    outputs = [f"{o.role}  {o.repo_name}@{o.branch}  {o.bundle}{_fate(gone, o.bundle)}" for o in run.outputs]
+    yield from _list("outputs", outputs)
     if closed is None or not run.outputs:
         yield from _list("meant to write", [f"{o.role}  {o.repo_name}@{o.branch}" for o in opened.outputs])
     if closed:
@@ -80,6 +85,20 @@ def run_lines(run: Run, environment: Environment | None) -> Iterator[str]:
         yield _fact("resources", f"{used.wall_s:.3f} s{cpu}{memory}")
     if closed and closed.streams:
         yield _fact("streams", f"{closed.streams} (see `datamon run logs {run.id}`)")
+
+
+def _deleted(gone: Tombstone | None) -> dict[str, object]:
+    """When it was deleted, by whom and why, and what stands in for it; all None while it is there."""
+    return {
+        "deleted": moment(gone.time_ns) if gone else None,
+        "deleted_by": gone.author.name if gone else None,
+        "reason": gone.reason if gone else None,
+        "replaced_by": gone.replaced_by if gone else None,
+    }
+
+
+def _fate(gone: Gone, bundle: BundleId) -> str:
+    return f"  {gone[bundle]}" if bundle in gone else ""
 
 
 def _named(record: dict[str, object]) -> dict[str, object]:

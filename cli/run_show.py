@@ -9,7 +9,7 @@ from datamon.cli.opening import open_configured
 from datamon.cli.options import FormatOption
 from datamon.cli.output import note, pass_on, show_record
 from datamon.cli.run_portrait import run_lines, run_record
-from datamon.lineage.finding import environment_of, find_run, stream_pieces
+from datamon.lineage.finding import environment_of, find_run, stream_pieces, tombstones
 
 RunArgument = Annotated[
     str, typer.Argument(metavar="RUN", help="Id of a run, or its unique start or end of 4 characters or more.")
@@ -33,7 +33,8 @@ def show(ctx: typer.Context, run: RunArgument, form: FormatOption = None) -> Non
     store = open_configured(ctx)
     found = find_run(store, run)
     environment = environment_of(store, found)
-    show_record(run_record(found, environment), form, run_lines(found, environment))
+    gone = tombstones(store, found)
+    show_record(run_record(found, environment, gone), form, run_lines(found, environment, gone))
 
 
 def logs(

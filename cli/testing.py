@@ -28,6 +28,11 @@ class Ran:
         """The lines of stdout."""
         return self.out.splitlines()
 
+    def good(self) -> list[str]:
+        """The lines of stdout of a command that succeeded and said nothing on stderr."""
+        assert (self.code, self.err) == (0, ""), self
+        return self.lines
+
     @property
     def sentence(self) -> str:
         """The one error line that stderr holds."""

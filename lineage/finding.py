@@ -11,6 +11,7 @@ from datamon.store.opening import Store
 from datamon.store.refs import live_bundle
 from datamon.store.repos import runs_repo
 from datamon.store.resolve import find_by_part
+from datamon.store.tombstones import Tombstone, tombstone_of
 
 
 def find_run(store: Store, id_or_part: str) -> Run:
@@ -33,6 +34,13 @@ def environment_of(store: Store, run: Run) -> Environment | None:
         return None
     key = layout.environment(digest)
     return Environment.from_record(decode(store.metadata.get(key), f"{store.metadata.url}/{key}"))
+
+
+def tombstones(store: Store, run: Run) -> dict[BundleId, Tombstone]:
+    """Those of the run's inputs and outputs that were deleted since, or whose repo was. Reads the logs of their repos."""
+    named = {each.bundle: each.repo for each in run.inputs} | {each.bundle: each.repo for each in run.outputs}
+    found = {bundle: tombstone_of(store, repo, bundle) for bundle, repo in named.items()}
+    return {bundle: gone for bundle, gone in found.items() if gone is not None}
 
 
 def stream_pieces(store: Store, streams: BundleId, name: str) -> Iterator[bytes]:

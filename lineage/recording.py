@@ -34,14 +34,15 @@ from datamon.store import layout
 from datamon.store.backend import has_durably
 from datamon.store.bundle import Bundle, Repo
 from datamon.store.codec import FORMAT, Record, encode, encode_sealed, stamped
-from datamon.store.commit import CommitRequest, commit_bundle
+from datamon.store.commit import CommitRequest
 from datamon.store.ids import BundleId, RunId, new_ksuid
 from datamon.store.opening import Store
 from datamon.store.progress import SILENT, Progress
 from datamon.store.repos import runs_repo
 
-if TYPE_CHECKING:  # a manifest brings pyarrow, which a run that commits nothing does not need
-    from datamon.store.manifest import Manifest
+if TYPE_CHECKING:
+    from datamon.store.put_tree import CacheUse, StoredTree
+    from datamon.store.roots import Manifest
 
 How = Literal["command", "decorator", "context"]
 STREAMS_ROLE = "streams"
@@ -152,14 +153,16 @@ class Recording:
         """The files of `directory` are a bundle of the target's repo when this returns; no ref points at it yet. With
         `remember`, the directory is known as datamon's own output once the run has ended. A run that wrote nothing has no
         output: where the directory is empty or gone, nothing is committed, a note says so, and this returns None. Raises as
-        `put_tree` and `commit_bundle`."""
+        `commit_tree`."""
         planned = target.planned
         if _holds_nothing(directory):
             self.notes.append(
                 f"nothing was written for the output {planned.role!r}; {planned.repo_name}@{planned.branch} stays"
             )
             return None
-        manifest, bundle = self._commit(target.repo, directory, planned.role, planned.branch, progress)
+        # A directory that nobody remembers is gone soon, and so would be the use of a stat cache of it.
+        committing = _Committing(target.repo, planned.role, planned.branch, "use" if remember else "none")
+        manifest, bundle = self._commit(directory, committing, progress)
         output = OutputRecord(planned.role, planned.repo, planned.repo_name, planned.branch, bundle.id, bundle.content)
         self.outputs.append(output)
         if remember:
@@ -174,7 +177,8 @@ class Recording:
     def keep_streams(self, directory: Path) -> None:
         """The files of `directory` are kept in the hidden repo as what this run wrote to its streams, and its code. Raises as
         `commit_output`."""
-        self.streams = self._commit(runs_repo(self.store), directory, STREAMS_ROLE, None, SILENT)[1].id
+        committing = _Committing(runs_repo(self.store), STREAMS_ROLE, None, "none")
+        self.streams = self._commit(directory, committing, SILENT)[1].id
 
     def end(self, ending: Ending) -> RunClosed:
         """The run's end is in the journal, then its refs are moved, then its outputs' directories are remembered, then it is no
@@ -241,26 +245,33 @@ class Recording:
         except Unavailable:
             self.store.journal.append(record)
 
-    def _commit(
-        self, repo: Repo, directory: Path, role: str, branch: str | None, progress: Progress
-    ) -> "tuple[Manifest, Bundle]":
-        from datamon.store.upload import put_tree  # brings pyarrow, which a run that commits nothing does not need
+    def _commit(self, directory: Path, committing: "_Committing", progress: Progress) -> "tuple[Manifest, Bundle]":
+        # Imported at first use: a run that commits nothing does not need it.
+        from datamon.store.upload import TreeSource, commit_tree
 
-        manifest, session = put_tree(self.store, directory, progress=progress)
-        request = CommitRequest(
-            manifest=manifest,
-            message=f"{role} of {self.opened.pipeline}/{self.opened.step}, run {self.run}",
-            session=session,
-            run=self.run,
-            role=role,
-            parents=self._parents(repo, branch),
-        )
-        return manifest, commit_bundle(self.store, repo, request)
+        def ask(tree: "StoredTree") -> CommitRequest:
+            return CommitRequest(
+                manifest=tree.manifest,
+                message=f"{committing.role} of {self.opened.pipeline}/{self.opened.step}, run {self.run}",
+                session=tree.session,
+                run=self.run,
+                role=committing.role,
+                follows=committing.branch,
+                reused=tree.reused,
+            )
 
-    def _parents(self, repo: Repo, branch: str | None) -> tuple[BundleId, ...]:
-        state = self.store.logs.repo(repo.id)
-        head = state.refs.get(branch) if branch else None
-        return (head.bundle,) if head and head.bundle not in state.deleted else ()
+        source = TreeSource(directory, committing.cache)
+        return commit_tree(self.store, committing.repo, source, ask, progress=progress)
+
+
+@dataclass(frozen=True, slots=True)
+class _Committing:
+    """Where a directory of this run goes: its repo, its role, the branch whose head it follows, and its stat cache."""
+
+    repo: Repo
+    role: str
+    branch: str | None
+    cache: "CacheUse"
 
 
 def _holds_nothing(directory: Path) -> bool:

@@ -9,6 +9,7 @@ from datamon.store.bundle import RefKind, Repo
 from datamon.store.ids import BundleId, RepoId, RunId
 from datamon.store.opening import Store
 from datamon.store.refs import move_refs
+from datamon.store.tombstones import standing_in
 
 ATTEMPTS = 100
 """How often a recorder that lost a ref to another lists its moves anew."""
@@ -88,5 +89,6 @@ def _can_be_made(store: Store, move: PlannedMove) -> bool:
         return False
     state = store.logs.repo(move.repo)
     ref = state.refs.get(move.ref)
-    live = move.new in state.bundles and move.new not in state.deleted
+    new = standing_in(state, move.new)
+    live = new in state.bundles and new not in state.deleted
     return live and (ref is None or (ref.kind == move.ref_kind and not ref.frozen))

@@ -51,7 +51,7 @@ def find_bundles(asking: Asking, select: Select) -> None:
     """Every reference to a bundle or a file has its target. Raises as `bundle_target`."""
     for source, ref in _references(select):
         if not is_of_run(ref):
-            deleted = isinstance(source, Closure) and "deleted" in source.including
+            deleted = isinstance(source, Produced) or (isinstance(source, Closure) and "deleted" in source.including)
             target = bundle_target(asking.store, asking.text, ref, asking.params, deleted=deleted)
             asking.targets[ref.span.start] = target
             asking.note(target.note)

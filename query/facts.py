@@ -119,15 +119,20 @@ def _inputs(connection: Connection) -> dict[str, list[InputFact]]:
 
 
 def _outputs(connection: Connection) -> dict[str, list[OutputFact]]:
-    """What runs put into slots, and the plans of those that put nothing there."""
+    """What runs put into slots, and the plans of those that put nothing there. What stands in for a deleted output counts as what
+    the run put there: it has the position of the deleted one."""
     facts: dict[str, list[OutputFact]] = defaultdict(list)
+    replaced = dict(_all(connection, "SELECT bundle, replaced_by FROM kept.deletions WHERE replaced_by IS NOT NULL"))
     rows = _all(
         connection,
-        """SELECT o.run, o.role, coalesce(r.name, o.repo_name), o.branch, o.bundle, b.position
+        """SELECT o.run, o.role, coalesce(r.shown, o.repo_name), o.branch, o.bundle, b.position
         FROM kept.outputs o LEFT JOIN kept.repos r ON r.id = o.repo
         LEFT JOIN kept.bundles b ON b.repo = o.repo AND b.id = o.bundle""",
     )
-    for run, role, repo, branch, bundle, position in rows:
+    for run, role, repo, branch, written, position in rows:
+        bundle = written
+        while bundle in replaced:
+            bundle = replaced[bundle]
         if bundle is None or position is None:
             facts[run].append(OutputFact(role, repo, branch))
         else:

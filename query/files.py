@@ -2,16 +2,12 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import duckdb
 
 from datamon.store.ids import ManifestId
 from datamon.store.manifest import manifest_rows, read_manifest
 from datamon.store.opening import Store
-
-if TYPE_CHECKING:
-    import pyarrow
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,17 +32,19 @@ def attach_files(connection: duckdb.DuckDBPyConnection, store: Store, wanted: Wa
     """
     import pyarrow  # questions about files only come here
 
+    from datamon.store.rows import NAMED_SCHEMA  # brings pyarrow
+
     bundles = _bundles(connection, wanted)
     manifests = [read_manifest(store.metadata, ManifestId(each)) for each in sorted({row[2] for row in bundles})]
-    rows = pyarrow.Table.from_batches(manifest_rows(store.metadata, manifests), _schema())
+    rows = pyarrow.Table.from_batches(manifest_rows(store.metadata, manifests), NAMED_SCHEMA)
     columns = {"repo": 0, "bundle": 1, "manifest": 2}
     held = {name: pyarrow.array([row[n] for row in bundles], pyarrow.string()) for name, n in columns.items()}
     connection.register("files_bundles", pyarrow.table(held))
     connection.register("files_rows", rows)
     connection.execute(
         """CREATE OR REPLACE TEMP VIEW files AS
-        SELECT b.repo, b.bundle, f.path, f.kind, f.size::BIGINT AS size, f.content, f.executable, f.mode::INTEGER AS mode,
-            make_timestamp(f.mtime_ns // 1000) AS mtime, f.target
+        SELECT b.repo, b.bundle, f.path, f.kind, f.size::BIGINT AS size, lower(hex(f.content)) AS content, f.executable,
+            f.mode::INTEGER AS mode, make_timestamp(f.mtime // 1000) AS mtime, f.target
         FROM files_bundles b JOIN files_rows f ON f.manifest = b.manifest"""
     )
 
@@ -61,22 +59,3 @@ def _bundles(connection: duckdb.DuckDBPyConnection, wanted: Wanted) -> list[tupl
         [wanted.deleted, chosen, chosen],
     ).fetchall()
     return rows
-
-
-def _schema() -> "pyarrow.Schema":
-    import pyarrow
-
-    text, whole = pyarrow.string(), pyarrow.uint64()
-    return pyarrow.schema(
-        {
-            "manifest": text,
-            "path": text,
-            "kind": text,
-            "size": whole,
-            "content": text,
-            "executable": pyarrow.bool_(),
-            "mode": pyarrow.uint32(),
-            "mtime_ns": pyarrow.int64(),
-            "target": text,
-        }
-    )

@@ -37,7 +37,7 @@ _RELATIONS = (
         "named data sets",
         """
         id VARCHAR the repo's KSUID
-        name VARCHAR its name now
+        name VARCHAR its name now; of a deleted one whose name another has now: the name, '#' and the id
         description VARCHAR what was said of it when it was made
         author VARCHAR who made it
         email VARCHAR their address
@@ -51,7 +51,7 @@ _RELATIONS = (
         """
         id VARCHAR the bundle's KSUID
         repo VARCHAR the name of its repo
-        position BIGINT the number of its entry in the repo's log: the order of bundles in a repo
+        position BIGINT its entry's number in the repo's log, a replacement's that of its original: the order of bundles in a repo
         content VARCHAR hash of paths, kinds, executable bits, link targets and bytes; what staleness compares
         manifest VARCHAR hash of everything, modes and times too
         parents VARCHAR[] the bundles it follows
@@ -64,6 +64,19 @@ _RELATIONS = (
         run VARCHAR the run that wrote it; NULL for an upload
         role VARCHAR which output of that run it is
         deleted BOOLEAN whether it was deleted since
+        """,
+    ),
+    _relation(
+        "deletions",
+        "what was deleted: bundles, also those that went with their repo, and repos",
+        """
+        repo VARCHAR the name of the repo
+        bundle VARCHAR the bundle; NULL in the row of a deleted repo
+        time TIMESTAMP when it was deleted
+        author VARCHAR who deleted it
+        email VARCHAR their address
+        reason VARCHAR why, as they said
+        replaced_by VARCHAR the bundle that was made in its place; NULL when none was
         """,
     ),
     _relation(

@@ -22,11 +22,16 @@ class Beneath:
     """An open directory. Paths are relative, with `/` between parts, and `""` is the directory itself. A part that is a symlink
     ends in OSError (ENOTDIR or ELOOP), whoever put it there and whenever. Used by one thread; a context manager."""
 
-    def __init__(self, root: Path) -> None:
-        """Raises OSError when `root` is no directory or cannot be opened. `root` itself may be reached through symlinks."""
+    def __init__(self, root: Path, *, same: int | None = None) -> None:
+        """Raises OSError when `root` is no directory or cannot be opened. `root` itself may be reached through symlinks. With
+        `same`, a descriptor of it, that very directory is opened, wherever it lies by now."""
         self.root = root
-        self._top = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._top = os.open(root if same is None else ".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=same)
         self._open: OrderedDict[str, int] = OrderedDict()
+
+    def twin(self) -> "Beneath":
+        """The same directory, opened for another thread, which closes it; this one may be used meanwhile."""
+        return Beneath(self.root, same=self._top)
 
     def __enter__(self) -> Self:
         return self
@@ -130,10 +135,11 @@ def writing(shown: str | Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise _writing_error(error, shown) from error
+        raise writing_error(error, shown) from error
 
 
-def _writing_error(error: OSError, shown: str | Path) -> DatamonError:
+def writing_error(error: OSError, shown: str | Path) -> DatamonError:
+    """The error of ours that the operating system's refusal to write `shown` amounts to, as `writing` raises it."""
     path = printable(str(shown))
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return Unavailable("disk-full", f"there is no room to write {path!r}; make room and try again", path=path)

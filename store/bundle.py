@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Literal
 
 from datamon.store.codec import Record
@@ -24,7 +25,13 @@ class Author:
     @classmethod
     def from_record(cls, record: Record) -> "Author":
         """From what is stored."""
-        return cls(record["name"], record["email"])
+        return _author(record["name"], record["email"])
+
+
+@lru_cache(maxsize=1024)
+def _author(name: str, email: str) -> Author:
+    """A log names few authors many times."""
+    return Author(name, email)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +140,31 @@ class Ref:
     author: Author
     time_ns: int
     number: int
+
+    def to_record(self) -> Record:
+        """As a checkpoint of the log keeps it."""
+        return {
+            "name": self.name,
+            "kind": self.kind,
+            "bundle": self.bundle,
+            "frozen": self.frozen,
+            "author": self.author.to_record(),
+            "time": self.time_ns,
+            "number": self.number,
+        }
+
+    @classmethod
+    def from_record(cls, record: Record) -> "Ref":
+        """From what a checkpoint keeps."""
+        return cls(
+            name=record["name"],
+            kind="label" if record["kind"] == "label" else "branch",
+            bundle=BundleId(record["bundle"]),
+            frozen=bool(record["frozen"]),
+            author=Author.from_record(record["author"]),
+            time_ns=record["time"],
+            number=record["number"],
+        )
 
 
 @dataclass(frozen=True, slots=True)

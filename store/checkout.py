@@ -1,32 +1,28 @@
 """Checkout: a directory is brought to a bundle, and what people did in it is never overwritten."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from datamon.errors import Conflict, Denied, Unavailable
-from datamon.store.beneath import Beneath
+from datamon.store.bringing import Bringing, change, fill_empty, known_whole
 from datamon.store.bundle import Bundle
-from datamon.store.download import fill, restorable_part
-from datamon.store.edits import Inspection, inspect, noted_paths, source_entries
-from datamon.store.entries import TreeEntry, clean_path, printable, same_content
+from datamon.store.edits import inspect, noted_paths, source_entries
+from datamon.store.entries import TreeEntry, clean_path, printable
+from datamon.store.file_times import trusted_time_ns
 from datamon.store.manifest import Manifest
 from datamon.store.opening import Store
 from datamon.store.progress import SILENT, Progress
-from datamon.store.restore import TreeWriter, check_empty, made_directory, new_token, settle_directories, write_entries
-from datamon.store.walk import Found, observe, open_tree, scan, scan_top
-from datamon.store.worktree import (
-    Source,
-    Worktree,
-    delete_note,
-    file_system_time_ns,
-    only_one,
-    read_note,
-    write_note,
-)
+from datamon.store.restorable import restorable_part
+from datamon.store.restore import check_empty, made_directory
+from datamon.store.tree_writer import TreeWriter, new_token
+from datamon.store.walk import observe, open_tree, scan, scan_top
+from datamon.store.work import work_to_do
+from datamon.store.worktree import Source, Worktree, only_one, read_note, write_note
 
 _LISTED = 10
+_NEXT_STEP = "remove the directory"
 
 
 def checkout(store: Store, bundle: Bundle, directory: Path, *, path: str = "", progress: Progress = SILENT) -> None:
@@ -37,17 +33,17 @@ def checkout(store: Store, bundle: Bundle, directory: Path, *, path: str = "", p
     Raises Conflict (`local-edits`, which lists up to ten; `destination-not-empty`), and as `download` does. A directory that was
     empty is empty again after a failure.
     """
-    entries = restorable_part(store, bundle, path)
     target = Source(bundle.manifest, clean_path(path))
+    entries = restorable_part(store, bundle, target)
     with only_one(store, directory), made_directory(directory) as tree:
         note = read_note(store, directory)
-        bringing = _Bringing(store, bundle, directory, tree, target, progress)
+        bringing = Bringing(store, bundle, directory, tree, target, progress)
         if not scan_top(tree):
-            _fill_empty(bringing, note or Worktree(), entries)
+            fill_empty(bringing, note or Worktree(), entries)
         elif note is None:
             check_empty(tree)
         else:
-            _bring(bringing, note, entries)
+            _bring(bringing, note, list(entries))
 
 
 def changed_paths(store: Store, directory: Path) -> list[str]:
@@ -64,11 +60,11 @@ def changed_paths(store: Store, directory: Path) -> list[str]:
         with open_tree(directory) as tree:
             if note is None:
                 return [printable(one.path) for one in scan(tree, ignoring=False)]
-            began_ns = file_system_time_ns(store, tree)
+            began_ns = trusted_time_ns(tree)
             edits = inspect(store, tree, note).edits
             if not edits and not note.partial:
                 with suppress(Denied, Unavailable):  # the note only saves work
-                    write_note(store, directory, _known_whole(note, tree, began_ns))
+                    write_note(store, directory, known_whole(note, tree, began_ns))
             return list(edits)
 
 
@@ -85,7 +81,7 @@ def clear_output(store: Store, directory: Path, *, keep: bool) -> None:
         if note is None or not note.output:
             check_empty(tree)
             return
-        _check_unedited(inspect(store, tree, note), directory)
+        check_unedited(inspect(store, tree, note).edits, directory, _NEXT_STEP)
         if keep:
             return
         write_note(store, directory, replace(note, partial=True))
@@ -108,148 +104,25 @@ def remember_output(store: Store, directory: Path, manifest: Manifest | None) ->
         write_note(store, directory, Worktree(done=done, output=True, extras=noted))
 
 
-@dataclass(frozen=True, slots=True)
-class _Bringing:
-    """One checkout: what is brought where."""
-
-    store: Store
-    bundle: Bundle
-    directory: Path
-    tree: Beneath
-    target: Source
-    progress: Progress
-
-    @contextmanager
-    def begun(self, note: Worktree) -> Iterator[str]:
-        """The note says that the target was begun, and when the block ends well that it is done; gives the writer's token."""
-        began_ns = file_system_time_ns(self.store, self.tree)
-        token = new_token()
-        begun = tuple(dict.fromkeys((*note.begun, self.target)))
-        intent = replace(note, partial=True, begun=begun, tokens=(*note.tokens, token))
-        write_note(self.store, self.directory, intent)
-        yield token
-        self.finished(note, began_ns)
-
-    def finished(self, note: Worktree, began_ns: int) -> None:
-        """The note says that the directory holds the target and nothing else, as was known at `began_ns`."""
-        done = Worktree(done=self.target, output=note.output)
-        write_note(self.store, self.directory, _known_whole(done, self.tree, began_ns))
-
-
-def _fill_empty(bringing: _Bringing, note: Worktree, entries: Sequence[TreeEntry]) -> None:
-    store, directory = bringing.store, bringing.directory
-    fresh = Worktree(output=note.output)
-    try:
-        with bringing.begun(fresh) as token:
-            writer = TreeWriter(bringing.tree, token)
-            fill(store, bringing.bundle, writer, entries, progress=bringing.progress)
-    except BaseException:
-        if not scan_top(bringing.tree):
-            write_note(store, directory, fresh) if note.output else delete_note(store, directory)
-        raise
-
-
-def _bring(bringing: _Bringing, note: Worktree, entries: Sequence[TreeEntry]) -> None:
-    began_ns = file_system_time_ns(bringing.store, bringing.tree)
-    inspection = inspect(bringing.store, bringing.tree, note)
-    _check_unedited(inspection, bringing.directory)
-    work = _work(inspection, entries)
-    if work.is_nothing:
-        bringing.finished(note, began_ns)
-        return
-    with bringing.begun(note) as token:
-        _carry_out(bringing, work, TreeWriter(bringing.tree, token, replacing=True))
-
-
-@dataclass(frozen=True, slots=True)
-class _Work:
-    """What must be done to a directory: files and directories that go, entries to be made, entries whose mode or time alone
-    differs, and every directory that will be there, with those among them that are there already."""
-
-    files_gone: Sequence[str]
-    directories_gone: Sequence[str]
-    made: Sequence[TreeEntry]
-    restated: Sequence[TreeEntry]
-    directories: Sequence[TreeEntry]
-    standing: frozenset[str]
-
-    @property
-    def is_nothing(self) -> bool:
-        """Whether the directory is as it should be."""
-        return not (self.files_gone or self.directories_gone or self.made or self.restated)
-
-    def entered(self) -> list[str]:
-        """The standing directories in which something is made or removed, outermost first."""
-        paths = (*self.files_gone, *self.directories_gone, *(entry.path for entry in self.made))
-        above = {path.rpartition("/")[0] for path in paths}
-        return sorted(path for path in above if path in self.standing)
-
-
-def _work(inspection: Inspection, entries: Sequence[TreeEntry]) -> _Work:
-    wanted = {entry.path: entry for entry in entries}
-    found = {one.path: one for one in inspection.found}
-    directories_gone = [p for p, one in found.items() if one.kind == "dir" and not _is_directory(wanted.get(p))]
-    files_gone = [p for p, one in found.items() if one.kind != "dir" and (p not in wanted or _is_directory(wanted[p]))]
-    made, restated = [], []
-    for entry in entries:
-        held = inspection.held.get(entry.path)
-        if held is None or not same_content(held, entry):
-            made.append(entry)
-        elif _status_differs(found[entry.path], entry):
-            restated.append(entry)
-    return _Work(
-        files_gone=files_gone,
-        directories_gone=directories_gone,
-        made=made,
-        restated=restated,
-        directories=[entry for entry in entries if entry.kind == "dir"],
-        standing=frozenset(p for p, one in found.items() if one.kind == "dir"),
-    )
-
-
-def _carry_out(bringing: _Bringing, work: _Work, writer: TreeWriter) -> None:
-    bringing.progress.begin("checkout", len(work.made), sum(entry.size_bytes for entry in work.made))
-    entered = work.entered()
-    for directory in entered:
-        writer.open_up(directory)
-    for path in work.files_gone:
-        writer.remove(path, directory=False)
-    for path in reversed(work.directories_gone):
-        writer.remove(path, directory=True)
-    write_entries(writer, work.made, bringing.store.chunks, bringing.bundle, bringing.progress)
-    for entry in work.restated:
-        if entry.kind != "dir":
-            writer.set_status(entry)
-    unsettled = {*entered, *(entry.path for entry in (*work.made, *work.restated))}
-    settle_directories(writer, [entry for entry in work.directories if entry.path in unsettled])
-    bringing.progress.end()
-
-
-def _check_unedited(inspection: Inspection, directory: Path) -> None:
-    edits = inspection.edits
+def check_unedited(edits: Sequence[str], directory: Path, next_step: str) -> None:
+    """Returns when there are no edits. Raises Conflict (`local-edits`), which lists up to ten."""
     if not edits:
         return
     listed = ", ".join(repr(path) for path in edits[:_LISTED])
     more = f" and {len(edits) - _LISTED} more" if len(edits) > _LISTED else ""
     shown = printable(str(directory))
-    raise Conflict(
-        "local-edits",
-        f"{shown!r} was edited since datamon filled it: {listed}{more}; upload what is to be kept, then remove the directory",
-        path=shown,
-        edits=list(edits),
+    message = (
+        f"{shown!r} was edited since datamon filled it: {listed}{more}; upload what is to be kept, then {next_step}"
     )
+    raise Conflict("local-edits", message, path=shown, edits=list(edits))
 
 
-def _known_whole(note: Worktree, tree: Beneath, hashed_ns: int) -> Worktree:
-    top = tree.status("")
-    return replace(note, device=top.st_dev, inode=top.st_ino, hashed_ns=hashed_ns)
-
-
-def _is_directory(entry: TreeEntry | None) -> bool:
-    return entry is not None and entry.kind == "dir"
-
-
-def _status_differs(found: Found, entry: TreeEntry) -> bool:
-    if found.kind == "symlink":
-        return found.mtime_ns != entry.mtime_ns
-    return (found.mode, found.mtime_ns) != (entry.mode, entry.mtime_ns)
+def _bring(bringing: Bringing, note: Worktree, entries: Sequence[TreeEntry]) -> None:
+    began_ns = trusted_time_ns(bringing.tree)
+    inspection = inspect(bringing.store, bringing.tree, note, bringing.target)
+    check_unedited(inspection.edits, bringing.directory, _NEXT_STEP)
+    work = work_to_do(inspection, entries)
+    if work.is_nothing:
+        bringing.finished(note, began_ns)
+    else:
+        change(bringing, note, inspection, work)

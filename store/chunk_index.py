@@ -1,164 +1,99 @@
-"""Which pack holds a chunk: Parquet segments in the blob backend, looked up in memory (docs/format.md, "Chunk index")."""
+"""Which pack holds a chunk: the look-up over all segments of a blob backend, in sorted levels (see `index_level`)."""
 
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import TypeVar
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from datamon.errors import Corrupt, NotFound
-from datamon.store import layout
 from datamon.store.backend import Backend
-from datamon.store.ids import HASH_BYTES, ChunkId
-from datamon.store.packs import PackRow
-from datamon.store.seal import seal, unseal
+from datamon.store.cache_files import drop_file
+from datamon.store.ids import ChunkId
+from datamon.store.index_level import Level, LevelDamaged
+from datamon.store.index_refresh import Levels, extended, opened, refreshed
+from datamon.store.index_segments import SCHEMA, Place, encode_segment
+from datamon.store.index_sort import segment_rows
 
-_SCHEMA = pa.schema(
-    [
-        pa.field("chunk", pa.binary(HASH_BYTES), nullable=False),
-        pa.field("pack", pa.string(), nullable=False),
-        pa.field("offset", pa.uint32(), nullable=False),
-        pa.field("stored", pa.uint32(), nullable=False),
-        pa.field("inner", pa.uint32(), nullable=False),
-        pa.field("length", pa.uint32(), nullable=False),
-    ]
-)
-_NUMBERS = ("offset", "stored", "inner", "length")
-_SEGMENT_BITS = 32
+__all__ = ["ChunkIndex", "Place", "encode_segment"]
 
-
-class Place(NamedTuple):
-    """Where a chunk lies: the pack's name and the chunk's row there."""
-
-    pack: str
-    row: PackRow
-
-
-@dataclass(frozen=True, slots=True)
-class _Segment:
-    """A loaded segment: its columns, sorted by chunk; `pack_numbers` point into `packs`."""
-
-    packs: Sequence[str]
-    chunks: memoryview
-    pack_numbers: memoryview
-    numbers: tuple[memoryview, ...]
-
-    def __len__(self) -> int:
-        return len(self.pack_numbers)
-
-    def chunk(self, row: int) -> ChunkId:
-        return ChunkId(bytes(self.chunks[row * HASH_BYTES : (row + 1) * HASH_BYTES]))
-
-    def place(self, row: int) -> Place:
-        offset, stored, inner, length = (column[row] for column in self.numbers)
-        return Place(self.packs[self.pack_numbers[row]], PackRow(self.chunk(row), offset, stored, inner, length))
-
-    def find(self, chunk: ChunkId) -> int | None:
-        low, high = 0, len(self)
-        while low < high:
-            middle = (low + high) // 2
-            if self.chunk(middle) < chunk:
-                low = middle + 1
-            else:
-                high = middle
-        return low if low < len(self) and self.chunk(low) == chunk else None
-
-
-def encode_segment(packs: Mapping[str, Sequence[PackRow]]) -> bytes:
-    """An index segment for these packs' rows."""
-    rows = sorted((row, pack) for pack, pack_rows in packs.items() for row in pack_rows)
-    columns = [
-        pa.array([row.chunk for row, _ in rows], pa.binary(HASH_BYTES)),
-        pa.array([pack for _, pack in rows], pa.string()),
-        *(pa.array([getattr(row, name) for row, _ in rows], pa.uint32()) for name in _NUMBERS),
-    ]
-    sink = pa.BufferOutputStream()
-    pq.write_table(
-        pa.Table.from_arrays(columns, schema=_SCHEMA),
-        sink,
-        compression="zstd",
-        use_dictionary=["pack"],
-    )
-    encoded: bytes = sink.getvalue().to_pybytes()
-    return seal(encoded)
+_Answer = TypeVar("_Answer")
 
 
 class ChunkIndex:
-    """The look-up over all segments of a blob backend. Any thread may call it.
+    """The look-up over all segments of a blob backend. Any thread may call it; a question takes no lock.
 
-    Segments are loaded by `refresh` and stay loaded. What lies in a pack that is known to be absent is not found.
+    `refresh` reads what is new. With a folder `cache` that is kept there, so that the next process reads no more than a listing.
+    A cache that is damaged, another store's, not writable or away costs time only. What lies in a pack that is known to be absent
+    is not found.
     """
 
-    def __init__(self, blob: Backend) -> None:
+    def __init__(self, blob: Backend, cache: Path | None = None) -> None:
         self._blob = blob
+        self._cache = cache
         self._lock = threading.RLock()
-        self._segments: list[_Segment] = []
-        self._loaded: set[str] = set()
-        self._rows: dict[
-            ChunkId, int
-        ] = {}  # segment number and row in one integer: a tuple would be four times as large
+        self._levels: Levels = ()
         self._absent: frozenset[str] = frozenset()
         self.is_loaded = False
 
     def refresh(self) -> None:
-        """Segments that were put before this call are looked up afterwards. One listing, and a read for each new segment.
-        Raises Corrupt (`bad-record`) when one cannot be read."""
+        """Segments that were put before this call and are still there are looked up afterwards, and no others. One listing, and a
+        read for each new segment; a second listing when known ones are gone. Raises Corrupt (`bad-bytes`, `bad-record`) when a
+        segment cannot be read, Unavailable (`backend-unavailable`) when they are merged faster than they can be read."""
         with self._lock:
-            for stored in self._blob.list(layout.INDEX):
-                if stored.key not in self._loaded:
-                    try:
-                        self.add(stored.key, self._blob.get(stored.key))
-                    except NotFound:
-                        continue  # taken away since the listing, with what it said in another segment
-            self.is_loaded = True
+            self._recovered(self._refresh)
 
     def add(self, key: str, content: bytes) -> None:
-        """The segment `content`, which lies under `key`, is looked up afterwards."""
-        segment = _decode_segment(key, content)
+        """The segment `content`, which lies under `key`, is looked up afterwards. Raises Corrupt (`bad-bytes`, `bad-record`)."""
         with self._lock:
-            if key in self._loaded:
-                return
-            begin = len(self._segments) << _SEGMENT_BITS
-            self._segments.append(segment)
-            self._rows.update(
-                zip(map(segment.chunk, range(len(segment))), range(begin, begin + len(segment)), strict=True)
-            )
-            self._loaded.add(key)
+            self._recovered(lambda: self._extend(key, content))
 
-    def find(self, chunk: ChunkId) -> Place | None:
-        """Where `chunk` lies, as far as the loaded segments say; None when only packs known to be absent hold it."""
-        found = self._rows.get(chunk)
-        if found is None:
-            return None
-        place = self._segments[found >> _SEGMENT_BITS].place(found & ((1 << _SEGMENT_BITS) - 1))
-        if place.pack not in self._absent:
-            return place
-        return next((other for other in self.places(chunk) if other.pack not in self._absent), None)
+    def find(self, chunk: ChunkId, without: frozenset[str] = frozenset()) -> Place | None:
+        """Where `chunk` lies, as far as the loaded segments say; None when only packs that are known to be absent, or are among
+        those `without`, hold it. This and the other questions raise as `refresh` when the cache turns out to be damaged, and the
+        segments cannot be read instead."""
+        absent = self._absent
+        try:
+            for level in self._levels:
+                for place in level.places(chunk):
+                    if place.pack not in absent and place.pack not in without:
+                        return place
+        except LevelDamaged:
+            self._start_again()
+            return self.find(chunk, without)
+        return None
 
     def places(self, chunk: ChunkId) -> Iterator[Place]:
         """Every place of `chunk`, newest segment first: two uploads at one time may both have put it. Also those in packs that
         are known to be absent: they may have been brought back."""
-        for segment in reversed(self._segments):
-            row = segment.find(chunk)
-            if row is not None:
-                yield segment.place(row)
+        return iter(self._recovered(lambda: [place for level in self._levels for place in level.places(chunk)]))
 
     def packs(self) -> frozenset[str]:
         """The names of all packs that the loaded segments name."""
-        return frozenset(pack for segment in self._segments for pack in segment.packs)
+        return self._recovered(lambda: frozenset(pack for level in self._levels for pack in level.packs()))
 
     def chunks_in(self, packs: Iterable[str]) -> frozenset[ChunkId]:
         """All chunks that the loaded segments place in one of these packs."""
-        wanted = frozenset(packs)
+        named = self._naming(packs)
+        return frozenset(ChunkId(chunk) for _, rows in named for chunk in rows.column("chunk").to_pylist())
+
+    def segments_naming(self, packs: Iterable[str]) -> frozenset[str]:
+        """The keys of the loaded segments that place chunks in one of these packs."""
+        named = self._naming(packs)
         return frozenset(
-            segment.chunk(row)
-            for segment in self._segments
-            if not wanted.isdisjoint(segment.packs)
-            for row in range(len(segment))
-            if segment.packs[segment.pack_numbers[row]] in wanted
+            level.segments[number].key
+            for level, rows in named
+            for number in rows.column("segment").unique().to_pylist()
         )
+
+    def table(self) -> pa.Table:
+        """All rows of the loaded segments, with their columns: some 100 bytes for each. See `tables`."""
+        return pa.concat_tables([pa.Table.from_batches([], SCHEMA), *self.tables()])
+
+    def tables(self) -> Iterator[pa.Table]:
+        """The same rows in stretches of some 130,000, one in memory at a time, by the first 8 bytes of the chunk. All rows of a
+        chunk are in one stretch; no row comes twice, however many segments say it."""
+        return segment_rows(self._recovered(self._verified))
 
     def set_absent(self, packs: Iterable[str]) -> None:
         """From now on these packs, and no others, are known to be absent."""
@@ -169,29 +104,39 @@ class ChunkIndex:
         with self._lock:
             self._absent |= {pack}
 
+    def _refresh(self) -> None:
+        levels = self._levels if self.is_loaded else (*self._levels, *opened(self._cache))
+        self._levels = refreshed(self._blob, self._cache, levels)
+        self.is_loaded = True
 
-def _decode_segment(key: str, content: bytes) -> _Segment:
-    try:
-        # One thread, no prefetching: many small segments are read, each in well under a millisecond. `read_table` would load
-        # pyarrow's data sets and their thread pool.
-        table = pq.ParquetFile(pa.BufferReader(unseal(content, key))).read(use_threads=False)
-        if not table.schema.equals(_SCHEMA):
-            raise ValueError("other columns than expected")
-    except (pa.ArrowException, OSError, ValueError) as error:
-        raise Corrupt(
-            "bad-record", f"the chunk index segment {key} cannot be read ({error}); restore it from a copy", key=key
-        ) from error
-    packs = table.column("pack").combine_chunks().dictionary_encode()
-    return _Segment(
-        packs=tuple(packs.dictionary.to_pylist()),
-        chunks=_bytes_of(table.column("chunk").combine_chunks(), HASH_BYTES),
-        pack_numbers=_bytes_of(packs.indices, 4).cast("i"),
-        numbers=tuple(_bytes_of(table.column(name).combine_chunks(), 4).cast("I") for name in _NUMBERS),
-    )
+    def _extend(self, key: str, content: bytes) -> None:
+        self._levels = extended(self._cache, self._levels, key, content)
 
+    def _naming(self, packs: Iterable[str]) -> list[tuple[Level, pa.Table]]:
+        wanted = frozenset(packs)
+        return self._recovered(lambda: [(level, level.naming(wanted)) for level in self._levels])
 
-def _bytes_of(array: pa.Array, width: int) -> memoryview:
-    """The bytes of an array of values of `width` bytes, without a copy."""
-    values = array.buffers()[1]
-    view = memoryview(values) if values is not None else memoryview(b"")
-    return view[array.offset * width : (array.offset + len(array)) * width]
+    def _verified(self) -> Levels:
+        levels = self._levels
+        for level in levels:
+            level.verify()
+        return levels
+
+    def _recovered(self, ask: Callable[[], _Answer]) -> _Answer:
+        """The answer; when a file of the cache turns out to be damaged, the one without the cache."""
+        try:
+            return ask()
+        except LevelDamaged:
+            self._start_again()
+            return ask()
+
+    def _start_again(self) -> None:
+        """All is read from the backend again, into memory, where nothing is damaged: files cannot be trusted here."""
+        with self._lock:
+            if self._cache is None:
+                return
+            for level in (*self._levels, *opened(self._cache)):
+                if level.place is not None:
+                    drop_file(level.place)
+            self._cache, self._levels, self.is_loaded = None, (), False
+            self._refresh()

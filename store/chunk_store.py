@@ -2,20 +2,24 @@
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
+from pathlib import Path
 
 from blake3 import blake3
 
 from datamon.errors import Corrupt, NotFound
 from datamon.store import layout
-from datamon.store.backend import Backend, Span
+from datamon.store.backend import Appending, Backend, Span
 from datamon.store.chunk_index import ChunkIndex, Place
 from datamon.store.chunks import chunk_id
 from datamon.store.clock import Clock
 from datamon.store.ids import ChunkId, ContentId, SessionId, new_ksuid
-from datamon.store.pack_session import Known, PackSession
-from datamon.store.pack_writer import PackWriter
+from datamon.store.index_merge import merge_segments
+from datamon.store.intake import Known
+from datamon.store.pack_session import PackSession
 from datamon.store.packs import Frame, decode_frame
+from datamon.store.reading import Piece, Wanted, read_pieces
 from datamon.store.recipes import MOST_ROWS, RecipeRow, recipe_rows
 
 _FRAMES_KEPT_BYTES = 16 * 2**20
@@ -24,25 +28,33 @@ _FRAMES_KEPT_BYTES = 16 * 2**20
 class ChunkStore:
     """The chunks of one blob backend. Any thread may call it; nothing is asked of the backend before the first call.
 
-    `pack_bytes` and `recipe_rows` are for tests; readers need neither.
+    `cache` is a folder of this machine for the index. `pack_bytes` and `recipe_rows` are for tests; readers need neither.
     """
 
     def __init__(
-        self, blob: Backend, *, clock: Clock, pack_bytes: int | None = None, recipe_rows: int = MOST_ROWS
+        self,
+        blob: Backend,
+        *,
+        clock: Clock,
+        cache: Path | None = None,
+        pack_bytes: int | None = None,
+        recipe_rows: int = MOST_ROWS,
     ) -> None:
         self._blob = blob
         self._clock = clock
         self._pack_bytes = pack_bytes
         self._recipe_rows = recipe_rows
-        self._index = ChunkIndex(blob)
+        self._index = ChunkIndex(blob, cache)
         self._frames = _RecentFrames(_FRAMES_KEPT_BYTES)
 
-    def session(self) -> PackSession:
-        """A new upload's writer. It leaves out chunks that the index names when it first looks, in packs that are there then:
-        so an upload puts again what was lost."""
+    def session(self, condemned: frozenset[str] = frozenset()) -> PackSession:
+        """A new upload's writer. It leaves out chunks that the index names when it first looks, in packs that are there then and
+        not `condemned`: so an upload puts again what was lost, or is about to be."""
         session = SessionId(new_ksuid(self._clock()))
-        writer = PackWriter(self._blob, session, self._pack_bytes or self._blob.pack_bytes)
-        return PackSession(session, writer, Known(self._blob, self._index, self.packs_absent), self._recipe_rows)
+        segments = chain([session], iter(lambda: new_ksuid(self._clock()), None))
+        known = Known(self._blob, self._index, self.packs_absent, condemned, segments.__next__)
+        pack_bytes = self._pack_bytes or self._blob.pack_bytes
+        return PackSession(session, self._blob, known, pack_bytes=pack_bytes, recipe_rows=self._recipe_rows)
 
     def get(self, chunk: ChunkId) -> bytes:
         """The bytes of `chunk`, verified by its id. Every place it has is tried before an error is raised, after a look for new
@@ -59,6 +71,24 @@ class ChunkStore:
             f"no pack in {self._blob.url} holds the chunk {chunk.hex()}; restore the store from a copy",
             chunk=chunk.hex(),
         )
+
+    @property
+    def is_far(self) -> bool:
+        """Whether each read waits for an answer from elsewhere: a backend that appends is a file system of this machine."""
+        return not isinstance(self._blob, Appending)
+
+    def locate(self, chunk: ChunkId, without: frozenset[str] = frozenset()) -> Place | None:
+        """Where `chunk` lies, as far as the index says; None when it names no pack that holds it, or only some that it
+        is sought `without`. One look for new segments at most, when none are loaded yet: what it does not know, `get` looks for
+        again."""
+        if not self._index.is_loaded:
+            self._index.refresh()
+        return self._index.find(chunk, without)
+
+    def read(self, wanted: Sequence[Wanted], room: memoryview) -> list[Piece | None]:
+        """The bytes of many chunks, as `read_pieces` gives them. What is None or not right, `get` looks for in every other place
+        and names the fault of. Raises Denied, Unavailable."""
+        return read_pieces(self._blob, wanted, room, self._index.add_absent)
 
     def has(self, chunk: ChunkId) -> bool:
         """Whether the index says that a pack holds `chunk`; a look for new segments comes before a no (one listing). Packs that
@@ -82,6 +112,23 @@ class ChunkStore:
         if not self._index.is_loaded:
             self._index.refresh()
         return self._index.chunks_in(packs)
+
+    def merge_index(self, without: frozenset[str]) -> None:
+        """The index has few segments, and none of them names a pack in `without`: these are gone. As `merge_segments` does."""
+        self._index.refresh()
+        merge_segments(self._blob, self._index, self._clock, without=without)
+        self._index.refresh()
+
+    def unplaced(self, chunks: Iterable[ChunkId], condemned: frozenset[str]) -> Iterator[ChunkId]:
+        """Those of the chunks that no pack holds save such as are condemned; a look for new segments comes before each no."""
+        for chunk in chunks:
+            if not self._is_placed(chunk, condemned):
+                self._index.refresh()
+                if not self._is_placed(chunk, condemned):
+                    yield chunk
+
+    def _is_placed(self, chunk: ChunkId, condemned: frozenset[str]) -> bool:
+        return any(place.pack not in condemned for place in self._index.places(chunk))
 
     def _first_good(self, chunk: ChunkId, fault: Corrupt | None = None) -> tuple[bytes | None, Corrupt | None]:
         """The bytes from the first place that has them right, else None and the first error met."""
@@ -141,28 +188,32 @@ def read_file(chunks: ChunkStore, content: ContentId, size_bytes: int, recipe: b
     the iterator has ended. Raises Corrupt as `ChunkStore.get` does; the caller knows the file's name and adds it."""
     whole = blake3()
     count = 0
-    for row in _file_rows(chunks, content, size_bytes, recipe):
-        piece = _get_row(chunks, row)
+    for row in file_rows(chunks, content, size_bytes, recipe):
+        piece = get_row(chunks, row)
         whole.update(piece)
         count += len(piece)
         yield piece
     if whole.hexdigest() != content or count != size_bytes:
-        raise Corrupt(
-            "bad-bytes",
-            f"the chunks of the content {content} do not make it up; restore the store from a copy",
-            content=content,
-        )
+        raise wrong_content(content)
 
 
-def _file_rows(chunks: ChunkStore, content: ContentId, size_bytes: int, recipe: bytes | None) -> Iterator[RecipeRow]:
+def wrong_content(content: ContentId) -> Corrupt:
+    """The error for a file whose chunks are right each and are not together what they should be."""
+    message = f"the chunks of the content {content} do not make it up; restore the store from a copy"
+    return Corrupt("bad-bytes", message, content=content)
+
+
+def file_rows(chunks: ChunkStore, content: ContentId, size_bytes: int, recipe: bytes | None) -> Iterator[RecipeRow]:
+    """The chunks of a file in order; lists of them are read as they are needed. Raises Corrupt."""
     if recipe is not None:
-        return recipe_rows(recipe, lambda row: _get_row(chunks, row))
+        return recipe_rows(recipe, lambda row: get_row(chunks, row))
     if size_bytes == 0:
         return iter(())
     return iter((RecipeRow(ChunkId(bytes.fromhex(content)), size_bytes),))
 
 
-def _get_row(chunks: ChunkStore, row: RecipeRow) -> bytes:
+def get_row(chunks: ChunkStore, row: RecipeRow) -> bytes:
+    """The bytes of a chunk that a file's list names. Raises Corrupt as `ChunkStore.get`, and when its length is another."""
     piece = chunks.get(row.chunk)
     if len(piece) != row.length:
         raise Corrupt(

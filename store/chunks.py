@@ -4,9 +4,8 @@ The cuts are FastCDC 2020 (Xia et al., "The Design of Fast Content-Defined Chunk
 Systems", IEEE TPDS 2020) by pyfastcdc. They are part of the format: `tests/store/vectors/chunking.json` holds them fixed.
 """
 
-import io
-from collections.abc import Iterator
-from typing import BinaryIO, Final
+from collections.abc import Callable, Iterator
+from typing import BinaryIO, Final, NamedTuple
 
 from blake3 import blake3
 from pyfastcdc import FastCDC
@@ -20,9 +19,11 @@ NORMALIZATION: Final = 2
 SEED = 0
 WHOLE_BYTES = 65_536
 """A file of at most this many bytes is one chunk."""
+STRETCH_BYTES = 2 * 2**20
+"""So much is read at once of a file that is cut."""
 
 
-def chunk_id(content: bytes) -> ChunkId:
+def chunk_id(content: bytes | memoryview) -> ChunkId:
     """The name of the chunk with these bytes.
 
     >>> chunk_id(b"").hex()[:16]
@@ -31,11 +32,50 @@ def chunk_id(content: bytes) -> ChunkId:
     return ChunkId(blake3(content).digest())
 
 
+class Stretch(NamedTuple):
+    """Chunks that follow each other: their bytes, in a buffer of their own, and where each ends."""
+
+    content: memoryview
+    ends: list[int]
+
+    def chunks(self) -> Iterator[memoryview]:
+        """The bytes of each chunk, without a copy."""
+        begin = 0
+        for end in self.ends:
+            yield self.content[begin:end]
+            begin = end
+
+
+class Cutter:
+    """Where the chunks of one file end. For one thread at a time."""
+
+    def __init__(self) -> None:
+        self._kernel = FastCDC(
+            AVERAGE_BYTES,
+            min_size=MINIMUM_BYTES,
+            max_size=MAXIMUM_BYTES,
+            normalized_chunking=NORMALIZATION,
+            seed=SEED,
+        )
+
+    def ends(self, content: memoryview, *, is_last: bool) -> list[int]:
+        """Where the chunks end in `content`, which begins where a chunk begins. Unless `is_last`, only those that no byte behind
+        `content` can change: what lies behind the last of them is to come again, with more behind it."""
+        pieces = self._kernel.cut_buf(content)
+        ends: list[int] = []
+        end = 0
+        while end < len(content) and (is_last or end + MAXIMUM_BYTES <= len(content)):
+            end += next(pieces).length
+            ends.append(end)
+        return ends
+
+
 def cut(stream: BinaryIO) -> Iterator[bytes]:
     """The chunks of all that `stream` still has, in order; together they are it, and each is a `bytes` of its own."""
     head = read_head(stream)
     if len(head) > WHOLE_BYTES:
-        yield from cut_long(head, stream)
+        for stretch in stretches(head, read_into(stream), []):
+            yield from map(bytes, stretch.chunks())
     elif head:
         yield head
 
@@ -49,31 +89,38 @@ def read_head(stream: BinaryIO, expected_bytes: int = WHOLE_BYTES) -> bytes:
     return head
 
 
-def cut_long(head: bytes, stream: BinaryIO) -> Iterator[bytes]:
-    """The chunks of `head` and then all that `stream` still has, together more than `WHOLE_BYTES`."""
-    cutter = FastCDC(
-        AVERAGE_BYTES,
-        min_size=MINIMUM_BYTES,
-        max_size=MAXIMUM_BYTES,
-        normalized_chunking=NORMALIZATION,
-        seed=SEED,
-    )
-    for piece in cutter.cut_stream(_Joined(head, stream)):
-        yield bytes(piece.data)  # a copy: the cutter uses its buffer again
+def read_into(stream: BinaryIO) -> Callable[[memoryview], int]:
+    """How `stretches` reads `stream`."""
 
-
-class _Joined:
-    """`head`, then `stream`, for the cutter. It reads until nothing comes, so that short reads do no harm."""
-
-    def __init__(self, head: bytes, stream: BinaryIO) -> None:
-        self._head = io.BytesIO(head)
-        self._stream = stream
-
-    def readinto(self, buffer: memoryview) -> int:
-        """Fills `buffer` from its start; returns how many bytes, 0 only at the end."""
-        count = self._head.readinto(buffer)
-        if count:
-            return count
-        piece = self._stream.read(len(buffer))
+    def read(buffer: memoryview) -> int:
+        piece = stream.read(len(buffer))
         buffer[: len(piece)] = piece
         return len(piece)
+
+    return read
+
+
+def stretches(head: bytes, read: Callable[[memoryview], int], spare: list[bytearray]) -> Iterator[Stretch]:
+    """The chunks of `head` and then of all that `read` gives, together more than `WHOLE_BYTES`. `read` fills a buffer from its
+    start and returns how many bytes, 0 only at the end. Each stretch lies in a buffer that nothing else uses until the caller
+    puts it (`content.obj`) to the `spare` ones, from which they are taken: new memory each time costs half as much as reading."""
+    cutter = Cutter()
+    rest = head
+    is_last = False
+    while not is_last:
+        buffer = spare.pop() if spare else bytearray(MAXIMUM_BYTES + STRETCH_BYTES)
+        room = memoryview(buffer)[: len(rest) + STRETCH_BYTES]
+        room[: len(rest)] = rest
+        filled = _fill(room, len(rest), read)
+        is_last = filled < len(room)
+        ends = cutter.ends(room[:filled], is_last=is_last)
+        end = ends[-1] if ends else 0
+        rest = bytes(room[end:filled])
+        yield Stretch(room[:end], ends)
+
+
+def _fill(buffer: memoryview, filled: int, read: Callable[[memoryview], int]) -> int:
+    """How many bytes are in `buffer` when it is full, or nothing more comes."""
+    while filled < len(buffer) and (count := read(buffer[filled:])):
+        filled += count
+    return filled

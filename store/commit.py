@@ -11,7 +11,9 @@ from datamon.store.log import RepoState
 from datamon.store.names import check_name
 from datamon.store.opening import Store
 from datamon.store.refs import live_bundle, next_move
-from datamon.store.repos import check_text
+from datamon.store.reliance import Reliance
+from datamon.store.repos import check_text, refuse_deleted
+from datamon.store.tombstones import standing_in
 
 if TYPE_CHECKING:  # a manifest brings pyarrow, which whoever hands one over has paid for
     from datamon.store.manifest import Manifest
@@ -22,7 +24,9 @@ class CommitRequest:
     """What is to be committed. `manifest` and everything it needs are durable already.
 
     With neither `branch` nor `label` no ref moves (a run's output, until its run ends). `parents` None is the head of
-    `branch` at the moment of the entry, or none where there is no branch.
+    `branch` (else of `follows`, a branch that does not move) at the moment of the entry, or none where there is no branch.
+    `reused` are the packs of other sessions that hold some of its chunks; None is for a manifest that was taken over from
+    somewhere, and costs a look at every chunk once a gc has condemned anything.
     """
 
     manifest: "Manifest"
@@ -33,19 +37,26 @@ class CommitRequest:
     run: RunId | None = None
     role: str | None = None
     parents: tuple[BundleId, ...] | None = None
+    follows: str | None = None
+    reused: frozenset[str] | None = None
 
 
 def commit_bundle(store: Store, repo: Repo, request: CommitRequest) -> Bundle:
     """A new bundle, which exists when this returns: it, its branch's move and its label's stand in one entry, or nothing does.
 
-    Raises Invalid (`bad-name`, `bad-argument`), NotFound (`bundle-not-found` for a parent), Conflict (`ref-exists`, `ref-frozen`,
-    `log-contended`), Unavailable.
+    A parent that was replaced since is its replacement. Raises Invalid (`bad-name`, `bad-argument`), NotFound
+    (`bundle-not-found` for a parent, `repo-not-found` when the repo was deleted meanwhile), Conflict (`ref-exists`, `ref-frozen`,
+    `log-contended`; `condemned` and `session-fenced` when a gc takes something away on which the bundle relies: put it again in a
+    new session, and commit that), Unavailable.
     """
     check_text("message", request.message)
     targets = _targets(request.branch, request.label)
+    reliance = Reliance(store, request.manifest, request.session, request.reused)
     identity = BundleId(new_ksuid(store.clock()))
 
     def make(state: RepoState) -> Record:
+        refuse_deleted(store, repo)
+        reliance.check(state)
         moves = [next_move(state, repo, Move(ref.ref, ref.ref_kind, None, identity)) for ref in targets]
         bundle = _bundle(store, repo, request, state, identity)
         return {
@@ -92,10 +103,10 @@ def _bundle(store: Store, repo: Repo, request: CommitRequest, state: RepoState, 
     manifest = request.manifest
     parents = request.parents
     if parents is None:
-        head = state.refs.get(check_name("branch", request.branch)) if request.branch is not None else None
+        branch = request.branch if request.branch is not None else request.follows
+        head = state.refs.get(check_name("branch", branch)) if branch is not None else None
         parents = (head.bundle,) if head is not None else ()
-    for parent in parents:
-        live_bundle(state, repo, parent)
+    parents = tuple(live_bundle(state, repo, standing_in(state, parent)).id for parent in parents)
     return Bundle(
         id=identity,
         repo=repo.id,

@@ -1,13 +1,12 @@
 """What differs between two bundles, or between a bundle and a directory. Content counts; modes and times do not."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from datamon.store.bundle import Bundle
-from datamon.store.entries import TreeEntry, paired, same_content
-from datamon.store.ids import ContentId
+from datamon.store.entries import Holding, TreeEntry, paired, same_content
 from datamon.store.manifest import Manifest, iter_entries, read_manifest
 from datamon.store.opening import Store
 from datamon.store.restore import naming
@@ -20,21 +19,27 @@ class Change:
 
     path: str
     change: Literal["added", "deleted", "changed"]
-    old: TreeEntry | None
-    new: TreeEntry | None
+    old: Holding | None
+    new: Holding | None
 
 
 def diff_bundles(store: Store, old: Bundle, new: Bundle) -> Iterator[Change]:
-    """What `new` has otherwise than `old`, in the order of paths. Segments that both have are not read.
+    """What `new` has otherwise than `old`, in the order of paths. Segments that both have are not read, and of the others two at
+    a time.
 
     Raises Corrupt, naming the bundle that cannot be read.
     """
-    with naming(old, ""):
-        was = read_manifest(store.metadata, old.manifest)
-    with naming(new, ""):
-        now = read_manifest(store.metadata, new.manifest)
+    from datamon.store.differing import Side, differing  # brings pyarrow, which bundles that are the same do not need
+
+    was, now = _read_root(store, old), _read_root(store, new)
     shared = {row.content for row in was.segments} & {row.content for row in now.segments}
-    return _changes(_entries(store, old, was, shared), _entries(store, new, now, shared))
+
+    def side(bundle: Bundle, manifest: Manifest) -> Side:
+        wanted = tuple(row for row in manifest.segments if row.content not in shared)
+        return Side(store.metadata, wanted, lambda: naming(bundle, ""))
+
+    for olds, news in differing(side(old, was), side(new, now)):
+        yield from _changes(olds, news)
 
 
 def diff_directory(store: Store, bundle: Bundle, directory: Path) -> Iterator[Change]:
@@ -43,20 +48,23 @@ def diff_directory(store: Store, bundle: Bundle, directory: Path) -> Iterator[Ch
 
     Raises NotFound (`path-not-found`), Denied (`unreadable`), Invalid as an upload does, Corrupt naming the bundle.
     """
-    with naming(bundle, ""):
-        manifest = read_manifest(store.metadata, bundle.manifest)
+    manifest = _read_root(store, bundle)
     with open_tree(directory) as tree:
         here = (observe(tree, found) for found in scan_to_keep(tree))
-        yield from _changes(_entries(store, bundle, manifest, set()), here)
+        yield from _changes(_entries(store, bundle, manifest), here)
 
 
-def _entries(store: Store, bundle: Bundle, manifest: Manifest, without: set[ContentId]) -> Iterator[TreeEntry]:
-    wanted = tuple(row for row in manifest.segments if row.content not in without)
+def _read_root(store: Store, bundle: Bundle) -> Manifest:
     with naming(bundle, ""):
-        yield from iter_entries(store.metadata, replace(manifest, segments=wanted))
+        return read_manifest(store.metadata, bundle.manifest)
 
 
-def _changes(olds: Iterable[TreeEntry], news: Iterable[TreeEntry]) -> Iterator[Change]:
+def _entries(store: Store, bundle: Bundle, manifest: Manifest) -> Iterator[TreeEntry]:
+    with naming(bundle, ""):
+        yield from iter_entries(store.metadata, manifest)
+
+
+def _changes(olds: Iterable[Holding], news: Iterable[Holding]) -> Iterator[Change]:
     for old, new in paired(olds, news):
         if old is None and new is not None:
             yield Change(new.path, "added", None, new)

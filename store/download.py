@@ -1,40 +1,43 @@
 """Download: a bundle, a directory of it or one file of it, into a place of the file system, whole or not at all."""
 
-from collections.abc import Sequence
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
-from datamon.errors import Conflict, Invalid
+from datamon.errors import Conflict, Denied, Unavailable
+from datamon.store.beneath import Beneath
+from datamon.store.bringing import Bringing, fill_empty
 from datamon.store.bundle import Bundle
-from datamon.store.entries import TreeEntry, same_content
-from datamon.store.manifest import is_directory, part_entries, read_manifest
+from datamon.store.entries import clean_path, same_content
 from datamon.store.opening import Store
 from datamon.store.progress import SILENT, Progress
-from datamon.store.restore import (
-    TreeWriter,
-    check_empty,
-    check_restorable,
-    made_directory,
-    naming,
-    new_token,
-    settle_directories,
-    write_entries,
-)
+from datamon.store.restorable import restorable_part
+from datamon.store.restore import check_empty, made_directory
+from datamon.store.restore_files import write_entries
+from datamon.store.tree_writer import TreeWriter, new_token
 from datamon.store.walk import observe, scan_top
+from datamon.store.worktree import Source, Worktree, only_one, read_note
 
 
-def download(store: Store, bundle: Bundle, destination: Path, *, path: str = "", progress: Progress = SILENT) -> int:
-    """The tree at `path` in the bundle stands in `destination`, which was absent or empty: bytes verified, modes, times, symlinks
-    and empty directories as they were. Returns how many files and symlinks that is. On any failure, an interrupt included,
-    `destination` is absent or empty again.
+def download(
+    store: Store, bundle: Bundle, destination: Path, *, path: str = "", pattern: str = "", progress: Progress = SILENT
+) -> int:
+    """The tree at `path` in the bundle, of which `pattern` leaves what `name_filter` says, stands in `destination`, which was
+    absent or empty: bytes verified, modes, times, symlinks and empty directories as they were. Returns how many files and
+    symlinks that is. On any failure, an interrupt included, `destination` is absent or empty again. What the end of the process
+    leaves there, `update` finishes.
 
-    Raises Conflict (`destination-not-empty`), NotFound (`path-not-found`), Invalid (`bad-path`, `unsafe-path`), Denied, Corrupt
-    naming the file and the bundle, Unavailable.
+    Raises Conflict (`destination-not-empty`, `directory-in-use`), NotFound (`path-not-found`), Invalid (`bad-path`,
+    `unsafe-path`, `bad-argument`), Denied, Corrupt naming the file and the bundle, Unavailable.
     """
-    entries = restorable_part(store, bundle, path)
-    with made_directory(destination) as tree:
-        check_empty(tree)
-        fill(store, bundle, TreeWriter(tree, new_token()), entries, progress=progress)
-    return sum(entry.kind != "dir" for entry in entries)
+    target = Source(bundle.manifest, clean_path(path), pattern)
+    entries = restorable_part(store, bundle, target)
+    with ExitStack() as stack:
+        with suppress(Denied, Unavailable):  # a machine that cannot keep notes can still download
+            stack.enter_context(only_one(store, destination))
+        tree = stack.enter_context(made_directory(destination))
+        _check_free(store, destination, tree)
+        fill_empty(Bringing(store, bundle, destination, tree, target, progress, noting=False), Worktree(), entries)
+    return entries.files
 
 
 def download_file(store: Store, bundle: Bundle, path: str, destination: Path) -> Path:
@@ -44,8 +47,8 @@ def download_file(store: Store, bundle: Bundle, path: str, destination: Path) ->
     Raises NotFound (`path-not-found`), Invalid (`bad-path` when either is of the wrong kind), Conflict
     (`destination-not-empty` when another file has the name), Denied, Corrupt, Unavailable.
     """
-    entries = restorable_part(store, bundle, path, directory=False)
-    [entry] = entries
+    entries = restorable_part(store, bundle, Source(bundle.manifest, clean_path(path)), directory=False)
+    [entry] = list(entries)
     shown = destination / entry.path
     with made_directory(destination) as tree:
         present = next((one for one in scan_top(tree) if one.path == entry.path), None)
@@ -57,26 +60,16 @@ def download_file(store: Store, bundle: Bundle, path: str, destination: Path) ->
     return shown
 
 
-def restorable_part(store: Store, bundle: Bundle, path: str, *, directory: bool = True) -> list[TreeEntry]:
-    """The entries of the tree at `path`, each of which can be made below a directory; without `directory` it must be a file.
-
-    Raises NotFound (`path-not-found`), Invalid (`unsafe-path`, `unsupported-file`, `bad-path`), Corrupt naming the bundle.
-    """
-    with naming(bundle, ""):
-        manifest = read_manifest(store.metadata, bundle.manifest)
-        if not directory and is_directory(store.metadata, manifest, path):
-            message = f"{path!r} is a directory of the bundle; download it whole, or name a file in it"
-            raise Invalid("bad-path", message, path=path)
-        return check_restorable(part_entries(store.metadata, manifest, path))
-
-
-def fill(store: Store, bundle: Bundle, writer: TreeWriter, entries: Sequence[TreeEntry], *, progress: Progress) -> None:
-    """The entries stand in the writer's directory, which was empty; on failure it is empty again. Raises as `download` does."""
-    progress.begin("download", len(entries), sum(entry.size_bytes for entry in entries))
+def _check_free(store: Store, directory: Path, tree: Beneath) -> None:
+    """As `check_empty`, with what can be done about a directory that datamon filled or began to fill."""
     try:
-        write_entries(writer, entries, store.chunks, bundle, progress)
-        settle_directories(writer, [entry for entry in entries if entry.kind == "dir"])
-    except BaseException:
-        writer.empty()
-        raise
-    progress.end()
+        check_empty(tree)
+    except Conflict as error:
+        note = read_note(store, directory)
+        if note is None or (note.done is None and not note.begun):
+            raise
+        what = "a download that was cut short" if note.partial else "a bundle that datamon put there"
+        message = (
+            f"{tree.shown('')!r} holds {what}; go on with `bundle update`, or name an empty directory or a new one"
+        )
+        raise Conflict(error.code, message, **error.facts) from error

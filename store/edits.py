@@ -5,40 +5,43 @@ from dataclasses import dataclass
 
 from datamon.store.beneath import Beneath
 from datamon.store.entries import NO_CONTENT, TreeEntry, printable
+from datamon.store.file_times import GUARD_NS
 from datamon.store.ids import ContentId
 from datamon.store.manifest import part_entries, read_manifest
+from datamon.store.name_filter import matching
 from datamon.store.opening import Store
-from datamon.store.restore import unfinished_name
+from datamon.store.tree_writer import unfinished_name
 from datamon.store.walk import Found, hash_stream, read_stable, scan
 from datamon.store.worktree import Source, Worktree
-
-GUARD_NS = 2_000_000_000
-"""A file's times must be older than the hash by this much before they can stand for its content."""
 
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
     """What a directory holds: every path with its status, by path what it was recognised as, what was left by a writer that did
-    not finish, and the paths that are edits (edited, added, deleted), sorted."""
+    not finish, and the paths that are edits (edited, added, deleted), sorted and printable. `added` are those that datamon never
+    put there, as they are."""
 
     found: tuple[Found, ...]
     held: Mapping[str, TreeEntry]
     unfinished: tuple[str, ...]
     edits: tuple[str, ...]
+    added: frozenset[str]
 
 
-def inspect(store: Store, tree: Beneath, note: Worktree) -> Inspection:
+def inspect(store: Store, tree: Beneath, note: Worktree, target: Source | None = None) -> Inspection:
     """The directory compared with its note. Files are hashed, save those whose times prove that they are as they were.
 
-    Where something was begun and not finished, a path may be as in any of the trees noted, and may be absent.
-    Raises Denied (`unreadable`), Invalid (`file-changed`), Corrupt when a tree that was put there cannot be read any more.
+    Where something was begun and not finished, a path may be as in any of the trees noted, and may be absent. What is as in
+    `target`, which is about to be put there, is no edit either. Raises Denied (`unreadable`), Invalid (`file-changed`), Corrupt
+    when a tree that was put there cannot be read any more.
     """
     found = scan(tree, ignoring=False)
-    trees = _noted_trees(store, note)
+    noted = _noted_trees(store, note)
+    trees = noted if target is None else [*noted, _by_path(source_entries(store, target))]
     seen = _Seen(tree, _untouched(tree, note, found))
     ours = {unfinished_name(token) for token in note.tokens}
     held: dict[str, TreeEntry] = {}
-    unfinished, edits = [], []
+    unfinished, edits, added = [], [], []
     for one in found:
         candidates = [entries[one.path] for entries in trees if one.path in entries]
         match = next((entry for entry in candidates if seen.is_as(one, entry)), None)
@@ -48,10 +51,12 @@ def inspect(store: Store, tree: Beneath, note: Worktree) -> Inspection:
             unfinished.append(one.path)
         else:
             edits.append(printable(one.path))
+            if not any(one.path in entries for entries in noted):
+                added.append(one.path)
     if not note.partial:
         present = {one.path for one in found}
-        edits += (path for entries in trees for path in entries if path not in present)
-    return Inspection(tuple(found), held, tuple(unfinished), tuple(sorted(set(edits))))
+        edits += (path for entries in noted for path in entries if path not in present)
+    return Inspection(tuple(found), held, tuple(unfinished), tuple(sorted(set(edits))), frozenset(added))
 
 
 def noted_paths(store: Store, note: Worktree) -> list[str]:
@@ -61,7 +66,8 @@ def noted_paths(store: Store, note: Worktree) -> list[str]:
 
 def source_entries(store: Store, source: Source) -> Iterable[TreeEntry]:
     """The entries of a tree that was put somewhere. Raises Corrupt, NotFound (`path-not-found`)."""
-    return part_entries(store.metadata, read_manifest(store.metadata, source.manifest), source.part)
+    entries = part_entries(store.metadata, read_manifest(store.metadata, source.manifest), source.part)
+    return matching(entries, source.pattern)
 
 
 class _Seen:

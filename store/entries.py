@@ -1,10 +1,9 @@
 """The entries of a tree, and which of them can form one: the rule that keeps a manifest inside its destination."""
 
 import operator
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise, starmap
+from itertools import islice, pairwise
 from typing import Literal, Protocol, TypeVar
 
 from datamon.errors import Invalid
@@ -15,7 +14,7 @@ Kind = Literal["file", "dir", "symlink", "external"]
 NO_CONTENT = ContentId("0" * 64)
 """The content id of a directory."""
 PERMISSION_BITS = 0o7777
-_UNSAFE_PART = re.compile(r"(?:\A|[/\0])\.{0,2}(?=[/\0]|\Z)")
+_UNSAFE_PARTS = ("//", "/./", "/../")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +42,38 @@ class Placed(Protocol):
         """Relative, `/` between parts."""
 
 
+class Holding(Placed, Protocol):
+    """What a path holds, with the words of TreeEntry."""
+
+    @property
+    def kind(self) -> Kind: ...
+    @property
+    def size_bytes(self) -> int: ...
+    @property
+    def content(self) -> ContentId: ...
+    @property
+    def target(self) -> str | None: ...
+    @property
+    def executable(self) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class HeldEntry:
+    """What an entry holds: all of it but its recipe, mode and time."""
+
+    path: str
+    kind: Kind
+    size_bytes: int
+    content: ContentId
+    target: str | None
+    executable: bool
+
+
 Old = TypeVar("Old", bound=Placed)
 New = TypeVar("New", bound=Placed)
 
 
-def same_content(one: TreeEntry, other: TreeEntry) -> bool:
+def same_content(one: Holding, other: Holding) -> bool:
     """Whether both hold the same: kind, bytes, target and execute bit, whatever their modes and times."""
     return (one.kind, one.content, one.target, one.executable) == (
         other.kind,
@@ -78,16 +104,30 @@ def paired(olds: Iterable[Old], news: Iterable[New]) -> Iterator[tuple[Old | Non
 def check_paths(paths: Sequence[str], after: str = "") -> None:
     """Every path is relative, has no empty part, `.`, `..` or NUL, and is greater than the one before it (the first: than
     `after`). Raises Invalid (`unsafe-path`) otherwise."""
-    joined = "\0".join(paths)
     if not paths:
         return
-    if joined.count("\0") != len(paths) - 1 or _UNSAFE_PART.search(joined):
-        fault = next(path for path in paths if "\0" in path or _UNSAFE_PART.search(path))
-        raise _unsafe(fault, "could be written outside the destination")
-    if paths[0] <= after or not all(starmap(operator.lt, pairwise(paths))):
+    # One search through all of them: between slashes an unsafe part of any path shows as itself.
+    joined = "/" + "/\0/".join(paths) + "/"
+    if joined.count("\0") != len(paths) - 1 or any(part in joined for part in _UNSAFE_PARTS):
+        raise _unsafe(next(filter(_leaves, paths)), "could be written outside the destination")
+    if paths[0] <= after or not all(map(operator.lt, paths, islice(paths, 1, None))):
         ordered = (after, *paths)
         fault = next(path for before, path in pairwise(ordered) if path <= before)
         raise _unsafe(fault, "is out of order or there twice")
+
+
+def _leaves(path: str) -> bool:
+    return "\0" in path or any(part in f"/{path}/" for part in _UNSAFE_PARTS)
+
+
+def check_directories(paths: Sequence[str], kinds: Sequence[str]) -> None:
+    """What lies directly above each path is a directory among them, or the top. Raises Invalid (`unsafe-path`) for the first
+    that would be written below something that is no directory."""
+    directories = {path for path, kind in zip(paths, kinds, strict=True) if kind == "dir"}
+    directories.add("")
+    if {path.rpartition("/")[0] for path in paths} <= directories:
+        return
+    raise _homeless(next(path for path in paths if path.rpartition("/")[0] not in directories))
 
 
 def checked_tree(entries: Iterable[TreeEntry]) -> Iterator[TreeEntry]:
@@ -95,12 +135,15 @@ def checked_tree(entries: Iterable[TreeEntry]) -> Iterator[TreeEntry]:
     Raises Invalid (`unsafe-path`) at the first that would be written below something that is no directory."""
     directories = {""}
     for entry in entries:
-        above = entry.path.rpartition("/")[0]
-        if above not in directories:
-            raise _unsafe(entry.path, f"lies below {above!r}, which is no directory of this tree")
+        if entry.path.rpartition("/")[0] not in directories:
+            raise _homeless(entry.path)
         if entry.kind == "dir":
             directories.add(entry.path)
         yield entry
+
+
+def _homeless(path: str) -> Invalid:
+    return _unsafe(path, f"lies below {path.rpartition('/')[0]!r}, which is no directory of this tree")
 
 
 def _unsafe(path: str, fault: str) -> Invalid:

@@ -44,6 +44,18 @@ def new_ksuid(time_ns: int, entropy: bytes | None = None) -> str:
     return "".join(reversed(digits))
 
 
+def ksuid_time_ns(text: str) -> int:
+    """The time, to the second, at which a KSUID says it was made.
+
+    >>> ksuid_time_ns("000000000000000000000000000") // 10**9
+    1400000000
+    """
+    number = 0
+    for character in text:
+        number = number * 62 + _ALPHABET.index(character)
+    return ((number >> 128) + _EPOCH_S) * 10**9
+
+
 def is_ksuid(text: str) -> bool:
     """Whether `text` could be a KSUID: 27 base62 characters.
 

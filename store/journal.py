@@ -1,5 +1,6 @@
 """The journal: the store's one change feed, unordered and uncontended (docs/format.md, "Journal")."""
 
+import re
 import threading
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -18,6 +19,7 @@ Cursor = Record
 """How far a reader has read, as JSON; `{}` is the beginning. Its `skipped` counts the damaged records passed so far."""
 
 _MAGIC = b"DMJ1 "
+_HEADER = re.compile(rb"DMJ1 [0-9a-f]{8} [0-9a-f]{8} ")
 _BODY_AT = len(b"DMJ1 00000000 00000000 ")
 _PIECE_BYTES = 8 * 2**20
 
@@ -69,7 +71,7 @@ class FileJournal:
             offset = end
             if not line:
                 continue
-            record = _record_in(line, f"{self._backend.url}/{layout.JOURNAL_FILE}")
+            record = decode_line(line, f"{self._backend.url}/{layout.JOURNAL_FILE}")
             if record is None:
                 skipped += 1
             else:
@@ -104,12 +106,23 @@ class FileJournal:
             return b""
 
 
-def _record_in(line: bytes, where: str) -> Record | None:
+def decode_line(line: bytes, where: str) -> Record | None:
     """The record in a line, or None when the line is damaged."""
     body = line[_BODY_AT:]
     if line[:_BODY_AT] != b"%s%08x %08x " % (_MAGIC, len(body), crc32(body)):
         return None
     return _decoded(partial(decode, body, where))
+
+
+def is_torn(line: bytes) -> bool:
+    """Whether a line that holds no record is the beginning of one: what a crash or a full disk leaves.
+
+    >>> is_torn(b"DMJ1 000000"), is_torn(b"DMJ2 000000")
+    (True, False)
+    """
+    if len(line) < _BODY_AT:
+        return re.fullmatch(_HEADER, line + b"DMJ1 00000000 00000000 "[len(line) :]) is not None
+    return re.fullmatch(_HEADER, line[:_BODY_AT]) is not None and len(line) - _BODY_AT < int(line[5:13], 16)
 
 
 def _decoded(read: Callable[[], Record]) -> Record | None:

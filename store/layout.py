@@ -9,9 +9,14 @@ BLOBS = "blobs.json"
 PACKS = "packs/"
 INDEX = "index/"
 STORE_LOG = "log/"
+REPOS = "repos/"
 JOURNAL = "journal/"
 JOURNAL_FILE = "journal/log"
 OPEN_RUNS = "open/"
+MANIFESTS = "manifests/"
+SEGMENTS = "segments/"
+STATS = "stats/"
+ENVIRONMENTS = "environments/"
 
 
 def pack_name(session: SessionId, number: int) -> str:
@@ -52,6 +57,15 @@ def log(repo: RepoId | None) -> str:
 def log_entry(repo: RepoId | None, number: int) -> str:
     """Where entry `number` of a log lies."""
     return f"{log(repo)}{number:020d}"
+
+
+def is_log_entry(key: str) -> bool:
+    """Whether an entry of a log lies there.
+
+    >>> is_log_entry("log/00000000000000000001"), is_log_entry("journal/log")
+    (True, False)
+    """
+    return key.startswith(STORE_LOG) or (key.startswith(REPOS) and "/log/" in key)
 
 
 def journal_record(writer: str, number: int) -> str:

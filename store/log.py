@@ -7,152 +7,31 @@ no clock and no id takes part in it.
 import random
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Generic, Protocol, Self, TypeVar, overload
 
 from datamon.errors import Conflict, Corrupt, NotFound, Unavailable
 from datamon.store import layout
 from datamon.store.backend import Backend, has_durably
-from datamon.store.bundle import Author, Bundle, Entry, Move, Ref, Repo
+from datamon.store.bundle import Author, Entry
 from datamon.store.clock import Clock
-from datamon.store.codec import Record, decode_sealed, encode_sealed, stamped
+from datamon.store.codec import Record, decode, encode_sealed, stamped
 from datamon.store.fetching import get_many
-from datamon.store.ids import BundleId, RepoId, RunId, SessionId, new_ksuid
+from datamon.store.ids import RepoId, is_ksuid, new_ksuid
 from datamon.store.journal import Journal
+from datamon.store.log_cache import Checkpoint
+from datamon.store.log_entries import decode_entry, entry_of
+from datamon.store.log_state import RepoState, StoreState
+from datamon.store.sharing import Deferred
+
+__all__ = ["ATTEMPTS", "Logs", "Pacing", "RepoState", "Setting", "StoreState", "decode_entry"]
 
 ATTEMPTS = 100
 """How often one entry is tried before the log counts as contended."""
 _CALM_ATTEMPTS = 3
 _LONGEST_PAUSE_S = 0.1
-_REPO_KINDS = frozenset({"commit", "move", "delete", "condemn", "swept"})
-_STORE_KINDS = frozenset({"repo-created", "repo-renamed", "repo-deleted", "condemn", "swept"})
-
-
-@dataclass(frozen=True, slots=True)
-class RepoState:
-    """A repo's log folded up to entry `number`. It never changes: a longer log is another state.
-
-    `bundles` are all ever committed, in commit order; `deleted` says which entry deleted some of them.
-    `history` is every move of every ref, in order. `condemned` are the pack names and metadata keys that no commit may rely on
-    any more, `fenced` the sessions that may not commit.
-    """
-
-    repo: RepoId
-    number: int = 0
-    time_ns: int = 0
-    bundles: Mapping[BundleId, Bundle] = field(default_factory=dict)
-    refs: Mapping[str, Ref] = field(default_factory=dict)
-    history: Sequence[tuple[Entry, Move]] = ()
-    deleted: Mapping[BundleId, Entry] = field(default_factory=dict)
-    condemned: frozenset[str] = frozenset()
-    fenced: frozenset[SessionId] = frozenset()
-    entries: Sequence[Entry] = ()
-
-    def extended(self, entries: Sequence[Entry]) -> "RepoState":
-        """The state after these next entries."""
-        bundles, refs, deleted = dict(self.bundles), dict(self.refs), dict(self.deleted)
-        history = list(self.history)
-        for entry in entries:
-            bundles.update((bundle.id, bundle) for bundle in entry.bundles)
-            for move in entry.moves:
-                history.append((entry, move))
-                _apply(move, entry, refs)
-            deleted.update(dict.fromkeys(entry.deleted, entry))
-        last = entries[-1]
-        return RepoState(
-            repo=self.repo,
-            number=last.number,
-            time_ns=last.time_ns,
-            bundles=bundles,
-            refs=refs,
-            history=history,
-            deleted=deleted,
-            condemned=self.condemned.union(*(entry.condemned for entry in entries)),
-            fenced=self.fenced.union(*(entry.fenced for entry in entries)),
-            entries=[*self.entries, *entries],
-        )
-
-    def check(self, record: Record) -> None:
-        """Raises Conflict (`ref-moved`) when a move in `record` says another old value than the log."""
-        now = {name: ref.bundle for name, ref in self.refs.items()}
-        for move in map(Move.from_record, record.get("moves", ())):
-            if now.get(move.ref) != move.old:
-                raise Conflict(
-                    "ref-moved",
-                    f"{move.ref!r} was moved by someone else meanwhile; look again, then decide",
-                    ref=move.ref,
-                )
-            if move.new is None:
-                del now[move.ref]
-            else:
-                now[move.ref] = move.new
-
-
-def _apply(move: Move, entry: Entry, refs: dict[str, Ref]) -> None:
-    if move.new is None:
-        refs.pop(move.ref, None)
-        return
-    refs[move.ref] = Ref(
-        name=move.ref,
-        kind=move.ref_kind,
-        bundle=move.new,
-        frozen=move.frozen,
-        author=entry.author,
-        time_ns=entry.time_ns,
-        number=entry.number,
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class StoreState:
-    """The store's own log folded up to entry `number`: the repos there are, by id and by name; what was condemned and fenced
-    (as in RepoState), and what of it is `swept`. It never changes."""
-
-    number: int = 0
-    time_ns: int = 0
-    repos: Mapping[RepoId, Repo] = field(default_factory=dict)
-    names: Mapping[str, Repo] = field(default_factory=dict)
-    deleted: Mapping[RepoId, Entry] = field(default_factory=dict)
-    condemned: frozenset[str] = frozenset()
-    fenced: frozenset[SessionId] = frozenset()
-    swept: frozenset[str] = frozenset()
-    entries: Sequence[Entry] = ()
-
-    def extended(self, entries: Sequence[Entry]) -> "StoreState":
-        """The state after these next entries."""
-        repos, deleted = dict(self.repos), dict(self.deleted)
-        for entry in entries:
-            if entry.kind == "repo-created":
-                created = _created(entry)
-                repos[created.id] = created
-            elif entry.kind == "repo-renamed":
-                renamed = repos[RepoId(entry.record["repo"])]
-                repos[renamed.id] = replace(renamed, name=entry.record["name"])
-            elif entry.kind == "repo-deleted":
-                gone = repos.pop(RepoId(entry.record["repo"]))
-                deleted[gone.id] = entry
-        last = entries[-1]
-        names = {repo.name: repo for repo in repos.values()}
-        return StoreState(
-            number=last.number,
-            time_ns=last.time_ns,
-            repos=repos,
-            names=names,
-            deleted=deleted,
-            condemned=self.condemned.union(*(entry.condemned for entry in entries)),
-            fenced=self.fenced.union(*(entry.fenced for entry in entries)),
-            swept=self.swept.union(*(entry.swept for entry in entries)),
-            entries=[*self.entries, *entries],
-        )
-
-    def check(self, record: Record) -> None:
-        """Every record may follow: what a repo's name must be is checked where it is given."""
-
-
-def _created(entry: Entry) -> Repo:
-    record = entry.record
-    return Repo(RepoId(record["repo"]), record["name"], record["description"], entry.author, entry.time_ns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,13 +44,20 @@ class Pacing:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What all logs of a store share: where they lie, where intents go, who writes, and when."""
+    """What all logs of a store share: where they lie, where intents go, who writes, and when. In `cache` are this machine's
+    checkpoints of them; None: every process reads them whole."""
 
     metadata: Backend
     journal: Journal
     author: Author
     clock: Clock
     pacing: Pacing = Pacing()
+    cache: Path | None = None
+
+    def checkpoint(self, repo: RepoId | None) -> Checkpoint:
+        """That of a repo's log. Without one goes what could not be a file's name."""
+        name = "store" if repo is None else repo
+        return Checkpoint(self.cache / name if self.cache and (repo is None or is_ksuid(repo)) else None)
 
 
 class Logs:
@@ -231,6 +117,8 @@ class _State(Protocol):
     @property
     def entries(self) -> Sequence[Entry]: ...
     def extended(self, entries: Sequence[Entry]) -> Self: ...
+    def summary(self, before: Record | None, /) -> Record: ...
+    def resumed(self, summary: Record, entries: Deferred[Entry], /) -> Self: ...
     def check(self, record: Record) -> None: ...
 
 
@@ -244,21 +132,28 @@ class _Log(Generic[_S]):
         self._setting = setting
         self._repo = repo
         self._state = state
+        self._checkpoint = setting.checkpoint(repo)
+        self._resumed = False
         self._reading = threading.Lock()
         # Threads of this process take turns, so that only other processes are ever lost to.
         self._appending = threading.RLock()
 
     def state(self) -> _S:
         with self._reading:
-            entries = self._tail(self._state.number)
-            if entries:
-                self._state = self._folded(entries)
+            if not self._resumed:
+                self._state = self._resume()
+                self._resumed = True
+            number = self._state.number
+            contents = self._tail(number)
+            if contents:
+                self._state = self._folded(self._entries(number, contents))
+                self._checkpoint.add(contents, self._state.summary)
             return self._state
 
     def after(self, number: int) -> list[Entry]:
         with self._reading:
             if self._state.number < number:
-                return self._tail(number)
+                return self._entries(number, self._tail(number))
         return list(self.state().entries[number:])
 
     def append(self, make: Callable[[_S], Record]) -> Entry:
@@ -322,6 +217,7 @@ class _Log(Generic[_S]):
         with self._reading:
             if self._state.number == number - 1:
                 self._state = self._folded([entry])
+                self._checkpoint.add([content], self._state.summary)
         return entry
 
     def _folded(self, entries: Sequence[Entry]) -> _S:
@@ -335,8 +231,27 @@ class _Log(Generic[_S]):
                 where=where,
             ) from error
 
-    def _tail(self, number: int) -> list[Entry]:
-        """The entries behind `number`. Most often there are none, which one read shows."""
+    def _resume(self) -> _S:
+        """The state at the checkpoint's end, where the store has the same entry there; else that before the first entry."""
+        cached = self._checkpoint.load()
+        if cached is None:
+            return self._state
+        entries = Deferred(len(cached.entries), lambda at: self._recalled(at + 1, cached.entries[at]))
+        try:
+            if self._setting.metadata.get(layout.log_entry(self._repo, len(entries))) != cached.last:
+                return self._state
+            state = self._state.resumed(cached.summary, entries)
+        except (NotFound, Corrupt, KeyError, TypeError, ValueError):
+            return self._state
+        self._checkpoint.believe(cached)
+        return state
+
+    def _recalled(self, number: int, content: bytes) -> Entry:
+        where = self._where(number)
+        return entry_of(self._repo, number, decode(content, where), where)
+
+    def _tail(self, number: int) -> list[bytes]:
+        """The entries behind `number`, as they are stored. Most often there are none, which one read shows."""
         metadata = self._setting.metadata
         next_key = layout.log_entry(self._repo, number + 1)
         try:
@@ -349,61 +264,14 @@ class _Log(Generic[_S]):
             raise Corrupt(
                 "bad-record", f"{self._where(missing)} is missing; restore it from a copy", where=self._where(missing)
             )
-        entries = [self._entry(number + 1, first)]
-        entries.extend(self._entry(n, content) for n, content in enumerate(get_many(metadata, keys), number + 2))
-        return entries
+        return [first, *get_many(metadata, keys)]
+
+    def _entries(self, number: int, contents: Sequence[bytes]) -> list[Entry]:
+        """The entries behind `number`."""
+        return [self._entry(n, content) for n, content in enumerate(contents, number + 1)]
 
     def _where(self, number: int) -> str:
         return f"{self._setting.metadata.url}/{layout.log_entry(self._repo, number)}"
 
     def _entry(self, number: int, content: bytes) -> Entry:
-        where = self._where(number)
-        record = decode_sealed(content, where)
-        try:
-            entry = _read_entry(self._repo, record)
-        except (KeyError, TypeError, AttributeError) as error:
-            raise Corrupt(
-                "bad-record", f"the entry at {where} is not whole ({error!r}); restore it from a copy"
-            ) from error
-        kinds = _STORE_KINDS if self._repo is None else _REPO_KINDS
-        if entry.number != number or entry.kind not in kinds:
-            raise Corrupt("bad-record", f"the entry at {where} is another log's; restore it from a copy", where=where)
-        return entry
-
-
-def _read_entry(repo: RepoId | None, record: Record) -> Entry:
-    kind = record["kind"]
-    bundles = () if repo is None else tuple(Bundle.from_record(repo, made) for made in _made(record))
-    run = bundles[0].run if kind == "commit" else record.get("run")
-    gone = frozenset((*record.get("packs", ()), *record.get("keys", ())))
-    return Entry(
-        number=record["number"],
-        id=record["entry"],
-        kind=kind,
-        time_ns=record["time"],
-        author=Author.from_record(record["author"]),
-        moves=_moves(record),
-        bundles=bundles,
-        run=RunId(run) if run else None,
-        deleted=tuple(map(BundleId, record["bundles"])) if kind == "delete" else (),
-        replaced={BundleId(old): BundleId(new) for old, new in record.get("replaced", {}).items()},
-        reason=record.get("reason"),
-        condemned=gone if kind == "condemn" else frozenset(),
-        fenced=frozenset(map(SessionId, record["fenced"])) if kind == "condemn" else frozenset(),
-        swept=gone if kind == "swept" else frozenset(),
-        record=record,
-    )
-
-
-def _made(record: Record) -> Sequence[Record]:
-    """The records of the bundles that an entry makes."""
-    if record["kind"] == "commit":
-        return [record["bundle"]]
-    made: Sequence[Record] = record.get("made", ()) if record["kind"] == "delete" else ()
-    return made
-
-
-def _moves(record: Record) -> tuple[Move, ...]:
-    if record["kind"] in ("commit", "move"):
-        return tuple(map(Move.from_record, record["moves"]))
-    return tuple(map(Move.from_record, record.get("moves", ()))) if record["kind"] == "delete" else ()
+        return decode_entry(self._repo, number, content, self._where(number))

@@ -1,125 +1,145 @@
-"""Manifests: all entries of a bundle, sorted by path, immutable, named by what they hold (docs/format.md, "Manifests")."""
+"""Manifests: all entries of a bundle, sorted by path, immutable, named by what they hold (docs/format.md, "Manifests").
+
+Few commands read a manifest's rows, and pyarrow takes 0.2 s to import: the functions that need rows import them when they run.
+"""
 
 import difflib
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
-from blake3 import blake3
-
-from datamon.errors import Corrupt, NotFound
+from datamon.errors import NotFound
 from datamon.store import layout
-from datamon.store.backend import Backend, has_durably
-from datamon.store.codec import decode, encode, stamped
-from datamon.store.entries import TreeEntry, check_paths, checked_tree, clean_path, is_at_or_below
-from datamon.store.ids import ContentId, ManifestId, SegmentId
-from datamon.store.segments import SegmentRow, content_hash, cut, read_segment, write_segment
+from datamon.store.backend import Backend
+from datamon.store.columns import TreeColumns
+from datamon.store.entries import TreeEntry, clean_path
+from datamon.store.ids import ContentId, ManifestId
+from datamon.store.named import get_named, put_named
+from datamon.store.overlap import overlapped
+from datamon.store.roots import (
+    CONTENT_CONTEXT,
+    ROOT_CONTEXT,
+    Manifest,
+    SegmentRow,
+    decode_root,
+    encode_root,
+    manifest_of,
+    tree_content,
+)
+
+if TYPE_CHECKING:
+    from datamon.store.rows import Rows
 
 __all__ = [
+    "CONTENT_CONTEXT",
+    "ROOT_CONTEXT",
     "Manifest",
     "SegmentRow",
     "TreeEntry",
     "find_entry",
     "is_directory",
     "iter_entries",
+    "iter_rows",
     "manifest_rows",
     "part_content",
     "part_entries",
     "read_manifest",
+    "write_columns",
     "write_manifest",
     "write_root",
 ]
 
-ROOT_CONTEXT = "datamon 1 manifest"
-CONTENT_CONTEXT = "datamon 1 content"
 _SUGGESTED_FROM = 20_000
 """How many paths at most are looked at for a suggestion."""
 
 
-@dataclass(frozen=True)
-class Manifest:
-    """A manifest's root. `content` covers paths, kinds, execute bits, bytes and targets; `id` covers everything."""
-
-    id: ManifestId
-    content: ContentId
-    entries: int
-    size_bytes: int
-    segments: tuple[SegmentRow, ...]
+def write_manifest(
+    metadata: Backend, entries: Iterable[TreeEntry], *, condemned: frozenset[str] = frozenset()
+) -> Manifest:
+    """The manifest of these entries, in any order; see `write_columns`."""
+    return write_columns(metadata, TreeColumns.of(entries), condemned=condemned)
 
 
-def write_manifest(metadata: Backend, entries: Iterable[TreeEntry]) -> Manifest:
-    """The manifest of these entries, in any order, durable when this returns: segments first, then the root.
+def write_columns(metadata: Backend, columns: TreeColumns, *, condemned: frozenset[str] = frozenset()) -> Manifest:
+    """The manifest of these rows, in any order, durable when this returns: segments first, then the root. Nothing of it lies
+    under a `condemned` key; what is there already under another is not written again.
 
     Raises Invalid (`unsafe-path`) when they form no tree: a path that leaves it or is there twice, or one whose directory is
     no entry.
     """
-    ordered = sorted(entries, key=lambda entry: entry.path)
-    check_paths([entry.path for entry in ordered])
-    return write_root(metadata, tuple(write_segment(metadata, rows) for rows in cut(checked_tree(ordered))))
+    from datamon.store.segments import write_segments
+
+    return write_root(metadata, write_segments(metadata, columns.as_tree(), condemned), condemned=condemned)
 
 
-def write_root(metadata: Backend, segments: tuple[SegmentRow, ...]) -> Manifest:
+def write_root(
+    metadata: Backend, segments: tuple[SegmentRow, ...], *, condemned: frozenset[str] = frozenset()
+) -> Manifest:
     """The manifest of these segments, which are durable already and in order; durable when this returns."""
-    root = _encode_root(segments)
-    manifest = _manifest(root, segments)
-    if not has_durably(metadata, layout.manifest(manifest.id)):
-        metadata.put(layout.manifest(manifest.id), root)
+    manifest = manifest_of(segments)
+    put_named(metadata, layout.manifest(manifest.id), partial(encode_root, segments), condemned)
     return manifest
 
 
 def read_manifest(metadata: Backend, id: ManifestId) -> Manifest:  # noqa: A002 (the word of the format)
     """The manifest of this id, its root verified; segments are verified when they are read.
 
-    Raises Corrupt (`missing-bytes`, `bad-bytes`, `bad-record`), Invalid (`newer-format`).
+    Raises Corrupt (`missing-bytes`, `bad-bytes`, `bad-record`), Invalid (`newer-format`, `unsafe-path`).
     """
-    where = layout.manifest(id)
-    try:
-        root = metadata.get(where)
-    except NotFound as error:
-        raise Corrupt(
-            "missing-bytes", f"the manifest {where} is gone; restore it from a copy of the store", where=where
-        ) from error
-    if _root_id(root) != id:
-        raise Corrupt(
-            "bad-bytes", f"{where} does not have the hash it is named by; restore it from a copy", where=where
-        )
-    record = decode(root, where)
-    try:
-        segments = tuple(_segment_row(row) for row in record["segments"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise Corrupt(
-            "bad-record", f"the manifest {where} cannot be read; restore it from a copy", where=where
-        ) from error
-    manifest = _manifest(root, segments)
-    if (record.get("entries"), record.get("bytes")) != (manifest.entries, manifest.size_bytes):
-        raise Corrupt("bad-record", f"the sums in the manifest {where} are wrong; restore it from a copy", where=where)
-    return manifest
+    return get_named(metadata, layout.manifest(id), lambda root, where: decode_root(root, id, where))
 
 
-def iter_entries(metadata: Backend, manifest: Manifest, prefix: str = "") -> Iterator[TreeEntry]:
-    """The entries at the path `prefix` and below it, in order, verified; opens only the segments that can hold them.
+def iter_rows(metadata: Backend, manifest: Manifest, prefix: str = "") -> Iterator["Rows"]:
+    """The entries at the path `prefix` and below it, in order, verified, a segment's at a time; opens only the segments that can
+    hold them.
 
     Raises as `read_segment` does: Corrupt, and Invalid (`unsafe-path`) when a path would leave the tree or is there twice.
     """
+    for rows in overlapped(metadata, partial(_read, metadata), _holding(manifest, prefix)):
+        yield rows.at_or_below(prefix) if prefix else rows
+
+
+def iter_entries(metadata: Backend, manifest: Manifest, prefix: str = "") -> Iterator[TreeEntry]:
+    """The entries of `iter_rows`, one by one."""
+    for rows in iter_rows(metadata, manifest, prefix):
+        yield from rows.entries()
+
+
+def _read(metadata: Backend, row: SegmentRow) -> "Rows":
+    from datamon.store.segments import read_segment
+
+    return read_segment(metadata, row)
+
+
+def _holding(manifest: Manifest, prefix: str) -> list[SegmentRow]:
+    """The segments that can hold the path `prefix` or what lies below it; all for `""`."""
+    segments = manifest.segments
+    if not prefix:
+        return list(segments)
     below, beyond = prefix + "/", prefix + "0"  # "0" is the character after "/"
-    last = ""
-    for row in manifest.segments:
-        if prefix and not (row.first <= prefix <= row.last or (row.first < beyond and row.last > below)):
-            continue
-        entries = read_segment(metadata, row)
-        check_paths([entries[0].path], after=last)
-        last = row.last
-        yield from entries if not prefix else (entry for entry in entries if is_at_or_below(entry.path, prefix))
+    place = _place(manifest, prefix)
+    first, end = _place(manifest, below), bisect_left(segments, beyond, key=lambda row: row.first)
+    own = [row for row in segments[place : place + 1] if row.first <= prefix and place < first]
+    return [*own, *segments[first:end]]
+
+
+def _place(manifest: Manifest, path: str) -> int:
+    """The number of the first segment that does not end before `path`."""
+    return bisect_left(manifest.segments, path, key=lambda row: row.last)
 
 
 def find_entry(metadata: Backend, manifest: Manifest, path: str) -> TreeEntry:
-    """The entry at `path`. Raises NotFound (`path-not-found`), which names the nearest path there is."""
+    """The entry at `path`; reads one segment. Raises NotFound (`path-not-found`), which names the nearest path there is."""
     wanted = clean_path(path)
-    for row in manifest.segments:
-        if row.first <= wanted <= row.last:
-            for entry in read_segment(metadata, row):
-                if entry.path == wanted:
-                    return entry
+    place = _place(manifest, wanted)
+    for segment in manifest.segments[place : place + 1]:
+        if segment.first <= wanted:
+            rows = _read(metadata, segment)
+            row = bisect_left(paths := rows.paths(), wanted)
+            if paths[row] == wanted:
+                return rows.at(row)
     nearest = _nearest(metadata, manifest, wanted)
     hint = f"did you mean {nearest!r}?" if nearest else "it is empty"
     raise NotFound("path-not-found", f"there is nothing at {path!r} in this bundle; {hint}", path=path, nearest=nearest)
@@ -127,12 +147,9 @@ def find_entry(metadata: Backend, manifest: Manifest, path: str) -> TreeEntry:
 
 def _nearest(metadata: Backend, manifest: Manifest, wanted: str) -> str | None:
     """The path most like `wanted`, looked for in the segments around its place."""
-    rows = manifest.segments
-    place = next((n for n, row in enumerate(rows) if wanted <= row.last), len(rows) - 1)
-    paths: list[str] = []
-    for row in rows[max(0, place - 1) : place + 2]:
-        paths += [entry.path for entry in read_segment(metadata, row)]
-    paths = paths[:_SUGGESTED_FROM]
+    place = min(_place(manifest, wanted), len(manifest.segments) - 1)
+    around = manifest.segments[max(0, place - 1) : place + 2]
+    paths = [path for segment in around for path in _read(metadata, segment).paths()][:_SUGGESTED_FROM]
     same_name = [path for path in paths if path.rpartition("/")[2] == wanted.rpartition("/")[2]]
     close = difflib.get_close_matches(wanted, same_name, n=1, cutoff=0.0) or difflib.get_close_matches(
         wanted, paths, n=1, cutoff=0.3
@@ -170,73 +187,20 @@ def part_content(metadata: Backend, manifest: Manifest, path: str) -> ContentId:
 
     Raises NotFound (`path-not-found`).
     """
+    from datamon.store.parts import content_below
+
     part = clean_path(path)
     if not part:
         return manifest.content
     entry = find_entry(metadata, manifest, part)
     if entry.kind != "dir":
         return entry.content
-    return tree_content(content_hash(rows) for rows in cut(part_entries(metadata, manifest, part)))
-
-
-def tree_content(segments: Iterable[ContentId]) -> ContentId:
-    """The content id of a tree whose segments have these content hashes."""
-    hashes = b"".join(bytes.fromhex(segment) for segment in segments)
-    return ContentId(blake3(hashes, derive_key_context=CONTENT_CONTEXT).hexdigest())
+    return tree_content(content_below(part, iter_rows(metadata, manifest, part)))
 
 
 def manifest_rows(metadata: Backend, manifests: Iterable[Manifest]) -> Iterator[Any]:
     """The entries of these manifests as pyarrow record batches, verified, with the columns manifest, path, kind, size,
-    content (hexadecimal), executable, mode, mtime_ns and target."""
+    content (32 bytes), executable, mode, mtime (nanoseconds) and target."""
     for manifest in manifests:
-        for row in manifest.segments:
-            yield _batch(manifest.id, read_segment(metadata, row))
-
-
-def _batch(manifest: ManifestId, entries: Sequence[TreeEntry]) -> Any:
-    import pyarrow as pa  # 0.2 s to import; only questions about files come here
-
-    return pa.RecordBatch.from_pydict(
-        {
-            "manifest": pa.array([manifest] * len(entries), pa.string()),
-            "path": pa.array([entry.path for entry in entries], pa.string()),
-            "kind": pa.array([entry.kind for entry in entries], pa.string()),
-            "size": pa.array([entry.size_bytes for entry in entries], pa.uint64()),
-            "content": pa.array([entry.content for entry in entries], pa.string()),
-            "executable": pa.array([entry.executable for entry in entries], pa.bool_()),
-            "mode": pa.array([entry.mode for entry in entries], pa.uint32()),
-            "mtime_ns": pa.array([entry.mtime_ns for entry in entries], pa.int64()),
-            "target": pa.array([entry.target for entry in entries], pa.string()),
-        }
-    )
-
-
-def _encode_root(segments: Sequence[SegmentRow]) -> bytes:
-    rows = [[s.id, s.content, s.stat, s.first, s.last, s.rows, s.size_bytes] for s in segments]
-    sums = {"entries": sum(s.rows for s in segments), "bytes": sum(s.size_bytes for s in segments)}
-    return encode(stamped("manifest", {**sums, "segments": rows}))
-
-
-def _manifest(root: bytes, segments: tuple[SegmentRow, ...]) -> Manifest:
-    return Manifest(
-        id=_root_id(root),
-        content=tree_content(segment.content for segment in segments),
-        entries=sum(segment.rows for segment in segments),
-        size_bytes=sum(segment.size_bytes for segment in segments),
-        segments=segments,
-    )
-
-
-def _root_id(root: bytes) -> ManifestId:
-    return ManifestId(blake3(root, derive_key_context=ROOT_CONTEXT).hexdigest())
-
-
-def _segment_row(row: Any) -> SegmentRow:
-    """Raises TypeError or ValueError when `row` is none."""
-    identity, content, stat, first, last, rows, size_bytes = row
-    hashes = all(isinstance(text, str) and len(bytes.fromhex(text)) == 32 for text in (identity, content, stat))
-    paths = isinstance(first, str) and isinstance(last, str)
-    counts = isinstance(rows, int) and isinstance(size_bytes, int) and rows > 0 and size_bytes >= 0
-    if not (hashes and paths and counts):
-        raise ValueError("no segment row")
-    return SegmentRow(SegmentId(identity), ContentId(content), SegmentId(stat), first, last, rows, size_bytes)
+        for rows in iter_rows(metadata, manifest):
+            yield rows.of_manifest(manifest.id)

@@ -34,8 +34,8 @@ _NOBODY = Author("nobody", "nobody@example.org")
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Where a store lies. `metadata` and `blob` are as `open_backend` takes them; `state_dir` keeps what belongs to this
-    machine (None: a memory of the process only)."""
+    """Where a store lies. `metadata` and `blob` are as `open_backend` takes them. Below `state_dir` each store has a folder of
+    its own for what belongs to this machine (None: a memory of the process only)."""
 
     metadata: str
     blob: str
@@ -45,7 +45,8 @@ class Places:
 
 @dataclass
 class Store:
-    """An open store: bytes by key on two backends, and everything kept in them. Safe to use from any thread."""
+    """An open store: bytes by key on two backends, and everything kept in them. Safe to use from any thread. `state_dir` is the
+    store's own folder on this machine; all in it may be deleted while nobody has the store open."""
 
     id: str
     created_ns: int
@@ -63,7 +64,8 @@ class Store:
         # Imported at first use: it brings pyarrow, which a question about runs does not need.
         from datamon.store.chunk_store import ChunkStore
 
-        return ChunkStore(self.blob, clock=self.clock)
+        cache = self.state_dir / "chunks" if self.state_dir else None
+        return ChunkStore(self.blob, clock=self.clock, cache=cache)
 
 
 def open_store(places: Places, author: Author, *, clock: Clock = system_clock) -> Store:
@@ -96,12 +98,14 @@ def store_on(
     state_dir: Path | None = None,
     pacing: Pacing | None = None,
 ) -> Store:
-    """The store on these two backends (which may be one), made there when nothing is there yet. Raises as `open_store`."""
+    """The store on these two backends (which may be one), made there when nothing is there yet. `state_dir` is as in `Places`.
+    Raises as `open_store`."""
     record = _store_record(metadata, clock)
     identity: str = record["store"]
     _check_blobs(blob, identity)
     journal = open_journal(metadata, clock)
-    logs = Logs(Setting(metadata, journal, author, clock, pacing or Pacing()))
+    own_dir = state_dir / identity if state_dir else None
+    logs = Logs(Setting(metadata, journal, author, clock, pacing or Pacing(), own_dir / "logs" if own_dir else None))
     return Store(
         id=identity,
         created_ns=record["created"],
@@ -111,7 +115,7 @@ def store_on(
         logs=logs,
         author=author,
         clock=clock,
-        state_dir=state_dir,
+        state_dir=own_dir,
     )
 
 

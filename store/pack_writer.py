@@ -1,89 +1,117 @@
-"""Filling packs with frames and putting each as soon as it is full: one pack is in memory at a time."""
+"""Filling packs with frames: chunks of small files share frames, and a full pack goes on its way."""
 
-from contextlib import suppress
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from blake3 import blake3
 
-from datamon.errors import Denied, Unavailable
-from datamon.store import layout
-from datamon.store.backend import Backend
-from datamon.store.ids import ChunkId, SessionId
-from datamon.store.packs import FRAME_BYTES, FRAME_CHUNKS, PackRow, encode_footer, encode_frame, frame_rows
+from datamon.store.ids import ChunkId
+from datamon.store.pack_delivery import FullPack, PackDelivery
+from datamon.store.packs import FRAME_BYTES, FRAME_CHUNKS, PackRow, encode_frame, end_bytes, frame_rows
+from datamon.store.workers import Line, Workers
 
 _WAITING_BYTES = 4 * 2**20
 """So many bytes of small files may wait for company in their frames, whatever the number of extensions."""
+_UNDER_WAY_BYTES = 4 * 2**20
+"""So many bytes of frames may be compressed ahead of the pack they go into."""
+_PACK_ROWS = 131_072
+"""A pack of very small files ends at so many rows."""
+
+
+class _Group:
+    """Chunks that wait to share a frame."""
+
+    def __init__(self) -> None:
+        self.chunks: list[tuple[ChunkId, int]] = []
+        self.contents: list[bytes] = []
+        self.size_bytes = 0
 
 
 class PackWriter:
-    """The packs of one session, `<session>-<8 digits>` from 1. For one thread at a time.
+    """The packs of one session. For one thread at a time, which `workers` help; the order of calls alone decides what lies where.
 
-    After a call that raised, only `discard` may be called: what the backend kept is not known any more.
+    After a call that raised, only `discard` may be called. `forget` is told rows that every session can look up by now.
     """
 
-    def __init__(self, blob: Backend, session: SessionId, pack_bytes: int) -> None:
-        self._blob = blob
-        self._session = session
+    def __init__(
+        self,
+        delivery: PackDelivery,
+        pack_bytes: int,
+        workers: Workers,
+        forget: Callable[[Sequence[PackRow]], object],
+    ) -> None:
+        self._delivery = delivery
         self._pack_bytes = pack_bytes
-        self._frames: list[bytes] = []
-        self._size = 0
-        self._rows: list[PackRow] = []
-        self._waiting: dict[str, list[tuple[ChunkId, bytes]]] = {}
-        self._waiting_bytes: dict[str, int] = {}
-        self._waiting_total = 0
-        self._begun = 0
-        self.packs: dict[str, list[PackRow]] = {}
-        """The packs that are durable, with their rows."""
+        self._forget = forget
+        self._line = Line(workers, _UNDER_WAY_BYTES)
+        self._groups: dict[str, _Group] = {}
+        self._waiting_bytes = 0
+        self._begin_pack()
 
     def add(self, chunk: ChunkId, content: bytes) -> None:
         """`chunk` gets a frame of its own; it is durable after `close`, if not sooner."""
-        self._write_frame([(chunk, content)])
+        self._encode([(chunk, len(content))], [content], len(content))
+
+    def add_frame(self, chunk: ChunkId, length: int, frame: bytes) -> None:
+        """The frame, which holds `chunk` alone, of so many bytes, goes into a pack as it is."""
+        self._line.follow(partial(self._write, [(chunk, length)], frame))
 
     def add_small(self, chunk: ChunkId, content: bytes, group: str) -> None:
         """`chunk` shares a frame with others of its group; it is durable after `close`, if not sooner."""
-        size = self._waiting_bytes.get(group, 0)
-        if size + len(content) > FRAME_BYTES or len(self._waiting.get(group, ())) == FRAME_CHUNKS:
+        found = self._groups.get(group)
+        if found is not None and (found.size_bytes + len(content) > FRAME_BYTES or len(found.chunks) == FRAME_CHUNKS):
             self._seal(group)
-            size = 0
-        self._waiting.setdefault(group, []).append((chunk, content))
-        self._waiting_bytes[group] = size + len(content)
-        self._waiting_total += len(content)
-        if self._waiting_total > _WAITING_BYTES:
+            found = None
+        if found is None:
+            found = self._groups[group] = _Group()
+        found.chunks.append((chunk, len(content)))
+        found.contents.append(content)
+        found.size_bytes += len(content)
+        self._waiting_bytes += len(content)
+        if self._waiting_bytes > _WAITING_BYTES:
             self._seal_all()
 
     def close(self) -> None:
-        """Everything added is durable. Raises what the backend raises."""
+        """Everything added is durable, and index segments name it. Raises what the backend raises."""
         self._seal_all()
-        self._put_pack()
+        self._line.drain()
+        self._delivery.finish(self._take_pack() if self._frames else None)
 
     def discard(self) -> None:
-        """Takes away the packs that were put, as far as the backend lets us: no index names them. What stays is for gc."""
-        for number in range(1, self._begun + 1):
-            with suppress(Unavailable, Denied):
-                self._blob.delete(layout.pack(layout.pack_name(self._session, number)))
-        self._frames, self._rows, self._waiting, self._waiting_bytes = [], [], {}, {}
+        """Gives up; see `PackDelivery.discard`."""
+        self._line.drop()
+        self._groups.clear()
+        self._begin_pack()
+        self._delivery.discard()
 
     def _seal_all(self) -> None:
-        for group in sorted(self._waiting):
+        for group in sorted(self._groups):
             self._seal(group)
 
     def _seal(self, group: str) -> None:
-        self._waiting_total -= self._waiting_bytes.pop(group)
-        self._write_frame(self._waiting.pop(group))
+        sealed = self._groups.pop(group)
+        self._waiting_bytes -= sealed.size_bytes
+        self._encode(sealed.chunks, sealed.contents, sealed.size_bytes)
 
-    def _write_frame(self, chunks: list[tuple[ChunkId, bytes]]) -> None:
-        frame = encode_frame([content for _, content in chunks])
-        if self._size and self._size + len(frame) > self._pack_bytes:
-            self._put_pack()
-        self._rows.extend(frame_rows(self._size, len(frame), [(chunk, len(content)) for chunk, content in chunks]))
+    def _encode(self, chunks: Sequence[tuple[ChunkId, int]], contents: Sequence[bytes], size_bytes: int) -> None:
+        self._line.push(size_bytes, partial(encode_frame, contents), partial(self._write, chunks))
+
+    def _write(self, chunks: Sequence[tuple[ChunkId, int]], frame: bytes) -> None:
+        rows = len(self._rows) + len(chunks)
+        if self._frames and (self._size + len(frame) + end_bytes(rows) > self._pack_bytes or rows > _PACK_ROWS):
+            self._forget(self._delivery.put(self._take_pack()))
+        self._rows.extend(frame_rows(self._size, len(frame), chunks))
+        self._digest.update(frame)
         self._frames.append(frame)
         self._size += len(frame)
 
-    def _put_pack(self) -> None:
-        if not self._frames:
-            return
-        self._begun += 1
-        name = layout.pack_name(self._session, self._begun)
-        self._frames.append(encode_footer(self._rows, blake3(b"".join(self._frames)).digest()))
-        self._blob.put(layout.pack(name), b"".join(self._frames))
-        self.packs[name] = self._rows
-        self._frames, self._rows, self._size = [], [], 0
+    def _take_pack(self) -> FullPack:
+        pack = FullPack(self._frames, self._digest.digest(), self._rows)
+        self._begin_pack()
+        return pack
+
+    def _begin_pack(self) -> None:
+        self._frames: list[bytes] = []
+        self._rows: list[PackRow] = []
+        self._digest = blake3()
+        self._size = 0

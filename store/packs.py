@@ -54,10 +54,10 @@ class Frame:
     lengths: tuple[int, ...]
 
 
-def encode_frame(chunks: Sequence[bytes]) -> bytes:
-    """A frame of these chunks: zstd, or raw where that saves less than 3 %."""
+def encode_frame(chunks: Sequence[bytes | memoryview]) -> bytes:
+    """A frame of these chunks, with bytes of its own: zstd, or raw where that saves less than 3 %."""
     raw = chunks[0] if len(chunks) == 1 else b"".join(chunks)
-    stored = _compressor().compress(raw)
+    stored: bytes | memoryview = _compressor().compress(raw)
     codec = _ZSTD
     if len(stored) > _WORTH * len(raw):
         codec, stored = _RAW, raw
@@ -68,21 +68,61 @@ def encode_frame(chunks: Sequence[bytes]) -> bytes:
 def decode_frame(frame: bytes, where: str) -> Frame:
     """What `frame` holds. Raises Corrupt (`bad-pack`), naming `where`, unless it is exactly one frame; whether the chunks are
     the right ones only their ids can tell."""
+    header = _header(frame, where)
+    lengths = _lengths(frame, header, where)
+    raw = frame[header.begin :]
+    if header.codec == _ZSTD:
+        raw = _decompressed(raw, header.raw_bytes, where)
+    if len(raw) != header.raw_bytes:
+        raise _broken(where, "a frame is shorter than it says")
+    return Frame(raw, lengths)
+
+
+def frame_raw_bytes(frame: memoryview, where: str) -> int:
+    """How many raw bytes `frame` says it holds: never more than a frame may. Raises Corrupt (`bad-pack`), naming `where`."""
+    return _header(frame, where).raw_bytes
+
+
+def decode_frame_into(frame: memoryview, room: memoryview, where: str) -> None:
+    """The raw bytes of `frame` fill `room`, which has as many. Any of them may be wrong: only the ids of the chunks tell.
+    Raises Corrupt (`bad-pack`), naming `where`. Room that is used again costs a third less than new bytes for each frame."""
+    header = _header(frame, where)
+    _lengths(frame, header, where)
+    stored = frame[header.begin :]
+    if header.codec == _ZSTD:
+        _decompress_into(stored, room, where)
+    elif len(stored) == len(room):
+        room[:] = stored
+    else:
+        raise _broken(where, "a frame is shorter than it says")
+
+
+class _Header(NamedTuple):
+    """What a frame says of itself: its codec, how many chunks and raw bytes it holds, and where its stored bytes begin."""
+
+    codec: int
+    chunks: int
+    raw_bytes: int
+    begin: int
+
+
+def _header(frame: bytes | memoryview, where: str) -> _Header:
     if len(frame) < _HEADER.size:
         raise _broken(where, "it ends inside a frame")
     magic, codec, unused, count, stored, raw_bytes = _HEADER.unpack_from(frame)
     begin = _HEADER.size + 4 * count
     if magic != _MAGIC or codec not in (_RAW, _ZSTD) or unused or begin + stored != len(frame):
         raise _broken(where, "a frame's header is wrong")
-    lengths = struct.unpack_from(f"<{count}I", frame, _HEADER.size)
-    if sum(lengths) != raw_bytes or raw_bytes > max(FRAME_BYTES, MAXIMUM_BYTES):
+    if raw_bytes > max(FRAME_BYTES, MAXIMUM_BYTES):
         raise _broken(where, "the lengths in a frame are wrong")
-    raw = frame[begin:]
-    if codec == _ZSTD:
-        raw = _decompressed(raw, raw_bytes, where)
-    if len(raw) != raw_bytes:
-        raise _broken(where, "a frame is shorter than it says")
-    return Frame(raw, lengths)
+    return _Header(codec, count, raw_bytes, begin)
+
+
+def _lengths(frame: bytes | memoryview, header: _Header, where: str) -> tuple[int, ...]:
+    lengths = struct.unpack_from(f"<{header.chunks}I", frame, _HEADER.size)
+    if sum(lengths) != header.raw_bytes:
+        raise _broken(where, "the lengths in a frame are wrong")
+    return lengths
 
 
 def frame_rows(frame_offset: int, frame_bytes: int, chunks: Sequence[tuple[ChunkId, int]]) -> Iterator[PackRow]:
@@ -90,6 +130,11 @@ def frame_rows(frame_offset: int, frame_bytes: int, chunks: Sequence[tuple[Chunk
     begins = accumulate((length for _, length in chunks), initial=0)
     for (chunk, length), inner in zip(chunks, begins, strict=False):
         yield PackRow(chunk, frame_offset, frame_bytes, inner, length)
+
+
+def end_bytes(rows: int) -> int:
+    """How many bytes footer and trailer of a pack with so many rows have."""
+    return rows * _ROW.size + _TRAILER.size
 
 
 def encode_footer(rows: Sequence[PackRow], frames_digest: bytes) -> bytes:
@@ -163,17 +208,34 @@ def _compressor() -> zstandard.ZstdCompressor:
     return compressor
 
 
-def _decompressed(stored: bytes, raw_bytes: int, where: str) -> bytes:
+def _decompressor() -> zstandard.ZstdDecompressor:
     if not hasattr(_local, "decompressor"):
         _local.decompressor = zstandard.ZstdDecompressor()
     decompressor: zstandard.ZstdDecompressor = _local.decompressor
+    return decompressor
+
+
+def _decompressed(stored: bytes, raw_bytes: int, where: str) -> bytes:
     try:
         # The size is compared first: damaged bytes must not make us ask for memory without bound.
         if zstandard.frame_content_size(stored) != raw_bytes:
             raise _broken(where, "a frame's size is wrong")
-        return decompressor.decompress(stored)
+        return _decompressor().decompress(stored)
     except zstandard.ZstdError as error:
         raise _broken(where, "a frame cannot be decompressed") from error
+
+
+def _decompress_into(stored: memoryview, room: memoryview, where: str) -> None:
+    try:
+        # With the right size in its header and room for all of it, zstd writes straight to the room.
+        if zstandard.frame_content_size(stored) != len(room):
+            raise _broken(where, "a frame's size is wrong")
+        with _decompressor().stream_reader(stored) as reader:
+            count = reader.readinto(room)
+    except zstandard.ZstdError as error:
+        raise _broken(where, "a frame cannot be decompressed") from error
+    if count != len(room):
+        raise _broken(where, "a frame is shorter than it says")
 
 
 def _broken(where: str, fault: str) -> Corrupt:

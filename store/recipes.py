@@ -1,18 +1,19 @@
 """Recipes: which chunks make a file of more than one chunk, in levels (docs/format.md, "Chunks")."""
 
-import io
 import struct
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from datamon.errors import Corrupt
-from datamon.store.chunks import cut
+from datamon.store.chunks import WHOLE_BYTES, Cutter
 from datamon.store.ids import ChunkId
 
 MOST_ROWS = 32
 """A list of more rows than this is itself kept as chunks."""
 
 _ROW = struct.Struct("<32sI")
+_LIST_BYTES = 1 << 20
+"""So much of a list is in memory: enough to cut it, however long the list grows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +28,58 @@ class RecipeRow:
         return _ROW.pack(self.chunk, self.length)
 
 
-def encode_recipe(rows: bytes, keep: Callable[[bytes], RecipeRow], most_rows: int = MOST_ROWS) -> bytes:
-    """The recipe whose list of level 0 is `rows`. Lists longer than `most_rows` rows are cut and given to `keep`."""
-    level = 0
-    while len(rows) > most_rows * _ROW.size:
-        rows = b"".join(keep(piece).encode() for piece in cut(io.BytesIO(rows)))
-        level += 1
-    return bytes([level]) + rows
+class RecipeWriter:
+    """The recipe of one file, from its rows one after the other. Lists of more than `most_rows` rows are cut and given to
+    `keep`, the first of them while rows still come; so memory does not grow with the file."""
+
+    def __init__(self, keep: Callable[[bytes], RecipeRow], most_rows: int = MOST_ROWS) -> None:
+        self._keep = keep
+        self._most_bytes = most_rows * _ROW.size
+        self._lists = [_List()]
+
+    def add(self, chunk: ChunkId, length: int) -> None:
+        """The file goes on with this chunk of so many bytes."""
+        self._add(0, _ROW.pack(chunk, length))
+
+    def finish(self) -> bytes:
+        """The recipe. Nothing can be added any more."""
+        level = 0
+        while level + 1 < len(self._lists) or len(self._lists[level].rows) > self._most_bytes:
+            self._keep_pieces(level, is_last=True)
+            level += 1
+        return bytes([level]) + self._lists[level].rows
+
+    def _add(self, level: int, row: bytes) -> None:
+        if level == len(self._lists):
+            self._lists.append(_List())
+        rows = self._lists[level].rows
+        rows += row
+        if len(rows) >= _LIST_BYTES:
+            self._keep_pieces(level, is_last=False)
+
+    def _keep_pieces(self, level: int, *, is_last: bool) -> None:
+        for piece in self._lists[level].take(is_last=is_last):
+            self._add(level + 1, self._keep(piece).encode())
+
+
+class _List:
+    """The rows of one level that are not cut yet."""
+
+    def __init__(self) -> None:
+        self.rows = bytearray()
+        self._cutter: Cutter | None = None
+
+    def take(self, *, is_last: bool) -> list[bytes]:
+        """The next chunks of the list: as many as are sure, or all with `is_last`."""
+        if is_last and self._cutter is None and len(self.rows) <= WHOLE_BYTES:
+            ends = [len(self.rows)]
+        else:
+            self._cutter = self._cutter or Cutter()
+            with memoryview(self.rows) as view:
+                ends = self._cutter.ends(view, is_last=is_last)
+        pieces = [bytes(self.rows[begin:end]) for begin, end in zip([0, *ends], ends, strict=False)]
+        del self.rows[: ends[-1] if ends else 0]
+        return pieces
 
 
 def recipe_rows(recipe: bytes, get: Callable[[RecipeRow], bytes]) -> Iterator[RecipeRow]:

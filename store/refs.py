@@ -2,16 +2,18 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
+from itertools import takewhile
+from dataclasses import replace
 
 from datamon.errors import Conflict, NotFound
 from datamon.store.bundle import Bundle, Entry, Move, Ref, RefKind, Repo
-from datamon.store.clock import timestamp
 from datamon.store.codec import Record
 from datamon.store.ids import BundleId, RunId
 from datamon.store.log import RepoState
 from datamon.store.names import check_name
 from datamon.store.opening import Store
 from datamon.store.repos import nearest
+from datamon.store.tombstones import standing_in, tombstone
 
 
 def set_label(store: Store, repo: Repo, label: str, bundle: BundleId, *, frozen: bool = False) -> Ref:
@@ -38,10 +40,21 @@ def delete_label(store: Store, repo: Repo, label: str) -> Move:
 
     Raises NotFound (`ref-not-found`), Conflict (`ref-frozen`), Invalid (`bad-name`).
     """
+    return _delete_ref(store, repo, label, "label")
 
+
+def delete_branch(store: Store, repo: Repo, branch: str) -> Move:
+    """The branch is gone when this returns the move, whose `old` was its head; its bundles and its history stay.
+
+    Raises NotFound (`ref-not-found`), Invalid (`bad-name`).
+    """
+    return _delete_ref(store, repo, branch, "branch")
+
+
+def _delete_ref(store: Store, repo: Repo, name: str, kind: RefKind) -> Move:
     def make(state: RepoState) -> Record:
-        standing = _ref(state, repo, label, "label")
-        move = next_move(state, repo, Move(standing.name, "label", None, None))
+        standing = _ref(state, repo, name, kind)
+        move = next_move(state, repo, Move(standing.name, kind, None, None))
         return {"kind": "move", "moves": [move.to_record()], "run": None}
 
     [move] = store.logs.append(repo.id, make).moves
@@ -93,8 +106,9 @@ def ref_history(store: Store, repo: Repo, name: str) -> list[tuple[Entry, Move]]
 def move_refs(store: Store, repo: Repo, moves: Sequence[Move], run: RunId | None) -> list[Move]:
     """Makes, in one entry, those of `moves` whose ref still is what `old` says; returns the others, unmade.
 
-    A move that `run` made before (a finish that was interrupted and is done again) is neither made nor returned. Not made
-    are also moves of a frozen label, to a bundle that is not there, and of a name that is now of the other kind.
+    A move that `run` made before (a finish that was interrupted and is done again) is neither made nor returned. Bundles that
+    were replaced since are their replacements. Not made are also moves of a frozen label, to a bundle that is not there, and of
+    a name that is now of the other kind.
     """
     refused: list[Move] = []
 
@@ -120,19 +134,33 @@ def _sorted_out(state: RepoState, moves: Sequence[Move], run: RunId | None) -> t
     for move in moves:
         if _done(state, move, run):
             continue
-        if move.ref not in taken and _holds(state, move):
-            made.append(move)
+        now = _as_now(state, move)
+        if move.ref not in taken and _holds(state, now):
+            made.append(now)
             taken.add(move.ref)
         else:
             refused.append(move)
     return made, refused
 
 
-def _done(state: RepoState, move: Move, run: RunId | None) -> bool:
-    return run is not None and any(
-        entry.run == run and (past.ref, past.old, past.new) == (move.ref, move.old, move.new)
-        for entry, past in state.history
+def _as_now(state: RepoState, move: Move) -> Move:
+    """The move with what stands in for its bundles now."""
+    return replace(
+        move,
+        old=standing_in(state, move.old) if move.old else None,
+        new=standing_in(state, move.new) if move.new else None,
     )
+
+
+def _done(state: RepoState, move: Move, run: RunId | None) -> bool:
+    """Whether the run made the move before. It can have done so only since there is the bundle; times rise along a log."""
+    if run is None:
+        return False
+    now = _as_now(state, move)
+    made = state.bundles.get(move.new) if move.new is not None else None
+    since_ns = made.time_ns if made is not None else 0
+    recent = takewhile(lambda told: told[0].time_ns >= since_ns, reversed(state.history))
+    return any(entry.run == run and past.ref == move.ref and _as_now(state, past) == now for entry, past in recent)
 
 
 def _holds(state: RepoState, move: Move) -> bool:
@@ -167,14 +195,19 @@ def next_move(state: RepoState, repo: Repo, move: Move) -> Move:
 
 
 def live_bundle(state: RepoState, repo: Repo, bundle: BundleId) -> Bundle:
-    """The repo's bundle of exactly this id. Raises NotFound (`bundle-not-found`), also when it was deleted."""
-    if bundle in state.deleted:
-        when = timestamp(state.deleted[bundle].time_ns)
+    """The repo's bundle of exactly this id. Raises NotFound (`bundle-not-found`), also when it was deleted: with its tombstone,
+    and with `replaced_by`, the bundle that stands in for it now (or None)."""
+    gone = tombstone(state, bundle)
+    if gone is not None:
+        instead = standing_in(state, bundle)
+        live = instead if instead not in state.deleted else None
+        next_step = "choose another" if live is None else "use that" if live == gone.replaced_by else f"use {live}"
         raise NotFound(
             "bundle-not-found",
-            f"the bundle {bundle} of {repo.name!r} was deleted at {when}; choose another",
+            f"the bundle {bundle} of {repo.name!r} was {gone}; {next_step}",
             repo=repo.name,
             bundle=bundle,
+            replaced_by=live,
         )
     if bundle not in state.bundles:
         raise NotFound(

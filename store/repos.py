@@ -1,10 +1,12 @@
-"""Repos: made, found, listed."""
+"""Repos: made, found, listed, renamed."""
 
 import difflib
 from collections.abc import Iterable
+from dataclasses import replace
 
 from datamon.errors import Conflict, Invalid, NotFound
-from datamon.store.bundle import Repo
+from datamon.store.bundle import Entry, Repo
+from datamon.store.clock import timestamp
 from datamon.store.codec import Record
 from datamon.store.ids import RepoId, new_ksuid
 from datamon.store.log import StoreState
@@ -30,16 +32,85 @@ def create_repo(store: Store, name: str, description: str) -> Repo:
     return Repo(identity, name, description, entry.author, entry.time_ns)
 
 
+def rename_repo(store: Store, repo: Repo, new_name: str) -> Repo:
+    """The repo has the new name when this returns it, and its old one is free; its bundles, refs and their history are untouched,
+    and questions show the new name for what was recorded under the old one too. The name that it has already writes nothing.
+
+    Raises Invalid (`bad-name`), Conflict (`repo-exists`) when the name is taken, NotFound (`repo-not-found`) when the repo is
+    gone.
+    """
+    new_name = check_name("repo", new_name)
+    if new_name == repo.name and repo.id in store.logs.store().repos:
+        return repo
+
+    def make(state: StoreState) -> Record:
+        standing_repo(state, repo)
+        if new_name in state.names:
+            raise Conflict("repo-exists", f"a repo {new_name!r} exists; choose another name", repo=new_name)
+        return {"kind": "repo-renamed", "repo": repo.id, "name": new_name}
+
+    store.logs.append(None, make)
+    return replace(repo, name=new_name)
+
+
 def find_repo(store: Store, name: str) -> Repo:
-    """The repo of this name. Raises NotFound (`repo-not-found`), Invalid (`bad-name`)."""
+    """The repo of this name. Raises NotFound (`repo-not-found`; for a name that a repo had once, what became of that repo),
+    Invalid (`bad-name`)."""
     if name == RUNS_REPO:
         return runs_repo(store)
     name = check_name("repo", name)
-    names = store.logs.store().names
-    if name not in names:
-        next_step = nearest(name, names) or "`datamon repo list` shows those there are"
-        raise NotFound("repo-not-found", f"there is no repo {name!r}; {next_step}", repo=name)
-    return names[name]
+    state = store.logs.store()
+    if name not in state.names:
+        raise _no_repo(state, name)
+    return state.names[name]
+
+
+def standing_repo(state: StoreState, repo: Repo) -> Repo:
+    """The repo as it is now. Raises NotFound (`repo-not-found`) when it was deleted, and for the hidden one, which the store's
+    log does not have: it can be neither renamed nor deleted."""
+    if repo.id in state.repos:
+        return state.repos[repo.id]
+    if repo.id in state.deleted:
+        raise _was_deleted(state.deleted[repo.id], repo.name)
+    raise NotFound(
+        "repo-not-found", f"the repo {repo.name!r} is datamon's own and stays as it is; name another", repo=repo.name
+    )
+
+
+def refuse_deleted(store: Store, repo: Repo) -> None:
+    """Returns when the repo is there, or is the hidden one. Raises NotFound (`repo-not-found`): what is committed to a deleted
+    repo would be acknowledged and never seen."""
+    if repo.id != store.id:
+        standing_repo(store.logs.store(), repo)
+
+
+def _no_repo(state: StoreState, name: str) -> NotFound:
+    """The error that says what became of the last repo of this name, or which one has a name like it."""
+    had = {entry.record["repo"] for entry in state.entries if entry.record.get("name") == name}
+    lost = next((entry for entry in reversed(state.entries) if entry.record.get("repo") in had), None)
+    if lost is not None and lost.kind == "repo-deleted":
+        return _was_deleted(lost, name)
+    if lost is not None:
+        now = state.repos[RepoId(lost.record["repo"])].name
+        when = timestamp(lost.time_ns)
+        return NotFound(
+            "repo-not-found",
+            f"the repo {name!r} was renamed to {now!r} by {lost.author.name} (last at {when}); use {now!r}",
+            repo=name,
+            renamed_to=now,
+        )
+    next_step = nearest(name, state.names) or "`datamon repo list` shows those there are"
+    return NotFound("repo-not-found", f"there is no repo {name!r}; {next_step}", repo=name)
+
+
+def _was_deleted(entry: Entry, name: str) -> NotFound:
+    why = f" ({entry.reason})" if entry.reason else ""
+    return NotFound(
+        "repo-not-found",
+        f"the repo {name!r} was deleted at {timestamp(entry.time_ns)} by {entry.author.name}{why}; "
+        "its name is free, and `datamon repo list` shows the repos there are",
+        repo=name,
+    )
 
 
 def list_repos(store: Store, *, system: bool = False) -> list[Repo]:

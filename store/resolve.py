@@ -13,6 +13,7 @@ from datamon.store.names import DEFAULT_BRANCH, RUNS_REPO, check_name
 from datamon.store.opening import Store
 from datamon.store.refs import live_bundle, no_ref
 from datamon.store.repos import find_repo
+from datamon.store.tombstones import standing_in
 
 _ANCESTOR = re.compile(r"(?P<of>[^~]+)~(?P<steps>[0-9]{1,9})?", re.ASCII)
 _SHOWN_CANDIDATES = 5
@@ -117,6 +118,7 @@ def find_bundle(store: Store, repo: Repo, id_or_part: str) -> Bundle:
     if is_ksuid(id_or_part):
         return live_bundle(state, repo, BundleId(id_or_part))
     live = [bundle for bundle in state.bundles if bundle not in state.deleted]
+    _refuse_deleted(state, repo, id_or_part, live)
     return state.bundles[BundleId(find_by_part(id_or_part, live))]
 
 
@@ -190,9 +192,17 @@ def _named(state: RepoState, repo: Repo, text: str, path: str) -> Resolved:
         )
         return Resolved(repo, live_bundle(state, repo, ref.bundle), ref.name, ref.kind, path, pinned=False, note=note)
     if len(name) < SHORTEST_PREFIX or not _fitting(name, live):
+        _refuse_deleted(state, repo, name, live)
         raise no_ref(state, repo, name)
     bundle = state.bundles[BundleId(find_by_part(name, live))]
     return Resolved(repo, bundle, None, "id", path, pinned=True)
+
+
+def _refuse_deleted(state: RepoState, repo: Repo, part: str, live: list[BundleId]) -> None:
+    """Raises NotFound (`bundle-not-found`), with its tombstone, when `part` fits one deleted bundle and no live one."""
+    gone = _fitting(part, state.deleted) if len(part) >= SHORTEST_PREFIX and not _fitting(part, live) else []
+    if len(gone) == 1:
+        live_bundle(state, repo, BundleId(gone[0]))
 
 
 def _ancestor(state: RepoState, repo: Repo, bundle: Bundle, steps: int, text: str) -> Bundle:
@@ -205,5 +215,5 @@ def _ancestor(state: RepoState, repo: Repo, bundle: Bundle, steps: int, text: st
                 repo=repo.name,
                 ref=text,
             )
-        bundle = state.bundles[bundle.parents[0]]
+        bundle = state.bundles[standing_in(state, bundle.parents[0])]
     return live_bundle(state, repo, bundle.id)

@@ -1,243 +1,182 @@
-"""Manifest segments: where a tree is cut, the ids of its rows, and their Parquet bytes (docs/format.md, "Manifests")."""
+"""Manifest segments: where a tree is cut, how its rows are kept, and how they are read again (docs/format.md, "Manifests")."""
 
-import struct
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
-from typing import Any, cast
 
+import pyarrow as pa
+import pyarrow.compute as pc
 from blake3 import blake3
 
-from datamon.errors import Corrupt, NotFound
+from datamon.errors import Corrupt
 from datamon.store import layout
-from datamon.store.backend import Backend, has_durably
-from datamon.store.entries import PERMISSION_BITS, Kind, TreeEntry, check_paths
+from datamon.store.backend import Backend
+from datamon.store.columns import TreeColumns
+from datamon.store.entries import PERMISSION_BITS
 from datamon.store.ids import ContentId, SegmentId
-from datamon.store.seal import seal, unseal
+from datamon.store.named import get_named, put_named
+from datamon.store.overlap import overlapped
+from datamon.store.roots import SegmentRow
+from datamon.store.rows import (
+    Rows,
+    check_row_paths,
+    content_rows,
+    entry_batch,
+    recipe_rows,
+    stat_batch,
+    stat_rows,
+    stretch,
+)
+from datamon.store.segment_files import bad_record, decode_entries, decode_stats, encode_rows
 
 FEWEST_ROWS = 1_024
 MOST_ROWS = 16_384
 CUT_BITS = 12
 """A path ends a segment with a chance of one in 2 to this power."""
+_WINDOW_ROWS = 65_536
+"""So many rows, and what is left of a segment, are turned into bytes at a time."""
 
 CONTENT_CONTEXT = "datamon 1 content segment"
 SEGMENT_CONTEXT = "datamon 1 segment"
 STAT_CONTEXT = "datamon 1 stat segment"
 
-_LENGTH = struct.Struct("<I")
-_FIXED = struct.Struct("<cBQ32sI")
-_STAT = struct.Struct("<Iq")
-_NO_RECIPE = _LENGTH.pack(0xFFFFFFFF)
-_KIND_CODE: dict[str, bytes] = {"file": b"f", "dir": b"d", "symlink": b"l", "external": b"x"}
-_CUT_MASK = (1 << CUT_BITS) - 1
+
+def segment_end(paths: Sequence[str], begin: int) -> int:
+    """Where the segment ends that begins at row `begin`. Cuts depend on paths alone, so that a change of the tree moves only the
+    cuts beside it."""
+    mask = (1 << CUT_BITS) - 1
+    most = min(begin + MOST_ROWS, len(paths))
+    for row in range(begin + FEWEST_ROWS - 1, min(begin + MOST_ROWS - 1, len(paths))):
+        if not int.from_bytes(blake3(paths[row].encode()).digest(8), "little") & mask:
+            return row + 1
+    return most
 
 
-@dataclass(frozen=True, slots=True)
-class SegmentRow:
-    """What a root says of one segment: its ids, first and last path, rows and the bytes of its files."""
-
-    id: SegmentId
-    content: ContentId
-    stat: SegmentId
-    first: str
-    last: str
-    rows: int
-    size_bytes: int
+def segment_ends(paths: Sequence[str]) -> Iterator[int]:
+    """Where each segment of a tree with these paths ends."""
+    end = 0
+    while end < len(paths):
+        end = segment_end(paths, end)
+        yield end
 
 
-def cut(entries: Iterable[TreeEntry]) -> Iterator[list[TreeEntry]]:
-    """The entries in segments. Cuts depend on paths alone, so that a change of the tree moves only the cuts beside it."""
-    segment: list[TreeEntry] = []
-    for entry in entries:
-        segment.append(entry)
-        length = len(segment)
-        if length >= FEWEST_ROWS and (length == MOST_ROWS or _is_cut(entry.path)):
-            yield segment
-            segment = []
-    if segment:
-        yield segment
+def content_hash(rows: memoryview) -> ContentId:
+    """The id of what entries hold, of their canonical bytes: paths, kinds, execute bits, bytes and targets, but no times, modes
+    or recipes."""
+    return ContentId(blake3(rows, derive_key_context=CONTENT_CONTEXT).hexdigest())
 
 
-def _is_cut(path: str) -> bool:
-    return not int.from_bytes(blake3(path.encode()).digest(8), "little") & _CUT_MASK
+def segment_hash(content: ContentId, recipes: memoryview) -> SegmentId:
+    """The id of a segment: its content hash with its recipes' canonical bytes."""
+    hasher = blake3(bytes.fromhex(content), derive_key_context=SEGMENT_CONTEXT)
+    return SegmentId(hasher.update(recipes).hexdigest())
 
 
-def content_hash(entries: Iterable[TreeEntry]) -> ContentId:
-    """The id of what these entries hold: paths, kinds, execute bits, bytes and targets, but no times, modes or recipes."""
-    parts: list[bytes] = []
-    for entry in entries:
-        path = entry.path.encode()
-        target = entry.target.encode() if entry.target else b""
-        content = bytes.fromhex(entry.content)
-        fixed = _FIXED.pack(_KIND_CODE[entry.kind], entry.executable, entry.size_bytes, content, len(target))
-        parts += (_LENGTH.pack(len(path)), path, fixed, target)
-    return ContentId(blake3(b"".join(parts), derive_key_context=CONTENT_CONTEXT).hexdigest())
-
-
-def segment_hash(content: ContentId, recipes: Iterable[bytes | None]) -> SegmentId:
-    """The id of a segment: its content hash with its recipes."""
-    parts = [bytes.fromhex(content)]
-    for recipe in recipes:
-        if recipe is None:
-            parts.append(_NO_RECIPE)
-        else:
-            parts += (_LENGTH.pack(len(recipe)), recipe)
-    return SegmentId(blake3(b"".join(parts), derive_key_context=SEGMENT_CONTEXT).hexdigest())
-
-
-def stat_hash(entries: Iterable[TreeEntry]) -> SegmentId:
-    """The id of a segment of modes and times."""
-    rows = b"".join(_STAT.pack(entry.mode, entry.mtime_ns) for entry in entries)
+def stat_hash(rows: memoryview) -> SegmentId:
+    """The id of a segment of modes and times, of their canonical bytes."""
     return SegmentId(blake3(rows, derive_key_context=STAT_CONTEXT).hexdigest())
 
 
-def write_segment(metadata: Backend, entries: Sequence[TreeEntry]) -> SegmentRow:
-    """Keeps both segments of these entries, durable when this returns; what is there already is not written again."""
-    content = content_hash(entries)
-    row = SegmentRow(
-        id=segment_hash(content, (entry.recipe for entry in entries)),
-        content=content,
-        stat=stat_hash(entries),
-        first=entries[0].path,
-        last=entries[-1].path,
-        rows=len(entries),
-        size_bytes=sum(entry.size_bytes for entry in entries),
-    )
-    if not has_durably(metadata, layout.segment(row.id)):
-        metadata.put(layout.segment(row.id), _encode_entries(entries))
-    if not has_durably(metadata, layout.stat_segment(row.stat)):
-        metadata.put(layout.stat_segment(row.stat), _encode_stats(entries))
-    return row
+def write_segments(metadata: Backend, columns: TreeColumns, condemned: frozenset[str]) -> tuple[SegmentRow, ...]:
+    """Keeps the segments of these rows, which are sorted, durable when this returns; what is there already, and not condemned, is
+    not written again."""
+
+    def keep(draft: _Draft) -> SegmentRow:
+        put_named(metadata, layout.segment(draft.row.id), lambda: encode_rows(draft.entries), condemned)
+        put_named(metadata, layout.stat_segment(draft.row.stat), lambda: encode_rows(draft.stats), condemned)
+        return draft.row
+
+    return tuple(overlapped(metadata, keep, _drafts(columns)))
 
 
-def read_segment(metadata: Backend, row: SegmentRow) -> list[TreeEntry]:
-    """The entries of a segment, verified against its ids, in order, no path among them leaving the tree.
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    """A segment that is to be kept."""
+
+    row: SegmentRow
+    entries: pa.RecordBatch
+    stats: pa.RecordBatch
+
+
+def _drafts(columns: TreeColumns) -> Iterator[_Draft]:
+    begin, ends = 0, []
+    for end in segment_ends(columns.path):
+        ends.append(end)
+        if end - begin >= _WINDOW_ROWS or end == len(columns):
+            yield from _window(columns, begin, ends)
+            begin, ends = end, []
+
+
+def _window(columns: TreeColumns, begin: int, ends: Sequence[int]) -> Iterator[_Draft]:
+    """The segments that end at `ends`, of which the first begins at `begin`: their canonical bytes are made together."""
+    entries, stats = entry_batch(columns, begin, ends[-1]), stat_batch(columns, begin, ends[-1])
+    held, recipes, states = content_rows(entries), recipe_rows(entries), stat_rows(stats)
+    first = 0
+    for end in (end - begin for end in ends):
+        content = content_hash(stretch(held, first, end))
+        row = SegmentRow(
+            id=segment_hash(content, stretch(recipes, first, end)),
+            content=content,
+            stat=stat_hash(stretch(states, first, end)),
+            first=columns.path[begin + first],
+            last=columns.path[begin + end - 1],
+            rows=end - first,
+            size_bytes=sum(columns.size_bytes[begin + first : begin + end]),
+        )
+        yield _Draft(row, entries.slice(first, end - first), stats.slice(first, end - first))
+        first = end
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What the entries of a segment hold, without modes and times, and each row's canonical bytes."""
+
+    batch: pa.RecordBatch
+    canonical: pa.BinaryArray
+
+
+def read_segment(metadata: Backend, row: SegmentRow) -> Rows:
+    """The rows of a segment, verified against its ids, in order, no path among them leaving the tree.
 
     Raises Corrupt (`missing-bytes`, `bad-record`, `bad-bytes`), Invalid (`unsafe-path`).
     """
-    where, stat_where = layout.segment(row.id), layout.stat_segment(row.stat)
-    columns = _decode(_fetch(metadata, where), _entry_schema(), where)
-    stats = _decode(_fetch(metadata, stat_where), _stat_schema(), stat_where)
-    if not len(columns["path"]) == len(stats["mode"]) == row.rows:
-        raise _bad_record(where, "it has not as many rows as its root says")
-    if not set(columns["kind"]) <= _KIND_CODE.keys():
-        raise _bad_record(where, "it has an entry of an unknown kind")
-    entries = [
-        TreeEntry(
-            path, cast(Kind, kind), size, ContentId(content.hex()), target or None, recipe, executable, mode, mtime
-        )
-        for path, kind, executable, size, content, target, recipe, mode, mtime in zip(
-            *columns.values(), *stats.values(), strict=True
-        )
-    ]
-    _verify(entries, row, where)
-    return entries
+    return Rows.joined(read_held(metadata, row).batch, read_stats(metadata, row))
 
 
-def _verify(entries: list[TreeEntry], row: SegmentRow, where: str) -> None:
-    content = content_hash(entries)
-    if content != row.content or segment_hash(content, (entry.recipe for entry in entries)) != row.id:
+def read_held(metadata: Backend, row: SegmentRow) -> Held:
+    """What the entries of a segment hold, verified as by `read_segment`; their modes and times are not read."""
+    return get_named(metadata, layout.segment(row.id), lambda content, where: _held(content, where, row))
+
+
+def read_stats(metadata: Backend, row: SegmentRow) -> pa.RecordBatch:
+    """The modes and times of a segment's entries, verified as by `read_segment`."""
+    return get_named(metadata, layout.stat_segment(row.stat), lambda content, where: _stats(content, where, row))
+
+
+def _held(content: bytes, where: str, row: SegmentRow) -> Held:
+    batch = decode_entries(content, where, row.rows)
+    canonical, recipes = content_rows(batch), recipe_rows(batch)
+    if canonical.null_count:
+        raise bad_record(where, "it has an entry of an unknown kind")
+    found = content_hash(stretch(canonical, 0, row.rows))
+    if found != row.content or segment_hash(found, stretch(recipes, 0, row.rows)) != row.id:
         raise _bad_bytes(where)
-    if stat_hash(entries) != row.stat or any(entry.mode > PERMISSION_BITS for entry in entries):
-        raise _bad_bytes(layout.stat_segment(row.stat))
-    if (entries[0].path, entries[-1].path) != (row.first, row.last):
-        raise _bad_record(where, "its paths are not those that its root says")
-    check_paths([entry.path for entry in entries])
+    path = batch.column("path")
+    if (path[0].as_py(), path[-1].as_py()) != (row.first, row.last):
+        raise bad_record(where, "its paths are not those that its root says")
+    check_row_paths(batch)
+    return Held(batch, canonical)
 
 
-def _fetch(metadata: Backend, where: str) -> bytes:
-    try:
-        return metadata.get(where)
-    except NotFound as error:
-        raise Corrupt(
-            "missing-bytes", f"the manifest segment {where} is gone; restore it from a copy of the store", where=where
-        ) from error
+def _stats(content: bytes, where: str, row: SegmentRow) -> pa.RecordBatch:
+    batch = decode_stats(content, where, row.rows)
+    if stat_hash(stretch(stat_rows(batch), 0, row.rows)) != row.stat:
+        raise _bad_bytes(where)
+    if pc.max(batch.column("mode")).as_py() > PERMISSION_BITS:
+        raise bad_record(where, "it has a mode that is none")
+    return batch
 
 
 def _bad_bytes(where: str) -> Corrupt:
     return Corrupt(
         "bad-bytes", f"the rows of {where} do not have the hash they are named by; restore it from a copy", where=where
     )
-
-
-def _bad_record(where: str, fault: str) -> Corrupt:
-    return Corrupt("bad-record", f"the segment {where} cannot be read ({fault}); restore it from a copy", where=where)
-
-
-# pyarrow takes 0.2 s to import and most commands read no manifest, so these functions import it when they run.
-
-
-@cache
-def _entry_schema() -> Any:
-    import pyarrow as pa
-
-    return pa.schema(
-        [
-            pa.field("path", pa.string(), nullable=False),
-            pa.field("kind", pa.string(), nullable=False),
-            pa.field("executable", pa.bool_(), nullable=False),
-            pa.field("size", pa.uint64(), nullable=False),
-            pa.field("content", pa.binary(32), nullable=False),
-            pa.field("target", pa.string()),
-            pa.field("recipe", pa.binary()),
-        ]
-    )
-
-
-@cache
-def _stat_schema() -> Any:
-    import pyarrow as pa
-
-    return pa.schema([pa.field("mode", pa.uint32(), nullable=False), pa.field("mtime", pa.int64(), nullable=False)])
-
-
-def _encode_entries(entries: Sequence[TreeEntry]) -> bytes:
-    columns: list[list[Any]] = [
-        [entry.path for entry in entries],
-        [entry.kind for entry in entries],
-        [entry.executable for entry in entries],
-        [entry.size_bytes for entry in entries],
-        [bytes.fromhex(entry.content) for entry in entries],
-        [entry.target for entry in entries],
-        [entry.recipe for entry in entries],
-    ]
-    return _encode(columns, _entry_schema(), {"path": "DELTA_BYTE_ARRAY"})
-
-
-def _encode_stats(entries: Sequence[TreeEntry]) -> bytes:
-    columns: list[list[Any]] = [[entry.mode for entry in entries], [entry.mtime_ns for entry in entries]]
-    return _encode(columns, _stat_schema(), {"mtime": "DELTA_BINARY_PACKED"})
-
-
-def _encode(columns: list[list[Any]], schema: Any, encodings: dict[str, str]) -> bytes:
-    import pyarrow as pa
-    from pyarrow import parquet
-
-    arrays = [pa.array(values, type=field.type) for values, field in zip(columns, schema, strict=True)]
-    sink = pa.BufferOutputStream()
-    parquet.write_table(
-        pa.Table.from_arrays(arrays, schema=schema),
-        sink,
-        compression="zstd",
-        compression_level=1,
-        use_dictionary=[name for name in ("kind", "mode") if name in schema.names],
-        column_encoding=encodings,
-        write_statistics=False,
-    )
-    return seal(sink.getvalue().to_pybytes())
-
-
-def _decode(content: bytes, schema: Any, where: str) -> dict[str, list[Any]]:
-    """The columns of a Parquet file, in the schema's order. Raises Corrupt (`bad-record`) when it has others."""
-    import pyarrow as pa
-    from pyarrow import parquet
-
-    try:
-        table = (
-            parquet.ParquetFile(pa.BufferReader(unseal(content, where))).read(use_threads=False).select(schema.names)
-        )
-        if any(table[field.name].null_count for field in schema if not field.nullable):
-            raise _bad_record(where, "a column has gaps")
-        return {field.name: table[field.name].cast(field.type).to_pylist() for field in schema}
-    except (pa.ArrowException, OSError, KeyError, ValueError) as error:
-        raise _bad_record(where, str(error).partition("\n")[0]) from error

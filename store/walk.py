@@ -2,10 +2,10 @@
 
 import os
 import stat
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from operator import attrgetter
 from pathlib import Path
-from typing import BinaryIO, Literal, TypeVar
+from typing import BinaryIO, Literal, NamedTuple, TypeVar
 
 from blake3 import blake3
 
@@ -23,8 +23,24 @@ _PIECE_BYTES = 1 << 20
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+Row = tuple[int, int, int, int, int, int]
+"""What the file system says of one name: mode (with the kind), size in bytes, modification and change time in nanoseconds,
+inode, device. A plain tuple: there are hundreds of thousands of them."""
+
+Listing = Mapping[str, Row]
+"""What lies in one directory, by name."""
+
+_NOTHING_KNOWN: Mapping[str, Listing] = {}
+_KIND_BITS = 0o170000
+_FILE, _DIRECTORY, _SYMLINK = stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK
+
+
+def is_directory(row: Row) -> bool:
+    """Whether a directory has this row."""
+    return row[0] & _KIND_BITS == _DIRECTORY
+
+
+class Found(NamedTuple):
     """One path below a directory, as the file system describes it; `special` is a socket, fifo or device."""
 
     path: str
@@ -54,51 +70,89 @@ def open_tree(path: Path) -> Beneath:
         raise NotFound("path-not-found", message, path=shown) from error
 
 
-def scan(tree: Beneath, *, ignoring: bool) -> list[Found]:
-    """Everything below the directory, sorted by path, symlinks not followed; `ignoring` leaves out what `.datamonignore` says.
+def list_tree(tree: Beneath, *, ignoring: bool, known: Mapping[str, Listing] = _NOTHING_KNOWN) -> dict[str, Listing]:
+    """What lies in the directory and in each one below it, by directory path (`""` is the top); `ignoring` leaves out what
+    `.datamonignore` says. A listing that equals the one in `known` is that very one, so that both cost memory only once.
 
     Raises Denied (`unreadable`) for a directory or an ignore file that cannot be read, Invalid (`bad-argument`) for a pattern.
     """
-    every: list[Found] = []
+    listings: dict[str, Listing] = {}
     waiting: list[tuple[str, _Rules]] = [("", ())]
     while waiting:
         directory, rules = waiting.pop()
-        found = _list_directory(tree, directory)
+        lead = f"{directory}/" if directory else ""
+        here = _list_directory(tree, directory)
         if ignoring:
-            rules = _with_rules_of(tree, directory, found, rules)
-            found = [one for one in found if not _is_ignored(one, rules)]
-        every += found
-        waiting += ((one.path, rules) for one in found if one.kind == "dir")
-    every.sort(key=lambda one: one.path)
-    return every
+            rules = _with_rules_of(tree, lead, here, rules)
+            if rules:
+                here = {name: row for name, row in here.items() if not _is_ignored(lead + name, row, rules)}
+        waiting += [(lead + name, rules) for name, row in here.items() if is_directory(row)]
+        before = known.get(directory)
+        listings[directory] = before if before == here else here
+    return listings
+
+
+def scan(tree: Beneath, *, ignoring: bool) -> list[Found]:
+    """Everything below the directory, sorted by path, symlinks not followed; `ignoring` as in `list_tree`, which says what is
+    raised."""
+    return sorted(_all_found(tree, list_tree(tree, ignoring=ignoring)), key=attrgetter("path"))
 
 
 def scan_top(tree: Beneath) -> list[Found]:
     """What lies in the directory itself, in no order. Raises Denied (`unreadable`)."""
-    return _list_directory(tree, "")
+    return list(_all_found(tree, {"": _list_directory(tree, "")}))
 
 
 def scan_to_keep(tree: Beneath) -> list[Found]:
-    """Everything below the directory that an upload keeps, sorted by path.
-
-    Raises as `scan`, and Invalid (`unsupported-file`, `bad-path`) for what cannot be kept: sockets, fifos, devices, names and
-    link targets that are not UTF-8.
-    """
+    """Everything below the directory that an upload keeps, sorted by path. Raises as `scan` and `check_can_be_kept`."""
     found = scan(tree, ignoring=True)
     for one in found:
-        shown = tree.shown(one.path)
-        if one.kind == "special":
-            message = (
-                f"{shown} is a socket, fifo or device, which cannot be kept; remove it or name it in {IGNORE_FILE}"
-            )
-            raise Invalid("unsupported-file", message, path=shown)
-        if not _is_text(one.path):
-            message = f"the name of {shown} is not UTF-8; rename it or leave it out by a pattern in {IGNORE_FILE}"
-            raise Invalid("bad-path", message, path=shown)
-        if one.target is not None and not _is_text(one.target):
-            message = f"the target of the symlink {shown} is not UTF-8; make it anew or name it in {IGNORE_FILE}"
-            raise Invalid("bad-path", message, path=shown)
+        check_can_be_kept(tree, one)
     return found
+
+
+def found_at(tree: Beneath, path: str, row: Row) -> Found:
+    """What `row` says of `path`. Raises Denied, NotFound (`path-not-found`) for a symlink that went away."""
+    mode, size_bytes, mtime_ns, ctime_ns, _, _ = row
+    bits, permissions = mode & _KIND_BITS, mode & PERMISSION_BITS
+    if bits == _FILE:
+        return Found(path, "file", size_bytes, permissions, mtime_ns, ctime_ns, None)
+    if bits == _DIRECTORY:
+        return Found(path, "dir", 0, permissions, mtime_ns, ctime_ns, None)
+    if bits != _SYMLINK:
+        return Found(path, "special", 0, permissions, mtime_ns, ctime_ns, None)
+    with reading(tree.shown(path)):
+        above, name = tree.parent(path)
+        target = os.readlink(name, dir_fd=above)
+    return Found(path, "symlink", 0, permissions, mtime_ns, ctime_ns, target)
+
+
+def row_of(status: os.stat_result) -> Row:
+    """What a listing would say of the file with this status."""
+    return (
+        status.st_mode,
+        status.st_size,
+        status.st_mtime_ns,
+        status.st_ctime_ns,
+        status.st_ino,
+        status.st_dev,
+    )
+
+
+def check_can_be_kept(tree: Beneath, found: Found) -> None:
+    """Returns when an upload can keep this. Raises Invalid (`unsupported-file`, `bad-path`) for sockets, fifos, devices, names
+    and link targets that are not UTF-8."""
+    if found.kind != "special" and _is_text(found.path) and (found.target is None or _is_text(found.target)):
+        return
+    shown = tree.shown(found.path)
+    if found.kind == "special":
+        message = f"{shown} is a socket, fifo or device, which cannot be kept; remove it or name it in {IGNORE_FILE}"
+        raise Invalid("unsupported-file", message, path=shown)
+    if not _is_text(found.path):
+        message = f"the name of {shown} is not UTF-8; rename it or leave it out by a pattern in {IGNORE_FILE}"
+        raise Invalid("bad-path", message, path=shown)
+    message = f"the target of the symlink {shown} is not UTF-8; make it anew or name it in {IGNORE_FILE}"
+    raise Invalid("bad-path", message, path=shown)
 
 
 def read_stable(tree: Beneath, path: str, read: Callable[[BinaryIO, int], T]) -> tuple[T, os.stat_result]:
@@ -110,7 +164,7 @@ def read_stable(tree: Beneath, path: str, read: Callable[[BinaryIO, int], T]) ->
     shown = tree.shown(path)
     for _ in range(READS):
         try:
-            with reading(shown), open(tree.open_file(path), "rb") as stream:
+            with reading(shown), _opened(tree, path) as stream:
                 before = os.fstat(stream.fileno())
                 if not is_plain_file(before):
                     continue
@@ -122,6 +176,15 @@ def read_stable(tree: Beneath, path: str, read: Callable[[BinaryIO, int], T]) ->
             return result, after
     message = f"{shown!r} changed each time it was read; upload again when nothing writes to it"
     raise Invalid("file-changed", message, path=shown)
+
+
+def _opened(tree: Beneath, path: str) -> BinaryIO:
+    descriptor = tree.open_file(path)
+    try:
+        return open(descriptor, "rb")
+    except OSError:  # it is a directory
+        os.close(descriptor)
+        raise
 
 
 def hash_stream(stream: BinaryIO, size_bytes: int) -> ContentId:
@@ -158,34 +221,30 @@ def entry_of(found: Found, content: ContentId, size_bytes: int) -> TreeEntry:
     )
 
 
-def _list_directory(tree: Beneath, directory: str) -> list[Found]:
-    lead = f"{directory}/" if directory else ""
-    with reading(tree.shown(directory)):
-        descriptor = tree.directory(directory)
-        with os.scandir(descriptor) as listed:
-            return [_found(lead, one, descriptor) for one in listed]
+def _list_directory(tree: Beneath, directory: str) -> dict[str, Row]:
+    here: dict[str, Row] = {}
+    with reading(tree.shown(directory)), os.scandir(tree.directory(directory)) as listed:
+        for one in listed:
+            try:
+                status = one.stat(follow_symlinks=False)
+            except FileNotFoundError:
+                continue  # it went away since it was listed
+            here[one.name] = (  # `row_of` written out: its call would be a tenth of the whole
+                status.st_mode,
+                status.st_size,
+                status.st_mtime_ns,
+                status.st_ctime_ns,
+                status.st_ino,
+                status.st_dev,
+            )
+    return here
 
 
-def _found(lead: str, one: os.DirEntry[str], directory: int) -> Found:
-    status = one.stat(follow_symlinks=False)
-    target = os.readlink(one.name, dir_fd=directory) if stat.S_ISLNK(status.st_mode) else None
-    return Found(
-        path=lead + one.name,
-        kind=_kind(status.st_mode),
-        size_bytes=status.st_size if stat.S_ISREG(status.st_mode) else 0,
-        mode=status.st_mode & PERMISSION_BITS,
-        mtime_ns=status.st_mtime_ns,
-        ctime_ns=status.st_ctime_ns,
-        target=target,
-    )
-
-
-def _kind(mode: int) -> Literal["file", "dir", "symlink", "special"]:
-    if stat.S_ISREG(mode):
-        return "file"
-    if stat.S_ISDIR(mode):
-        return "dir"
-    return "symlink" if stat.S_ISLNK(mode) else "special"
+def _all_found(tree: Beneath, listings: Mapping[str, Listing]) -> Iterator[Found]:
+    for directory, here in listings.items():
+        lead = f"{directory}/" if directory else ""
+        for name, row in here.items():
+            yield found_at(tree, lead + name, row)
 
 
 def _version(status: os.stat_result) -> tuple[int, ...]:
@@ -204,12 +263,12 @@ _Rules = tuple[tuple[str, Callable[[str], bool | None]], ...]
 """The ignore files that apply, outermost first: the directory of each, and what it says of a path below that."""
 
 
-def _with_rules_of(tree: Beneath, directory: str, found: Iterable[Found], rules: _Rules) -> _Rules:
-    own = next((one for one in found if one.kind == "file" and one.path.rpartition("/")[2] == IGNORE_FILE), None)
-    if own is None:
+def _with_rules_of(tree: Beneath, lead: str, here: Listing, rules: _Rules) -> _Rules:
+    if IGNORE_FILE not in here or not stat.S_ISREG(here[IGNORE_FILE][0]):
         return rules
-    text, _ = read_stable(tree, own.path, lambda stream, _: stream.read().decode("utf-8", "surrogateescape"))
-    return (*rules, (f"{directory}/" if directory else "", _compile(text, tree.shown(own.path))))
+    path = lead + IGNORE_FILE
+    text, _ = read_stable(tree, path, lambda stream, _: stream.read().decode("utf-8", "surrogateescape"))
+    return (*rules, (lead, _compile(text, tree.shown(path))))
 
 
 def _compile(text: str, shown: str) -> Callable[[str], bool | None]:
@@ -227,11 +286,11 @@ def _lines(text: str) -> list[str]:
     return text.removeprefix("\ufeff").replace("\r\n", "\n").split("\n")
 
 
-def _is_ignored(one: Found, rules: _Rules) -> bool:
+def _is_ignored(path: str, row: Row, rules: _Rules) -> bool:
     """What the innermost ignore file says that says something."""
-    path = f"{one.path}/" if one.kind == "dir" else one.path
+    asked = f"{path}/" if is_directory(row) else path
     for base, verdict in reversed(rules):
-        ignored = verdict(path[len(base) :])
+        ignored = verdict(asked[len(base) :])
         if ignored is not None:
             return ignored
     return False

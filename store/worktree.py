@@ -3,8 +3,9 @@
 import fcntl
 import os
 import threading
+import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,14 +13,16 @@ from typing import Any
 
 from blake3 import blake3
 
-from datamon.errors import DatamonError
-from datamon.store.beneath import Beneath, reading, writing
+from datamon.errors import Conflict, DatamonError
+from datamon.store.beneath import reading, writing
 from datamon.store.codec import Record, decode, encode, stamped
-from datamon.store.entries import TreeEntry
+from datamon.store.entries import TreeEntry, printable
 from datamon.store.ids import ContentId, ManifestId
 from datamon.store.opening import Store
 
 _FOLDER = "worktrees"
+_PAUSE_S = 0.1
+_ATTEMPTS = 600
 _in_process: dict[tuple[str, str], bytes] = {}
 """The notes of stores that keep none on disk, by store and directory."""
 _locks_in_process: defaultdict[tuple[str, str], threading.Lock] = defaultdict(threading.Lock)
@@ -27,10 +30,12 @@ _locks_in_process: defaultdict[tuple[str, str], threading.Lock] = defaultdict(th
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A tree in the store: a part of a manifest, `""` being all of it."""
+    """A tree in the store: a part of a manifest, `""` being all of it, and of that the files that `pattern` finds (see
+    `name_filter`), `""` being all of them."""
 
     manifest: ManifestId
     part: str
+    pattern: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,46 +110,49 @@ def delete_note(store: Store, directory: Path) -> None:
 
 
 @contextmanager
-def only_one(store: Store, directory: Path) -> Iterator[None]:
-    """Inside, no other process or thread of this machine is between the same two lines for `directory`; waits for one that is.
-    A process that dies lets go."""
+def only_one(store: Store, directory: Path, pause: Callable[[float], None] = time.sleep) -> Iterator[None]:
+    """Inside, no other process or thread of this machine is between the same two lines for `directory`; one that is, is waited
+    for, for a minute in all by `pause` (seconds). A process that dies lets go.
+
+    Raises Conflict (`directory-in-use`), Denied (`unwritable`), Unavailable (`disk-full`).
+    """
     where = _where(store, directory)
     if not isinstance(where, Path):
-        with _locks_in_process[where]:
+        lock = _locks_in_process[where]
+        _wait_for(lambda: lock.acquire(blocking=False), directory, pause)
+        try:
             yield
+        finally:
+            lock.release()
         return
-    lock = where.with_suffix(".lock")
-    with writing(lock):
-        lock.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    place = where.with_suffix(".lock")
+    with writing(place):
+        place.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(place, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        with writing(lock):
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        with writing(place):
+            _wait_for(lambda: _locked(descriptor), directory, pause)
         yield
     finally:
         os.close(descriptor)
 
 
-def file_system_time_ns(store: Store, tree: Beneath) -> int:
-    """Now, by the clock of the file system that `tree` is on, without a trace in it; 0 where that cannot be learnt."""
-    with suppress(OSError, AttributeError):  # O_TMPFILE is Linux's, and not every file system's
-        return _changed_ns(os.open(tree.root, os.O_TMPFILE | os.O_WRONLY | os.O_CLOEXEC, 0o600))
-    if store.state_dir is None:
-        return 0
-    with suppress(OSError):
-        probe = store.state_dir / _FOLDER / f"{os.getpid()}-{threading.get_ident()}.probe"
-        if probe.parent.stat().st_dev == tree.status("").st_dev:
-            descriptor = os.open(probe, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
-            probe.unlink()
-            return _changed_ns(descriptor)
-    return 0
+def _wait_for(attempt: Callable[[], bool], directory: Path, pause: Callable[[float], None]) -> None:
+    for _ in range(_ATTEMPTS):
+        if attempt():
+            return
+        pause(_PAUSE_S)
+    shown = printable(str(directory))
+    message = f"another command of datamon is at work in {shown!r}; begin again when it has ended"
+    raise Conflict("directory-in-use", message, path=shown)
 
 
-def _changed_ns(descriptor: int) -> int:
+def _locked(descriptor: int) -> bool:
     try:
-        return os.fstat(descriptor).st_ctime_ns
-    finally:
-        os.close(descriptor)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _shown(directory: Path) -> str:
@@ -161,9 +169,9 @@ def _where(store: Store, directory: Path) -> Path | tuple[str, str]:
 
 def _to_record(note: Worktree) -> Record:
     return {
-        "done": None if note.done is None else [note.done.manifest, note.done.part],
+        "done": None if note.done is None else _pair(note.done),
         "partial": note.partial,
-        "begun": [[source.manifest, source.part] for source in note.begun],
+        "begun": [_pair(source) for source in note.begun],
         "tokens": list(note.tokens),
         "output": note.output,
         "extras": [[e.path, e.kind, e.size_bytes, e.content, e.target, e.executable] for e in note.extras],
@@ -187,9 +195,14 @@ def _from_record(record: Record) -> Worktree:
     )
 
 
+def _pair(source: Source) -> list[str]:
+    """The manifest and the part, and the pattern where there is one."""
+    return [source.manifest, source.part, *([source.pattern] if source.pattern else [])]
+
+
 def _source(pair: Any) -> Source:
-    manifest, part = pair
-    return Source(ManifestId(manifest), part)
+    manifest, part, *pattern = pair
+    return Source(ManifestId(manifest), str(part), *map(str, pattern))
 
 
 def _extra(row: Any) -> TreeEntry:

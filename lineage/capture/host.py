@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Literal
 
 from datamon.lineage.records import Host
+from datamon.store.machine import boot_id
 
-_BOOT = Path("/proc/sys/kernel/random/boot_id")
 _NAMESPACE = Path("/proc/self/ns/pid")
 _START_FIELD = 19
 """Where the start time stands in /proc/<pid>/stat, counted from the field after the command's name (proc(5))."""
@@ -56,15 +56,9 @@ def presence(recorder: Host, here: Host) -> Presence:
 def _boot() -> str:
     """One start of this machine, and the space in which its process numbers count."""
     try:
-        boot = _BOOT.read_text().strip()
+        return f"{boot_id()}/{_NAMESPACE.readlink()}"
     except OSError:
-        import psutil  # 10 ms that Linux need not pay
-
-        boot = str(int(psutil.boot_time()))
-    try:
-        return f"{boot}/{_NAMESPACE.readlink()}"
-    except OSError:
-        return boot
+        return boot_id()
 
 
 def _started_elsewhere(pid: int) -> int | None:

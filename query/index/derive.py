@@ -8,7 +8,7 @@ from datamon.lineage.params import plain
 from datamon.lineage.records import CodeVersion, Run, combine
 from datamon.store.bundle import Bundle, Entry
 from datamon.store.codec import Record
-from datamon.store.ids import RepoId
+from datamon.store.ids import BundleId, RepoId
 
 Row = tuple[object, ...]
 Rows = dict[str, list[Row]]
@@ -127,7 +127,7 @@ def rows_of_entries(repo: RepoId, entries: Iterable[Entry]) -> Rows:
     rows: Rows = {"bundles": [], "deletions": [], "ref_history": []}
     for entry in entries:
         rows["bundles"] += [_bundle_row(repo, entry.number, bundle) for bundle in entry.bundles]
-        rows["deletions"] += [(repo, bundle, entry.number, entry.time_ns // 1000) for bundle in entry.deleted]
+        rows["deletions"] += [_deletion_row(repo, entry, bundle) for bundle in entry.deleted]
         rows["ref_history"] += _move_rows(repo, entry)
     return rows
 
@@ -148,6 +148,19 @@ def _bundle_row(repo: RepoId, position: int, bundle: Bundle) -> Row:
         bundle.size_bytes,
         bundle.run,
         bundle.role,
+    )
+
+
+def _deletion_row(repo: RepoId, entry: Entry, bundle: BundleId) -> Row:
+    return (
+        repo,
+        bundle,
+        entry.number,
+        entry.time_ns // 1000,
+        entry.author.name,
+        entry.author.email,
+        entry.reason,
+        entry.replaced.get(bundle),
     )
 
 
@@ -172,7 +185,8 @@ def _move_rows(repo: RepoId, entry: Entry) -> list[Row]:
 
 
 def rows_of_repos(records: Iterable[Record]) -> list[Row]:
-    """The rows of `repos`, from the entries of the store's log in their order."""
+    """The rows of `repos`, from the entries of the store's log in their order. `shown` is what a repo is called where a name must
+    mean one repo: its name, and for a deleted one whose name was taken by another, the name, '#' and its id."""
     repos: dict[str, dict[str, object]] = {}
     for record in records:
         if record["kind"] == "repo-created":
@@ -183,12 +197,28 @@ def rows_of_repos(records: Iterable[Record]) -> list[Row]:
                 "email": record["author"]["email"],
                 "created": record["time"] // 1000,
                 "deleted": None,
+                "deleted_by": None,
+                "deleted_email": None,
+                "reason": None,
             }
         elif record["kind"] == "repo-renamed" and record["repo"] in repos:
             repos[record["repo"]]["name"] = record["name"]
         elif record["kind"] == "repo-deleted" and record["repo"] in repos:
-            repos[record["repo"]]["deleted"] = record["time"] // 1000
-    return [(identity, *fields.values()) for identity, fields in repos.items()]
+            repos[record["repo"]] |= {
+                "deleted": record["time"] // 1000,
+                "deleted_by": record["author"]["name"],
+                "deleted_email": record["author"]["email"],
+                "reason": record.get("reason"),
+            }
+    newest = {fields["name"]: identity for identity, fields in repos.items() if fields["deleted"]}
+    newest |= {fields["name"]: identity for identity, fields in repos.items() if not fields["deleted"]}
+    return [
+        (identity, *fields.values(), _shown(fields["name"], identity, newest)) for identity, fields in repos.items()
+    ]
+
+
+def _shown(name: object, identity: str, newest: Mapping[object, str]) -> str:
+    return f"{name}" if newest[name] == identity else f"{name}#{identity}"
 
 
 def rows_of_environment(digest: str, record: Mapping[str, object]) -> list[Row]:

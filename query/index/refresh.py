@@ -39,7 +39,8 @@ def make_empty(connection: Connection, store: Store) -> None:
     """The database is an index of this store that has read nothing."""
     connection.execute(";".join(statements()))
     insert(connection, STATE, [("schema", version()), ("store", store.id), ("cursor", "{}"), ("broken", "[]")])
-    hidden = (store.id, RUNS_REPO, "code and streams of runs", None, None, store.created_ns // 1000, None)
+    made = store.created_ns // 1000
+    hidden = (store.id, RUNS_REPO, "code and streams of runs", None, None, made, None, None, None, None, RUNS_REPO)
     insert(connection, REPOS, [hidden])
 
 
@@ -125,9 +126,29 @@ def _apply_entries(connection: Connection, entries: dict[LogName, list[Entry]]) 
     insert(connection, LOG_ENTRIES, raw)
     for table in (BUNDLES, DELETIONS, REF_HISTORY):
         insert(connection, table, derived[table.name])
+    _place_replacements(connection, sorted({str(row[0]) for row in derived["deletions"] if row[-1] is not None}))
     _derive_refs(connection, sorted({str(row[0]) for row in derived["ref_history"]}))
     if None in entries:
         _derive_repos(connection)
+
+
+def _place_replacements(connection: Connection, repos: list[str]) -> None:
+    """Bundles that stand in for deleted ones have their positions."""
+    for repo in repos:
+        told = connection.execute(
+            "SELECT bundle, replaced_by FROM kept.deletions WHERE repo = ? AND replaced_by IS NOT NULL ORDER BY position",
+            [repo],
+        ).fetchall()
+        known = connection.execute("SELECT id, position FROM kept.bundles WHERE repo = ?", [repo])
+        positions: dict[str, int] = dict(known.fetchall())
+        for old, new in told:
+            positions[new] = positions[old]
+        made = [new for _, new in told]
+        connection.execute(
+            """UPDATE kept.bundles SET position = m.position FROM (SELECT unnest(?) AS id, unnest(?) AS position) m
+            WHERE bundles.repo = ? AND bundles.id = m.id""",
+            [made, [positions[new] for new in made], repo],
+        )
 
 
 def _derive_refs(connection: Connection, repos: list[str]) -> None:

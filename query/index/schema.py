@@ -45,14 +45,19 @@ WANTED = _table("wanted", "environment VARCHAR")
 
 REPOS = _table(
     "repos",
-    "id VARCHAR, name VARCHAR, description VARCHAR, author VARCHAR, email VARCHAR, created TIMESTAMP, deleted TIMESTAMP",
+    "id VARCHAR, name VARCHAR, description VARCHAR, author VARCHAR, email VARCHAR, created TIMESTAMP, deleted TIMESTAMP, "
+    "deleted_by VARCHAR, deleted_email VARCHAR, reason VARCHAR, shown VARCHAR",
 )
 BUNDLES = _table(
     "bundles",
     "id VARCHAR, repo VARCHAR, position BIGINT, content VARCHAR, manifest VARCHAR, parents VARCHAR[], author VARCHAR, "
     "email VARCHAR, time TIMESTAMP, message VARCHAR, entries BIGINT, bytes BIGINT, run VARCHAR, role VARCHAR",
 )
-DELETIONS = _table("deletions", "repo VARCHAR, bundle VARCHAR, position BIGINT, time TIMESTAMP")
+DELETIONS = _table(
+    "deletions",
+    "repo VARCHAR, bundle VARCHAR, position BIGINT, time TIMESTAMP, author VARCHAR, email VARCHAR, reason VARCHAR, "
+    "replaced_by VARCHAR",
+)
 REF_HISTORY = _table(
     "ref_history",
     "repo VARCHAR, ref VARCHAR, kind VARCHAR, position BIGINT, place BIGINT, old VARCHAR, new VARCHAR, frozen BOOLEAN, "
@@ -102,22 +107,33 @@ OF_A_RUN: Final = (RUNS, INPUTS, OUTPUTS, PARAMS, METRICS)
 """The tables whose rows are derived again when a run has news."""
 
 _HELD = """
-    SELECT coalesce(r.name, t.repo) AS repo, t.ref AS name, t.new AS bundle, b.content, {frozen} t.author, t.time
+    SELECT coalesce(r.shown, t.repo) AS repo, t.ref AS name, t.new AS bundle, b.content, {frozen} t.author, t.time
     FROM kept.refs t LEFT JOIN kept.repos r ON r.id = t.repo
     LEFT JOIN kept.bundles b ON b.repo = t.repo AND b.id = t.new
     WHERE t.kind = '{kind}' AND r.deleted IS NULL"""
 
 VIEWS: Final[dict[str, str]] = {
-    "repos": "SELECT id, name, description, author, email, created, deleted FROM kept.repos",
+    "repos": "SELECT id, shown AS name, description, author, email, created, deleted FROM kept.repos",
     "bundles": """
-    SELECT t.id, coalesce(r.name, t.repo) AS repo, t.position, t.content, t.manifest, t.parents, t.author, t.email, t.time,
+    SELECT t.id, coalesce(r.shown, t.repo) AS repo, t.position, t.content, t.manifest, t.parents, t.author, t.email, t.time,
         t.message, t.entries, t.bytes, t.run, t.role,
         (r.deleted IS NOT NULL OR (t.repo, t.id) IN (SELECT (d.repo, d.bundle) FROM kept.deletions d)) AS deleted
     FROM kept.bundles t LEFT JOIN kept.repos r ON r.id = t.repo""",
+    # What went with its repo has no deletion of its own; of several entries that deleted one bundle the first counts.
+    "deletions": """
+    SELECT coalesce(r.shown, t.repo) AS repo, t.bundle, t.time, t.author, t.email, t.reason, t.replaced_by
+    FROM (FROM kept.deletions QUALIFY row_number() OVER (PARTITION BY repo, bundle ORDER BY position) = 1) t
+    LEFT JOIN kept.repos r ON r.id = t.repo
+    UNION ALL
+    SELECT r.shown, b.id, r.deleted, r.deleted_by, r.deleted_email, r.reason, NULL
+    FROM kept.bundles b JOIN kept.repos r ON r.id = b.repo
+    WHERE r.deleted IS NOT NULL AND (b.repo, b.id) NOT IN (SELECT (d.repo, d.bundle) FROM kept.deletions d)
+    UNION ALL
+    SELECT shown, NULL, deleted, deleted_by, deleted_email, reason, NULL FROM kept.repos WHERE deleted IS NOT NULL""",
     "labels": _HELD.format(kind="label", frozen="t.frozen,"),
     "branches": _HELD.format(kind="branch", frozen=""),
     "ref_history": """
-    SELECT coalesce(r.name, t.repo) AS repo, t.ref, t.kind, t.position, t.old, t.new, t.frozen, t.author, t.email, t.time,
+    SELECT coalesce(r.shown, t.repo) AS repo, t.ref, t.kind, t.position, t.old, t.new, t.frozen, t.author, t.email, t.time,
         t.run
     FROM kept.ref_history t LEFT JOIN kept.repos r ON r.id = t.repo""",
     "runs": """
@@ -130,18 +146,20 @@ VIEWS: Final[dict[str, str]] = {
         max_by(status, (started, id)) AS last_status, max(started) AS last_started
     FROM kept.runs GROUP BY pipeline, step""",
     "inputs": """
-    SELECT t.run, t.role, coalesce(r.name, t.repo_name) AS repo, t.ref, t.ref_kind, t.bundle, t.content, t.path, t.how,
+    SELECT t.run, t.role, coalesce(r.shown, t.repo_name) AS repo, t.ref, t.ref_kind, t.bundle, t.content, t.path, t.how,
         t.changed
     FROM kept.inputs t LEFT JOIN kept.repos r ON r.id = t.repo""",
-    # A bundle whose run has not closed (or was lost) names its run itself, so that it is an output all the same.
+    # A bundle whose run has not closed (or was lost) names its run itself, so that it is an output all the same; and so does
+    # one that stands in for an output that was deleted.
     "outputs": """
-    SELECT t.run, t.role, coalesce(r.name, t.repo_name) AS repo, t.branch, t.bundle, t.content
+    SELECT t.run, t.role, coalesce(r.shown, t.repo_name) AS repo, t.branch, t.bundle, t.content
     FROM kept.outputs t LEFT JOIN kept.repos r ON r.id = t.repo
     WHERE t.bundle IS NOT NULL
     UNION ALL
-    SELECT t.run, t.role, coalesce(r.name, t.repo) AS repo, p.branch, t.id AS bundle, t.content
+    SELECT t.run, t.role, coalesce(r.shown, t.repo) AS repo, p.branch, t.id AS bundle, t.content
     FROM kept.bundles t LEFT JOIN kept.repos r ON r.id = t.repo
-    LEFT JOIN kept.outputs p ON p.run = t.run AND p.role = t.role AND p.repo = t.repo AND p.bundle IS NULL
+    LEFT JOIN (SELECT run, role, repo, min(branch) AS branch FROM kept.outputs GROUP BY run, role, repo) p
+        ON p.run = t.run AND p.role = t.role AND p.repo = t.repo
     WHERE t.run IS NOT NULL
         AND (t.run, t.id) NOT IN (SELECT (o.run, o.bundle) FROM kept.outputs o WHERE o.bundle IS NOT NULL)""",
     "params": "SELECT run, name, value, source, file, key FROM kept.params",
@@ -161,7 +179,7 @@ VIEWS: Final[dict[str, str]] = {
 """Each relation's SELECT over the kept tables, with the rows of the hidden repo."""
 
 _REPO_COLUMN: Final = {"repos": "name"} | dict.fromkeys(
-    ("bundles", "labels", "branches", "ref_history", "inputs", "outputs", "edges"), "repo"
+    ("bundles", "deletions", "labels", "branches", "ref_history", "inputs", "outputs", "edges"), "repo"
 )
 
 

@@ -5,16 +5,14 @@ from typing import Literal
 
 import duckdb
 
-from datamon.errors import DatamonError, NotFound
+from datamon.errors import Corrupt, DatamonError, NotFound
+from datamon.query.language.deleted import Deleted, find_deleted
 from datamon.query.language.faults import fault, hint, pointing
 from datamon.query.language.statement import Ref
 from datamon.query.values import Params, text_of
-from datamon.store.bundle import Bundle
 from datamon.store.ids import is_ksuid
 from datamon.store.manifest import part_content, read_manifest
-from datamon.store.names import DEFAULT_BRANCH
 from datamon.store.opening import Store
-from datamon.store.repos import find_repo
 from datamon.store.resolve import find_by_part, parse_reference, resolve
 
 DEFAULT_PIPELINE = "default"
@@ -76,11 +74,12 @@ def _bundle_target(store: Store, ref: Ref, typed: str, deleted: bool) -> Target:
         repo, bundle, path = found.repo.name, found.bundle, found.path
         held_by = f"{repo}@{found.ref}" if found.ref and found.ref_kind in ("branch", "label") else None
         said = f" ({found.note})" if found.note else ""
-    except NotFound:
-        gone = _deleted_bundle(store, parsed.repo, parsed.ref) if deleted else None
+    except NotFound as missing:
+        gone = find_deleted(store, parsed) if deleted else None
         if gone is None:
             raise
-        repo, bundle, path, held_by, said = parsed.repo, gone, parsed.path, None, " (deleted)"
+        repo, bundle, path, held_by, said = gone.repo, gone.bundle, parsed.path, None, f" ({gone.tombstone})"
+        _refuse_collected(store, gone, path, missing)
     content = (
         part_content(store.metadata, read_manifest(store.metadata, bundle.manifest), path) if path else bundle.content
     )
@@ -88,14 +87,17 @@ def _bundle_target(store: Store, ref: Ref, typed: str, deleted: bool) -> Target:
     return Target("bundle", bundle.id, f"{typed!r} is {what}{said}", repo, path, content, held_by)
 
 
-def _deleted_bundle(store: Store, repo_name: str, ref: str | None) -> Bundle | None:
-    state = store.logs.repo(find_repo(store, repo_name).id)
-    if ref is None or ref == DEFAULT_BRANCH:
-        return None
-    try:
-        return state.bundles[find_by_part(ref, state.deleted)]  # type: ignore[index]
-    except NotFound:
-        return None
+def _refuse_collected(store: Store, gone: Deleted, path: str, missing: NotFound) -> None:
+    """Raises NotFound when a path of a deleted bundle is meant and its manifest is gone with it."""
+    if path:
+        try:
+            read_manifest(store.metadata, gone.bundle.manifest)
+        except Corrupt:
+            raise NotFound(
+                "path-not-found",
+                f"the bundle {gone.bundle.id} was {gone.tombstone}, and what it held is gone; leave out {path!r}",
+                path=path,
+            ) from missing
 
 
 def run_target(connection: duckdb.DuckDBPyConnection, text: str, ref: Ref, params: Params) -> Target:

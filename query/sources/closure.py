@@ -44,13 +44,24 @@ class Walk:
     cap: int = ROW_CAP
 
 
-def closure_rows(connection: duckdb.DuckDBPyConnection, walk: Walk) -> tuple[list[Row], bool]:
-    """The rows of a closure, nearest first, and whether `cap` cut rows off (then `truncated` is set on the last one).
+@dataclass(frozen=True, slots=True)
+class Walked:
+    """What a closure gave. `truncated`: `cap` cut rows off, and the last one says so too. `deleted` are the bundles on the way
+    that were deleted, nearest first, rows or not."""
+
+    rows: list[Row]
+    truncated: bool
+    deleted: tuple[str, ...]
+
+
+def closure_rows(connection: duckdb.DuckDBPyConnection, walk: Walk) -> Walked:
+    """The rows of a closure, nearest first.
 
     Depth counts runs: the run that wrote a bundle has depth 1, and so has what that run read; the runs that wrote those have 2,
     and so on; downstream likewise. Seen from a run, what it read and the runs that wrote that have depth 1. The reference itself
     is no row. Bundles that were deleted are walked through but are rows only INCLUDING deleted; runs that failed or were
-    abandoned are there only INCLUDING failed.
+    abandoned are there only INCLUDING failed. A bundle that stands in for a deleted one is walked from as both are: who read the
+    one that was deleted is downstream of it.
 
     Of a part of a bundle, DOWNSTREAM begins with the runs that read the part, or something it lies in or that lies in it.
     """
@@ -58,12 +69,13 @@ def closure_rows(connection: duckdb.DuckDBPyConnection, walk: Walk) -> tuple[lis
     kept = [start.id] if start.kind == "run" else []
     graph = read_graph(connection, failed="failed" in walk.including, system="system" in walk.including, runs=kept)
     cut = _other_readers(connection, walk, graph, start)
-    reached = graph.closure([start], walk.direction, Bounds(within=walk.within, cut=cut))
+    starts = [start, *_stood_in_for(connection, start)]
+    reached = graph.closure(starts, walk.direction, Bounds(within=walk.within, cut=cut))
     names = _Names(connection, [each.node for each in reached])
     if walk.stops is not None:
         stopped = walk.stops([names.row(each.node) for each in reached])
         bounds = Bounds(within=walk.within, stop=lambda node: node.id in stopped, cut=cut)
-        reached = graph.closure([start], walk.direction, bounds)
+        reached = graph.closure(starts, walk.direction, bounds)
     shown = [each for each in reached if _is_shown(each, walk, names)]
     shown.sort(
         key=lambda each: (each.depth, each.node.kind == start.kind, names.row(each.node)[2] or "")
@@ -71,7 +83,20 @@ def closure_rows(connection: duckdb.DuckDBPyConnection, walk: Walk) -> tuple[lis
     rows = [_row(each, names, truncated=False) for each in shown[: walk.cap]]
     if len(shown) > walk.cap:
         rows[-1] = _row(shown[walk.cap - 1], names, truncated=True)
-    return rows, len(shown) > walk.cap
+    deleted = tuple(each.node.id for each in reached if each.node.id in names.deleted)
+    return Walked(rows, len(shown) > walk.cap, deleted)
+
+
+def _stood_in_for(connection: duckdb.DuckDBPyConnection, start: Node) -> list[Node]:
+    """The deleted bundles that a bundle stands in for: one, and what that one stood in for."""
+    rows = connection.execute(
+        """WITH RECURSIVE before(id) AS (
+            SELECT bundle FROM kept.deletions WHERE replaced_by = $1
+            UNION SELECT d.bundle FROM kept.deletions d JOIN before b ON d.replaced_by = b.id)
+        SELECT id FROM before ORDER BY id""",
+        [start.id],
+    ).fetchall()
+    return [Node("bundle", identity) for (identity,) in rows]
 
 
 def _is_shown(reached: Reached, walk: Walk, names: "_Names") -> bool:

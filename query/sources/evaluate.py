@@ -14,6 +14,7 @@ from datamon.query.language.tokens import Token
 from datamon.query.relations import RELATIONS
 from datamon.query.safety import check
 from datamon.query.sources import closure, produced, stale
+from datamon.query.sources.deleted import note_deleted
 from datamon.query.sources.tables import put_table
 from datamon.query.values import runs_of, text_of
 from datamon.store.repos import find_repo
@@ -36,10 +37,11 @@ def _closure(asking: Asking, connection: duckdb.DuckDBPyConnection, name: str, s
     stops = _stop_rule(asking, connection, name, source.stop_at) if source.stop_at else None
     within = runs_of(asking.text, source.within, asking.params) if source.within else None
     walk = closure.Walk(source.direction, target, source.at, within, source.including, stops)
-    rows, truncated = closure.closure_rows(connection, walk)
-    if truncated:
+    walked = closure.closure_rows(connection, walk)
+    if walked.truncated:
         asking.note(f"only the nearest {walk.cap:,} rows are shown; WITHIN or STOP AT narrow it")
-    return Rows(closure.COLUMNS, rows, truncated)
+    note_deleted(asking, connection, walked.deleted, shown="deleted" in source.including)
+    return Rows(closure.COLUMNS, walked.rows, walked.truncated)
 
 
 def _stop_rule(
@@ -64,6 +66,8 @@ def _stop_rule(
 def _produced(asking: Asking, connection: duckdb.DuckDBPyConnection, source: Produced) -> Rows:
     target = asking.target(source.ref)
     rows = produced.producers(asking.store, connection, target)
+    written = [str(row[produced.BUNDLE]) for row in rows if row[produced.BUNDLE] != target.id]
+    note_deleted(asking, connection, written, shown=True)
     if not rows:
         asking.note(f"no recorded run wrote it: {_who_committed(connection, target)}")
     return Rows(produced.COLUMNS, rows)

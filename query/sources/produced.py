@@ -27,6 +27,8 @@ COLUMNS = (
     ("role", "VARCHAR"),
 )
 
+BUNDLE = [name for name, _ in COLUMNS].index("bundle")
+
 _WROTE = """
     SELECT o.run, r.pipeline, r.step, r.status, r.started, r.ended, r.author, r.code, o.repo, o.bundle, $content, o.role
     FROM with_system.outputs o JOIN with_system.runs r ON r.id = o.run

@@ -13,7 +13,9 @@ from datamon.store.backend import Span, Stored
 from datamon.store.backend.exclusive import rename_if_absent
 from datamon.store.backend.keys import check_key, check_prefix, is_key, key_not_found
 
-_PACK_BYTES = 32 * 2**20
+_PACK_BYTES = 16 * 2**20
+_WRITE_BYTES = 128 * 1024
+"""Written at once: on Linux 6.18 with ext4, calls of half a MiB and more take three times as long for the same bytes."""
 _TEMPORARY = "+tmp"
 """Where files are written before they get their name. No key can name it: `+` is in no key."""
 _NOTHING_THERE = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG)
@@ -281,7 +283,7 @@ def _read(source: int, start: int, length: int) -> bytes:
 def _write(target: int, content: bytes) -> None:
     rest = memoryview(content)
     while rest:
-        rest = rest[os.write(target, rest) :]
+        rest = rest[os.write(target, rest[:_WRITE_BYTES]) :]
 
 
 def _sync(target: int) -> None:

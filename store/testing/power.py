@@ -29,7 +29,7 @@ class PowerDisk:
         _run("mount", "-o", "loop", str(self._image), str(self.root))
 
     def unmount(self) -> None:
-        """Nothing is mounted at `root`; what still used it keeps it busy no longer."""
+        """Nothing is mounted at `root`. Nobody may have a file open there."""
         _run("umount", str(self.root))
 
     def cut(self) -> None:
@@ -50,7 +50,7 @@ def power_disk(work: Path) -> Iterator[PowerDisk]:
         yield disk
     finally:
         with suppress(subprocess.CalledProcessError):
-            disk.unmount()
+            _run("umount", "--lazy", str(disk.root))
         shutil.rmtree(work, ignore_errors=True)
 
 

@@ -12,13 +12,14 @@ from hypothesis.strategies import SearchStrategy
 
 from datamon.store.backend import Backend
 from datamon.store.bundle import Bundle
+from datamon.store.columns import TreeColumns
 from datamon.store.commit import CommitRequest, commit_bundle
 from datamon.store.entries import NO_CONTENT, Kind, TreeEntry
 from datamon.store.ids import ContentId
-from datamon.store.manifest import Manifest, write_root
+from datamon.store.manifest import Manifest, SegmentRow, write_root
 from datamon.store.opening import Store
 from datamon.store.repos import create_repo, find_repo, list_repos
-from datamon.store.segments import write_segment
+from datamon.store.segments import write_segments
 from datamon.store.testing.contents import random_bytes
 from datamon.store.upload import UploadRequest, upload
 
@@ -114,7 +115,13 @@ def commit_manifest(store: Store, manifest: Manifest, repo: str = "raw") -> Bund
 
 def crafted_manifest(metadata: Backend, *segments: Sequence[TreeEntry]) -> Manifest:
     """A manifest with right hashes and any entries at all, as an attacker would write it."""
-    return write_root(metadata, tuple(write_segment(metadata, entries) for entries in segments))
+    return write_root(metadata, tuple(crafted_segment(metadata, entries) for entries in segments))
+
+
+def crafted_segment(metadata: Backend, entries: Sequence[TreeEntry]) -> SegmentRow:
+    """A segment with right hashes and any entries at all, fewer than are ever cut."""
+    [row] = write_segments(metadata, TreeColumns.of(entries), frozenset())
+    return row
 
 
 def entry(path: str, kind: Kind = "file", *, target: str | None = None, seed: int = 0) -> TreeEntry:

@@ -1,5 +1,6 @@
 """People at a terminal, for the tests of the command line."""
 
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,9 @@ from datamon.cli.main import main
 from datamon.cli.testing import Ran, Shell
 
 Inside = Callable[..., Ran]
+Golden = Callable[[str, str], None]
+GOLDEN = Path(__file__).parent / "golden"
+TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
 OVERRIDES = ("DATAMON_CONFIG", "DATAMON_CONTEXT", "DATAMON_METADATA", "DATAMON_BLOB", "DATAMON_HOME", "COLUMNS")
 ADA = {"DATAMON_NAME": "Ada", "DATAMON_EMAIL": "ada@example.org"}
 
@@ -72,3 +76,29 @@ def settled(root: Path) -> Shell:
     home.mkdir()
     cwd.mkdir()
     return Shell(home, cwd, ADA)
+
+
+@pytest.fixture
+def golden() -> Golden:
+    """Compares a text with the golden file of a name; a file that is not there is written, to be looked at and committed."""
+
+    def agrees(name: str, text: str) -> None:
+        file = GOLDEN / f"{name}.txt"
+        if not file.exists():
+            file.write_text(numbered(text), encoding="utf-8")
+            pytest.fail(f"{file} is new: look at it")
+        assert numbered(text) == file.read_text(encoding="utf-8")
+
+    return agrees
+
+
+def numbered(text: str) -> str:
+    """`text` with ids, hashes and times numbered in the order in which they first stand there."""
+    seen: dict[str, str] = {}
+
+    def name(kind: str) -> Callable[[re.Match[str]], str]:
+        return lambda m: seen.setdefault(m[0], f"<{kind}{sum(v[1] == kind[0] for v in seen.values()) + 1}>")
+
+    text = TIME.sub("<time>", text)
+    text = re.sub(r"\b[0-9a-f]{64}\b", name("hash"), text)
+    return re.sub(r"\b[0-9A-Za-z]{27}\b", name("id"), text)

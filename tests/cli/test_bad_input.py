@@ -24,7 +24,7 @@ from datamon.store.ids import ContentId, ManifestId
 from datamon.store.manifest import CONTENT_CONTEXT, ROOT_CONTEXT, Manifest
 from datamon.store.opening import Places, Store, open_store
 from datamon.store.repos import find_repo
-from datamon.store.segments import write_segment
+from datamon.store.testing.trees import crafted_segment
 
 UPLOAD = ("bundle", "upload", "--repo", "orders", "--message", "m", "--path")
 DOWNLOAD = ("bundle", "download", "--repo", "orders", "--destination", "back")
@@ -152,7 +152,7 @@ def without_privileges(shell: Shell, *words: str) -> Ran:
 def crafted(shell: Shell, *entries: TreeEntry) -> None:
     """Commits to `orders` a bundle of these entries as they are, made by the letter of docs/format.md."""
     store = opened(shell)
-    row = write_segment(store.metadata, list(entries))
+    row = crafted_segment(store.metadata, entries)
     ids = (row.id, row.content, row.stat, row.first, row.last, row.rows, row.size_bytes)
     counts = {"entries": row.rows, "bytes": row.size_bytes, "segments": [list(ids)]}
     root = encode(stamped("manifest", counts))

@@ -289,7 +289,7 @@ def test_a_step_works_in_a_plain_script_on_a_local_store(tmp_path: Path) -> None
             (dst / "x").write_text("1")
 
         prepare()
-        assert list((HERE / "state" / "work").iterdir()) == []
+        assert list((HERE / "state" / STORE.id / "work").iterdir()) == []
         [closed] = [e["close"] for e in STORE.journal.read({})[0] if e["kind"] == "run-closed"]
         print(closed["status"], len(closed["outputs"]))
         """)

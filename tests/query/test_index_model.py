@@ -1,6 +1,7 @@
 """Refreshing an index after any interleaving gives what building it anew gives."""
 
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -20,7 +21,7 @@ from datamon.store.backend.memory import MemoryBackend
 from datamon.store.bundle import Author, Bundle, Repo
 from datamon.store.codec import Record, encode
 from datamon.store.commit import CommitRequest, commit_bundle
-from datamon.store.ids import ContentId, ManifestId
+from datamon.store.ids import BundleId, ContentId, ManifestId, new_ksuid
 from datamon.store.manifest import Manifest
 from datamon.store.opening import Store, store_on
 from datamon.store.refs import create_branch, delete_label, set_label
@@ -113,12 +114,23 @@ class StoreAndIndex(RuleBasedStateMachine):
             gone = bundles[pick % len(bundles)]
             store.logs.append(repo.id, lambda _: {"kind": "delete", "bundles": [gone], "reason": "model"})
 
+    @rule(repo=repos, writer=st.integers(0, 9), pick=st.integers(0, 99))
+    def replace_bundle(self, repo: Repo, writer: int, pick: int) -> None:
+        store = self.writer(writer)
+        state = store.logs.repo(repo.id)
+        live = [bundle for bundle in state.bundles.values() if bundle.id not in state.deleted]
+        if live:
+            old = live[pick % len(live)]
+            new = replace(old, id=BundleId(new_ksuid(store.clock())))
+            record = {"kind": "delete", "bundles": [old.id], "made": [new.to_record()], "replaced": {old.id: new.id}}
+            store.logs.append(repo.id, lambda _: record)
+
     @rule(repo=repos, writer=st.integers(0, 9), ends=st.booleans())
     def rename_or_delete_repo(self, repo: Repo, writer: int, ends: bool) -> None:
         store = self.writer(writer)
         if repo.id not in store.logs.store().repos:
             return
-        name = f"renamed-{self.next()}"
+        name = f"renamed-{self.next()}" if self.count % 2 else f"again-{self.next() % 3}"
         record = (
             {"kind": "repo-deleted", "repo": repo.id}
             if ends
@@ -143,6 +155,8 @@ class StoreAndIndex(RuleBasedStateMachine):
     def run(self, source: Repo, target_repo: Repo, writer: int, status: str, with_environment: bool) -> None:
         """A run whose output is committed at once and whose journal records are still on their way."""
         number = self.next()
+        if target_repo.id in self.writer(writer).logs.store().deleted:
+            return  # nothing is committed there any more
         bundles = list(self.writer(writer).logs.repo(source.id).bundles.values())
         told = Told(
             number,

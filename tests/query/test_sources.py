@@ -144,9 +144,9 @@ def test_a_cap_marks_the_last_row_and_the_answer(story: Story) -> None:
     with story.index.connect() as connection:
         target = Target("bundle", story.train.outputs[0].bundle, "")
         walk = closure.Walk("upstream", target, "any", None, frozenset(), cap=2)
-        rows, truncated = closure.closure_rows(connection, walk)
-    assert truncated
-    assert [row[-1] for row in rows] == [False, True]
+        walked = closure.closure_rows(connection, walk)
+    assert walked.truncated
+    assert [row[-1] for row in walked.rows] == [False, True]
 
 
 def test_what_produced_gives_the_first_successful_writer_first() -> None:
@@ -223,5 +223,6 @@ def test_a_deleted_bundle_is_walked_through_and_shown_when_asked_for() -> None:
         story.ask(f"DOWNSTREAM OF 'features@{gone.bundle}'")
     answer = story.ask(f"DOWNSTREAM OF 'features@{gone.bundle}' INCLUDING deleted")
     assert {row["name"] for row in answer} == {"churn/train", "model@prod"}
-    assert answer.notes[0].endswith("(deleted)")
+    assert "(deleted at 2025-" in answer.notes[0]
+    assert answer.notes[0].endswith(" by nobody (a test))")
     assert again.outputs[0].bundle not in {row["id"] for row in answer}

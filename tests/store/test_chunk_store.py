@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from datamon.errors import Corrupt, Unavailable
-from datamon.store import layout
+from datamon.store import layout, pack_delivery
 from datamon.store.backend import Backend, Span
 from datamon.store.backend.local import LocalBackend
 from datamon.store.backend.memory import MemoryBackend
 from datamon.store.chunk_store import ChunkStore, read_file
-from datamon.store.chunks import chunk_id
+from datamon.store.chunks import chunk_id, cut
 from datamon.store.ids import ChunkId
 from datamon.store.pack_session import PackSession, StoredFile
 from datamon.store.packs import decode_frame, read_footer
@@ -194,7 +194,7 @@ def test_many_extensions_do_not_pile_up_in_memory() -> None:
     """Waiting small files are written out at 4 MiB, however many kinds there are."""
     blob = MemoryBackend()
     session = opened(blob, pack_bytes=1_000_000).session()
-    files = [random_bytes(str(number), 50_000) for number in range(200)]
+    files = [random_bytes(str(number), 50_000) for number in range(400)]
     for number, content in enumerate(files):
         put(session, content, f".{number}")
     assert len(pack_keys(blob)) >= 4
@@ -213,8 +213,7 @@ def test_the_small_files_of_one_frame_are_read_with_one_request() -> None:
     assert [call.split()[0] for call in blob.calls] == ["list", "get", "get"]  # the index, its segment, one frame
 
 
-def test_one_packs_worth_of_bytes_is_in_memory() -> None:
-    """Packs go out while the file is still being read."""
+def test_packs_go_out_while_the_file_is_still_read() -> None:
     blob = MemoryBackend()
     session = opened(blob, pack_bytes=500_000).session()
     seen: list[int] = []
@@ -224,7 +223,7 @@ def test_one_packs_worth_of_bytes_is_in_memory() -> None:
             seen.append(len(pack_keys(blob)))
             return super().read(size)
 
-    session.put_file(Watched(random_bytes("stream", 8_000_000)), extension="", size_hint=8_000_000)
+    session.put_file(Watched(random_bytes("stream", 60_000_000)), extension="", size_hint=60_000_000)
     assert seen[-1] >= 12
     session.close()
 
@@ -242,14 +241,19 @@ def test_nothing_is_found_before_close() -> None:
     assert opened(blob).has(chunk_id(random_bytes("x", 66_000)))
 
 
-def test_a_discarded_session_leaves_nothing() -> None:
+def test_a_discarded_session_leaves_its_finished_packs_to_the_next() -> None:
     blob = MemoryBackend()
     session = opened(blob, pack_bytes=1).session()
     put(session, random_bytes("x", 200_000))
     assert pack_keys(blob)
     session.discard()
     session.discard()
-    assert list(blob.list("")) == []
+    assert len(list(blob.list(layout.INDEX))) == 1
+    again = opened(blob, pack_bytes=1).session()
+    put(again, random_bytes("x", 200_000))
+    again.close()
+    assert again.reused == {key.rpartition("/")[2] for key in pack_keys(blob)} - again.packs
+    assert len(again.packs) < len(again.reused)
     with pytest.raises(ValueError, match="discarded"):
         session.close()
 
@@ -346,6 +350,75 @@ def test_an_upload_puts_again_what_was_lost() -> None:
     blob.delete(pack_keys(blob)[0])
     blob.put(lost, content)
     assert chunks.get(chunk_id(b"one")) == b"one"  # it was brought back
+
+
+def test_what_only_condemned_packs_hold_is_kept_again_and_nothing_relies_on_them() -> None:
+    blob = MemoryBackend()
+    kept(opened(blob), [b"one", b"two"])
+    (condemned,) = (key.rpartition("/")[2] for key in pack_keys(blob))
+    chunks = opened(blob)
+    session = chunks.session(frozenset({condemned}))
+    put(session, b"one")
+    session.close()
+    assert session.reused == frozenset()
+    assert len(session.packs) == 1
+    blob.delete(layout.pack(condemned))
+    assert opened(blob).get(chunk_id(b"one")) == b"one"
+
+
+def test_another_place_is_relied_on_where_the_first_is_condemned() -> None:
+    blob = MemoryBackend()
+    sessions = [opened(blob).session(), opened(blob).session()]
+    for session in sessions:
+        put(session, b"looked for others before there were any")
+        put(session, b"both")
+    for session in sessions:
+        session.close()
+    for condemned, live in (sessions, sessions[::-1]):
+        third = opened(blob).session(condemned.packs)
+        put(third, b"both")
+        third.close()
+        assert (third.packs, third.reused) == (frozenset(), live.packs)
+
+
+def test_a_session_says_which_packs_of_others_it_relied_on_and_which_it_wrote() -> None:
+    blob = MemoryBackend()
+    first = opened(blob).session()
+    put(first, b"there")
+    first.close()
+    second = opened(blob).session()
+    put(second, b"there")
+    put(second, random_bytes("new", 300_000))
+    put(second, random_bytes("new", 300_000))
+    second.close()
+    assert second.reused == first.packs
+    assert first.reused == frozenset()
+    assert first.packs | second.packs == {key.rpartition("/")[2] for key in pack_keys(blob)}
+    assert first.packs.isdisjoint(second.packs)
+
+
+def test_a_long_session_tells_others_of_its_packs_as_it_goes_and_forgets_their_rows(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Else memory would grow with the upload; and what an upload that dies has put would be put again."""
+    monkeypatch.setattr(pack_delivery, "SEGMENT_ROWS", 3)
+    blob = MemoryBackend()
+    session = opened(blob, pack_bytes=100_000).session()
+    content = random_bytes("long", 3_000_000)
+    file = put(session, content)
+    assert len(list(blob.list(layout.INDEX))) > 2
+    assert opened(blob).has(chunk_id(next(cut(io.BytesIO(content)))))
+    count = session.chunk_count_new
+    assert put(session, content) == file
+    assert session.chunk_count_new == count
+    session.close()
+    assert read(opened(blob), file) == content
+    assert session.reused == frozenset()
+    named = pack_keys(blob)
+    assert {key.rpartition("/")[2] for key in named} == session.packs
+    assert not opened(blob).packs_absent()
+    segments = [stored.key for stored in blob.list(layout.INDEX)]
+    assert layout.index(session.id) in segments
 
 
 def test_chunks_in_asks_the_index_by_itself() -> None:

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from datamon.errors import Corrupt, Unavailable
-from datamon.store import layout
+from datamon.store import layout, workers
 from datamon.store.backend import Backend
 from datamon.store.backend.memory import MemoryBackend
 from datamon.store.chunk_store import ChunkStore, read_file
@@ -200,8 +200,12 @@ def _calls_of_a_session() -> int:
 CALLS = _calls_of_a_session()
 
 
+@pytest.mark.parametrize("inline_bytes", [0, workers.INLINE_BYTES])
 @pytest.mark.parametrize("kind", ["before", "after", "full", "killed-before", "killed-after"])
-def test_a_fault_at_every_call_of_a_session_shows_nothing_and_a_second_try_works(kind: FaultKind) -> None:
+def test_a_fault_at_every_call_of_a_session_shows_nothing_and_a_second_try_works(
+    kind: FaultKind, inline_bytes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workers, "INLINE_BYTES", inline_bytes)
     assert CALLS > 4
     for number in range(1, CALLS + 1):
         inner = MemoryBackend()

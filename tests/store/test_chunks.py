@@ -9,14 +9,16 @@ import pytest
 from blake3 import blake3
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pyfastcdc import FastCDC
 from pyfastcdc.py import FastCDC as PlainFastCDC
 
 from datamon.store import chunks
-from datamon.store.chunks import chunk_id, cut, read_head
+from datamon.store.chunks import Cutter, chunk_id, cut, read_head, read_into, stretches
 from datamon.store.testing.contents import random_bytes
 from datamon.store.testing.strategies import contents
 
 VECTORS: dict[str, Any] = json.loads((Path(__file__).parent / "vectors" / "chunking.json").read_text())
+KERNEL = FastCDC(65_536, min_size=16_384, max_size=262_144, normalized_chunking=2, seed=0)
 CASES = {case["name"]: case for case in VECTORS["cases"]}
 
 
@@ -119,4 +121,38 @@ def test_a_wrong_guess_of_a_files_size_does_no_harm(size: int, expected: int) ->
     head = read_head(stream, expected)
     assert head == content[: len(head)]
     assert len(head) == size if size <= chunks.WHOLE_BYTES else len(head) > chunks.WHOLE_BYTES
-    assert list(chunks.cut_long(head, stream)) == list(cut(io.BytesIO(content))) or size <= chunks.WHOLE_BYTES
+    if size > chunks.WHOLE_BYTES:
+        found = stretches(head, read_into(stream), [])
+        assert [bytes(piece) for stretch in found for piece in stretch.chunks()] == list(cut(io.BytesIO(content)))
+
+
+@pytest.mark.parametrize("size", [65_537, 262_145, 2 * 2**20, 2 * 2**20 + 262_144, 2 * 2**20 + 262_145, 9_000_000])
+def test_cuts_do_not_depend_on_where_a_stretch_ends(size: int) -> None:
+    content = random_bytes("stretches", size)
+    expected = [piece.length for piece in KERNEL.cut_buf(content)]
+    found = list(stretches(b"", read_into(io.BytesIO(content)), []))
+    assert [len(piece) for stretch in found for piece in stretch.chunks()] == expected
+    assert b"".join(stretch.content for stretch in found) == content
+    assert (len(found) == 1) == (size < chunks.STRETCH_BYTES)
+
+
+def test_a_spare_buffer_is_used_again_and_no_other() -> None:
+    content = random_bytes("spare", 10_000_000)
+    spare: list[bytearray] = []
+    held = []
+    for number, stretch in enumerate(stretches(b"", read_into(io.BytesIO(content)), spare)):
+        if number % 2:
+            assert isinstance(stretch.content.obj, bytearray)
+            spare.append(stretch.content.obj)
+        else:
+            held.append(stretch)
+    assert len({id(stretch.content.obj) for stretch in held}) == len(held)
+    assert all(bytes(stretch.content) in content for stretch in held)
+
+
+def test_what_comes_behind_a_buffer_does_not_change_the_cuts_that_are_sure() -> None:
+    content = memoryview(random_bytes("sure", 900_000))
+    for size in (1, 262_143, 262_144, 500_000):
+        sure = Cutter().ends(content[:size], is_last=False)
+        assert sure == Cutter().ends(content, is_last=True)[: len(sure)]
+        assert bool(sure) == (size >= chunks.MAXIMUM_BYTES)

@@ -1,21 +1,35 @@
 """What differs between bundles and directories: content decides, and what is equal is not read."""
 
 import os
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
+from random import Random
 
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from datamon.errors import Corrupt, Invalid, NotFound
 from datamon.store import layout
+from datamon.store.backend.local import LocalBackend
 from datamon.store.bundle import Bundle
 from datamon.store.diff import Change, diff_bundles, diff_directory
 from datamon.store.download import download
-from datamon.store.entries import TreeEntry, same_content
+from datamon.store.entries import HeldEntry, Holding, TreeEntry, is_at_or_below, same_content
 from datamon.store.manifest import read_manifest, write_manifest
 from datamon.store.opening import Store, memory_store, store_on
+from datamon.store.testing.cutting import Cutting, cut_small, cuttings
 from datamon.store.testing.faults import FaultyBackend
-from datamon.store.testing.trees import commit_manifest, entry, make_odd_tree, trees, upload_tree, write_files
+from datamon.store.testing.trees import (
+    commit_manifest,
+    entries_of,
+    entry,
+    make_odd_tree,
+    trees,
+    upload_tree,
+    write_files,
+)
 
 FILES = {"a.csv": "1", "sub/b.csv": "2", "sub/c.csv": "3", "z.csv": "4"}
 
@@ -146,3 +160,97 @@ def test_a_bundle_that_cannot_be_read_is_named(store: Store, source: Path, bundl
     store.metadata.delete(layout.segment(row.id))
     with pytest.raises(Corrupt, match=str(other.id)):
         list(diff_bundles(store, bundle, other))
+
+
+@settings(max_examples=60, deadline=None)
+@given(trees(), trees(), cuttings(), st.booleans())
+def test_a_diff_of_many_segments_is_what_comparing_path_by_path_gives(
+    old: list[TreeEntry], other: list[TreeEntry], cutting: Cutting, related: bool
+) -> None:
+    """A related tree is the old one with some entries from the other."""
+    kept = {each.path: each for each in old}
+    new = list({**kept, **{each.path: each for each in other if fits(each, kept)}}.values()) if related else other
+    store = memory_store()
+    with cut_small(cutting):
+        bundles = [commit_manifest(store, write_manifest(store.metadata, tree)) for tree in (old, new)]
+        changes = list(diff_bundles(store, *bundles))
+    was, now = ({each.path: each for each in tree} for tree in (old, new))
+    assert [(change.path, held(change.old), held(change.new)) for change in changes] == [
+        (path, held(was.get(path)), held(now.get(path)))
+        for path in sorted({*was, *now}, key=str.encode)
+        if path not in was or path not in now or not same_content(was[path], now[path])
+    ]
+
+
+def held(one: Holding | None) -> HeldEntry | None:
+    """What it holds and no more."""
+    if one is None:
+        return None
+    return HeldEntry(one.path, one.kind, one.size_bytes, one.content, one.target, one.executable)
+
+
+def fits(entry: TreeEntry, tree: Mapping[str, TreeEntry]) -> bool:
+    """Whether the entry can be in this tree: in place of one that is no directory, or beside one, in a directory of it."""
+    above = tree.get(entry.path.rpartition("/")[0])
+    present = tree.get(entry.path)
+    return ("/" not in entry.path or (above is not None and above.kind == "dir")) and (
+        present is None or present.kind != "dir"
+    )
+
+
+def edited(tree: list[TreeEntry], seed: int) -> list[TreeEntry]:
+    """The tree with scattered edits, deletions and insertions, and one directory gone."""
+    random = Random(seed)
+    new = [entry(f"d001/{random.randrange(10**6):06d}.new") for _ in range(5)]
+    for each in tree:
+        chance = random.random() if each.kind == "file" else 1
+        if is_at_or_below(each.path, "d003") or chance < 0.01:
+            continue
+        new.append(replace(each, executable=True) if chance < 0.03 else each)
+    return new
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_diff_of_edited_trees_finds_every_edit_and_no_other(seed: int) -> None:
+    tree = entries_of([f"d{number // 100:03d}/{number:06d}" for number in range(1_000)])
+    new = edited(tree, seed)
+    store = memory_store()
+    with cut_small(Cutting(4, 64, 4)):
+        bundles = [commit_manifest(store, write_manifest(store.metadata, each)) for each in (tree, new)]
+        found = {change.path for change in diff_bundles(store, *bundles)}
+    was, now = ({each.path: each for each in entries} for entries in (tree, new))
+    changed = {path for path in was.keys() & now.keys() if not same_content(was[path], now[path])}
+    assert found == changed | (was.keys() ^ now.keys())
+    assert len(found) > 100
+
+
+def test_a_difference_in_everything_is_told_as_it_is_read(tmp_path: Path) -> None:
+    """So that two bundles of any size are compared in the memory of a few segments."""
+    local = LocalBackend(tmp_path)
+    store = store_on(local, local, memory_store().author)
+    paths = [f"f{number:04d}" for number in range(200)]
+    with cut_small(Cutting(2, 2, 0)):
+        bundles = [
+            commit_manifest(store, write_manifest(store.metadata, [entry(path, seed=seed) for path in paths]))
+            for seed in (0, 1)
+        ]
+    counted = FaultyBackend(local, methods=frozenset({"get"}))
+    opened = store_on(counted, counted, store.author)
+    changes = diff_bundles(opened, *bundles)
+    next(changes)
+    read = [call for call in counted.calls if "segments/" in call]
+    assert len(read) == 2
+    assert 1 + len(list(changes)) == len(paths)
+
+
+def test_modes_and_times_are_not_read(store: Store) -> None:
+    tree = entries_of([f"{number:04d}" for number in range(100)])
+    edit = [replace(tree[55], executable=True), *tree[:55], *tree[56:]]
+    with cut_small(Cutting(10, 10, 0)):
+        old, new = (commit_manifest(store, write_manifest(store.metadata, each)) for each in (tree, edit))
+    counted = FaultyBackend(store.metadata, methods=frozenset({"get"}))
+    opened = store_on(counted, store.blob, store.author)
+    counted.calls.clear()
+    assert shown(diff_bundles(opened, old, new)) == [(tree[55].path, "changed")]
+    assert len([call for call in counted.calls if "segments/" in call]) == 2
+    assert not [call for call in counted.calls if "stats/" in call]

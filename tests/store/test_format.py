@@ -16,12 +16,11 @@ from datamon.errors import Corrupt
 from datamon.store.backend.local import LocalBackend
 from datamon.store.backend.memory import MemoryBackend
 from datamon.store.bundle import Author
-from datamon.store.chunks import chunk_id
+from datamon.store.chunk_store import ChunkStore
 from datamon.store.codec import decode
-from datamon.store.ids import SessionId
 from datamon.store.opening import store_on
-from datamon.store.pack_writer import PackWriter
 from datamon.store.repos import create_repo
+from datamon.store.testing.clocks import SteppingClock
 from datamon.store.testing.contents import random_bytes
 from datamon.store.upload import UploadRequest, upload
 
@@ -41,9 +40,8 @@ def unsealed(content: bytes) -> bytes:
     return content[:-34]
 
 
-def rows_of(path: Path) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = pq.ParquetFile(io.BytesIO(unsealed(path.read_bytes()))).read().to_pylist()
-    return rows
+def rows_of(path: Path) -> Any:
+    return pq.ParquetFile(io.BytesIO(unsealed(path.read_bytes()))).read().to_pylist()
 
 
 def chunks_of_pack(pack: bytes) -> dict[bytes, tuple[bytes, tuple[int, int, int, int]]]:
@@ -154,11 +152,11 @@ def test_a_store_is_read_from_the_document_alone(tmp_path: Path) -> None:
 
 def test_more_tiny_chunks_than_a_frame_can_count_take_another_frame() -> None:
     blob = MemoryBackend()
-    writer = PackWriter(blob, SessionId("0" * 27), blob.pack_bytes)
+    session = ChunkStore(blob, clock=SteppingClock()).session()
     tiny = [bytes([n]) for n in range(256)] + [struct.pack("<H", n) for n in range(65_280)]
     for content in tiny:
-        writer.add_small(chunk_id(content), content, ".x")
-    writer.close()
+        session.put_file(io.BytesIO(content), extension=".x", size_hint=len(content))
+    session.close()
     [pack] = blob.list("packs/")
     assert len(chunks_of_pack(blob.get(pack.key))) == len(tiny) == 65_536
 

@@ -2,8 +2,10 @@
 
 import io
 import json
+from collections.abc import Callable
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from blake3 import blake3
 from hypothesis import given, settings
@@ -85,6 +87,45 @@ def test_another_writers_parquet_of_the_same_rows_is_as_good() -> None:
         parquet.write_table(table, sink, compression="snappy", version="1.0", row_group_size=1)
         metadata.put(key, seal(sink.getvalue()))
     assert read_all(metadata, manifest) == ["a", "a/b.csv", "a/c.csv", "z"]
+
+
+Malform = Callable[[pa.Table], pa.Table]
+
+
+@pytest.mark.parametrize(
+    ("part", "malform"),
+    [
+        pytest.param(1, lambda table: replaced(table, "kind", ["dir", "fifo", "file", "file"]), id="unknown kind"),
+        pytest.param(1, lambda table: replaced(table, "path", ["a", None, "a/c.csv", "z"]), id="a path that is null"),
+        pytest.param(
+            1, lambda table: replaced(table, "path", [b"a", b"\xff", b"b", b"z"]), id="a path that is no text"
+        ),
+        pytest.param(1, lambda table: replaced(table, "size", [1, 1, 1, -1]), id="a size below zero"),
+        pytest.param(1, lambda table: replaced(table, "content", [b"short"] * 4), id="contents of another length"),
+        pytest.param(1, lambda table: table.drop_columns(["recipe"]), id="a column missing"),
+        pytest.param(1, lambda table: table.slice(1), id="a row missing"),
+        pytest.param(1, lambda table: table.slice(0, 0), id="no row"),
+        pytest.param(2, lambda table: replaced(table, "mode", [1, None, 1, 1]), id="a mode that is null"),
+        pytest.param(2, lambda table: replaced(table, "mtime", ["x"] * 4), id="a time that is none"),
+    ],
+)
+def test_a_segment_of_other_rows_under_a_right_seal_is_corrupt(part: int, malform: Malform) -> None:
+    metadata, manifest = written()
+    key = keys_of(manifest)[part]
+    sink = io.BytesIO()
+    parquet.write_table(malform(parquet.read_table(io.BytesIO(unseal(metadata.get(key), key)))), sink)
+    metadata.put(key, seal(sink.getvalue()))
+    with pytest.raises(Corrupt, match=key) as caught:
+        read_all(metadata, manifest)
+    assert caught.value.code in ("bad-record", "bad-bytes")
+
+
+def replaced(table: pa.Table, column: str, values: list[Any]) -> pa.Table:
+    """The table with these values in a column, whatever their type."""
+    array = pa.array(values)
+    if pa.types.is_binary(array.type) and column == "path":
+        array = pa.Array.from_buffers(pa.string(), len(array), array.buffers())
+    return table.set_column(table.schema.get_field_index(column), column, array)
 
 
 def test_a_segment_in_the_place_of_another_is_found() -> None:

@@ -13,9 +13,11 @@ from datamon.store.backend import Span
 from datamon.store.chunks import chunk_id
 from datamon.store.packs import (
     PackRow,
+    check_pack,
     decode_frame,
     encode_footer,
     encode_frame,
+    end_bytes,
     frame_rows,
     read_footer,
     rescan,
@@ -65,6 +67,17 @@ def test_a_footer_is_written_as_the_format_says() -> None:
     )
 
 
+def test_the_end_of_a_pack_has_the_bytes_that_are_told() -> None:
+    assert len(encode_footer(ROWS, bytes(32))) == end_bytes(len(ROWS))
+
+
+def test_a_frame_keeps_nothing_of_a_buffer_that_is_used_again() -> None:
+    buffer = bytearray(random_bytes("reused", 70_000))
+    frame = encode_frame([memoryview(buffer)])
+    buffer[:] = bytes(70_000)
+    assert decode_frame(frame, "it").raw == random_bytes("reused", 70_000)
+
+
 def test_a_frame_is_raw_unless_zstd_saves_three_percent() -> None:
     noise = random_bytes("noise", 120_000)
     for zeros, codec in ((0, 0), (3_000, 0), (5_000, 1)):
@@ -100,7 +113,7 @@ def test_every_flipped_byte_of_footer_and_trailer_is_noticed() -> None:
     for at in range(begin, len(PACK)):
         damaged = PACK[:at] + bytes([PACK[at] ^ 0x40]) + PACK[at + 1 :]
         with pytest.raises(Corrupt):
-            read_footer(span_of(damaged), "it")
+            check_pack(damaged, "it")
 
 
 def test_no_flipped_byte_of_a_frame_gives_a_wrong_chunk() -> None:

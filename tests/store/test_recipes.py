@@ -1,10 +1,12 @@
 """Recipes: lists of chunks in levels."""
 
+import io
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from datamon.store.chunks import chunk_id
-from datamon.store.recipes import RecipeRow, encode_recipe, recipe_rows
+from datamon.store.chunks import chunk_id, cut
+from datamon.store.recipes import RecipeRow, RecipeWriter, recipe_rows
 from datamon.store.testing.contents import random_bytes
 
 
@@ -22,7 +24,10 @@ def there_and_back(rows: list[RecipeRow], most_rows: int) -> tuple[bytes, list[R
         kept[row] = content
         return row
 
-    recipe = encode_recipe(b"".join(row.encode() for row in rows), keep, most_rows)
+    writer = RecipeWriter(keep, most_rows)
+    for row in rows:
+        writer.add(row.chunk, row.length)
+    recipe = writer.finish()
     return recipe, list(recipe_rows(recipe, kept.__getitem__)), [len(content) for content in kept.values()]
 
 
@@ -46,6 +51,24 @@ def test_a_list_that_is_itself_cut_comes_back_though_its_pieces_end_inside_rows(
     assert rows == made_rows(100_000)
     assert recipe[0] == 2
     assert any(size % 36 for size in sizes)
+
+
+def test_lists_are_kept_while_rows_still_come_and_are_cut_as_one_piece_would_be() -> None:
+    rows = made_rows(60_000)
+    kept: list[bytes] = []
+
+    def keep(content: bytes) -> RecipeRow:
+        kept.append(content)
+        return RecipeRow(chunk_id(content), len(content))
+
+    writer = RecipeWriter(keep)
+    for row in rows:
+        writer.add(row.chunk, row.length)
+    assert sum(map(len, kept)) > 1_000_000
+    writer.finish()
+    level_0 = b"".join(row.encode() for row in rows)
+    expected = list(cut(io.BytesIO(level_0)))
+    assert kept[: len(expected)] == expected
 
 
 @settings(max_examples=50, deadline=None)

@@ -5,7 +5,9 @@ import pytest
 from datamon.errors import Conflict, Invalid, NotFound
 from datamon.store.bundle import Author
 from datamon.store.opening import Store
-from datamon.store.repos import create_repo, find_repo, list_repos, runs_repo
+from datamon.store.repos import create_repo, find_repo, list_repos, rename_repo, runs_repo
+from datamon.store.resolve import resolve
+from datamon.store.testing.commits import commit_nothing
 
 HOSTILE_NAMES = {
     "empty": "",
@@ -118,3 +120,44 @@ def test_a_repo_knows_who_made_it_and_when(store: Store) -> None:
     repo = create_repo(store, "orders", "")
     assert repo.author == Author("Ada", "ada@example.org")
     assert repo.created_ns == store.logs.store().entries[0].time_ns
+
+
+def test_a_renamed_repo_keeps_everything_but_its_name(store: Store) -> None:
+    repo = create_repo(store, "orders", "what it is")
+    bundle = commit_nothing(store, repo, label="v1")
+    renamed = rename_repo(store, repo, "sales")
+    assert renamed == find_repo(store, "sales")
+    assert (renamed.id, renamed.description, renamed.author) == (repo.id, "what it is", repo.author)
+    assert resolve(store, "sales@v1").bundle == bundle
+    with pytest.raises(NotFound, match=r"'orders' was renamed to 'sales' by Ada .*; use 'sales'"):
+        resolve(store, "orders@v1")
+
+
+def test_the_old_name_of_a_renamed_repo_is_free(store: Store) -> None:
+    repo = create_repo(store, "orders", "")
+    rename_repo(store, repo, "sales")
+    other = create_repo(store, "orders", "")
+    assert find_repo(store, "orders") == other
+    with pytest.raises(Conflict, match="a repo 'orders' exists"):
+        rename_repo(store, find_repo(store, "sales"), "orders")
+    rename_repo(store, rename_repo(store, other, "third"), "fourth")
+    with pytest.raises(NotFound, match="renamed to 'fourth'"):
+        find_repo(store, "third")
+
+
+def test_renaming_a_repo_to_its_own_name_writes_nothing(store: Store) -> None:
+    repo = create_repo(store, "orders", "")
+    assert rename_repo(store, repo, "orders") == repo
+    assert len(store.logs.store().entries) == 1
+
+
+@pytest.mark.parametrize("name", HOSTILE_NAMES.values(), ids=HOSTILE_NAMES.keys())
+def test_a_repo_cannot_be_renamed_to_a_hostile_name(name: str, store: Store) -> None:
+    repo = create_repo(store, "orders", "")
+    with pytest.raises(Invalid):
+        rename_repo(store, repo, name)
+
+
+def test_the_hidden_repo_cannot_be_renamed(store: Store) -> None:
+    with pytest.raises(NotFound, match="datamon's own"):
+        rename_repo(store, runs_repo(store), "runs")

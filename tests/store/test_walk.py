@@ -2,14 +2,15 @@
 
 import os
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
 from datamon.errors import Denied, Invalid, NotFound
-from datamon.store.restore import TreeWriter, new_token
 from datamon.store.testing.trees import make_socket, write_files
 from datamon.store.testing.users import ordinary_user
-from datamon.store.walk import open_tree, scan, scan_to_keep
+from datamon.store.tree_writer import TreeWriter, new_token
+from datamon.store.walk import open_tree, read_stable, scan, scan_to_keep
 
 
 def kept(root: Path) -> list[str]:
@@ -151,3 +152,19 @@ def test_a_file_in_the_place_of_the_directory_is_bad_and_nothing_there_is_not_fo
     with pytest.raises(NotFound) as absent:
         open_tree(tmp_path / "b")
     assert absent.value.code == "path-not-found"
+
+
+def test_a_file_that_never_stops_changing_is_an_error_after_three_reads(tmp_path: Path) -> None:
+    (tmp_path / "growing").write_bytes(b"x")
+    reads = []
+
+    def grow(stream: BinaryIO, size_bytes: int) -> bytes:
+        reads.append(size_bytes)
+        with (tmp_path / "growing").open("ab") as other:
+            other.write(b"x")
+        return stream.read(size_bytes)
+
+    with open_tree(tmp_path) as tree, pytest.raises(Invalid, match="growing") as caught:
+        read_stable(tree, "growing", grow)
+    assert caught.value.code == "file-changed"
+    assert reads == [1, 2, 3]

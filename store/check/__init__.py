@@ -1,0 +1,1 @@
+"""Check: everything in a store that can be wrong, found and told as rows."""

@@ -1,0 +1,45 @@
+"""`bundle upload` on the command line: what did not change costs nothing, and `--verify` has it read all the same."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from datamon.cli.testing import Shell
+from datamon.store.file_times import GUARD_NS, trusted_time_ns
+from datamon.store.walk import open_tree
+
+HEAVY = ("duckdb", "pyarrow", "sqlglot", "networkx", "google", "rich", "numpy", "zstandard", "concurrent.futures")
+REPORT = (
+    "import sys; from datamon.cli.main import main; code = main(sys.argv[1:]);"
+    f"print([name for name in {HEAVY!r} if name in sys.modules], code)"
+)
+SETTLED = Path(__file__).parents[1] / "store" / "vectors"
+"""A directory whose files were written long ago."""
+
+
+@pytest.fixture
+def settled() -> Path:
+    """That directory, where its times prove something."""
+    with open_tree(SETTLED) as tree:
+        now_ns = trusted_time_ns(tree)
+    newest_ns = max(path.stat().st_ctime_ns for path in SETTLED.rglob("*"))
+    if now_ns - newest_ns <= GUARD_NS:
+        pytest.skip("NOT TESTED: times prove nothing on the file system of this checkout, or it is seconds old")
+    return SETTLED
+
+
+def loaded(shell: Shell, *words: str) -> str:
+    """The heavy modules that a line loads, and its exit code."""
+    line = [sys.executable, "-P", "-c", REPORT, *words]
+    done = subprocess.run(line, env=shell.environment, cwd=shell.cwd, capture_output=True, text=True, check=True)
+    return done.stdout.splitlines()[-1]
+
+
+def test_an_upload_of_an_unchanged_tree_loads_nothing_heavy_and_verify_reads_it(orders: Shell, settled: Path) -> None:
+    line = ("bundle", "upload", "--repo", "orders", "--path", str(settled), "--message", "m")
+    assert loaded(orders, *line).endswith("] 0")
+    assert loaded(orders, *line) == "[] 0"
+    assert "pyarrow" in loaded(orders, *line, "--verify")
+    assert loaded(orders, *line) == "[] 0"
