@@ -8,8 +8,7 @@ from pathlib import Path
 from datamon.errors import Denied, Unavailable
 from datamon.store.beneath import Beneath
 from datamon.store.bundle import Bundle
-from datamon.store.edits import Inspection
-from datamon.store.file_times import trusted_time_ns
+from datamon.store.edits import Inspection, known_from_ns
 from datamon.store.opening import Store
 from datamon.store.progress import Progress
 from datamon.store.restorable import RestorableTree
@@ -35,7 +34,7 @@ class Bringing:
     @contextmanager
     def begun(self, note: Worktree) -> Iterator[str]:
         """The note says that the target was begun, and when the block ends well that it is done; gives the writer's token."""
-        began_ns = trusted_time_ns(self.tree)
+        began_ns = known_from_ns(self.tree)
         token = new_token()
         begun = tuple(dict.fromkeys((*note.begun, self.target)))
         self._write(replace(note, partial=True, begun=begun, tokens=(*note.tokens, token)))

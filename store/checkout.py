@@ -8,9 +8,8 @@ from pathlib import Path
 from datamon.errors import Conflict, Denied, Unavailable
 from datamon.store.bringing import Bringing, change, fill_empty, known_whole
 from datamon.store.bundle import Bundle
-from datamon.store.edits import inspect, noted_paths, source_entries
+from datamon.store.edits import Inspection, inspect, known_from_ns, noted_paths, source_entries
 from datamon.store.entries import TreeEntry, clean_path, printable
-from datamon.store.file_times import trusted_time_ns
 from datamon.store.manifest import Manifest
 from datamon.store.opening import Store
 from datamon.store.progress import SILENT, Progress
@@ -60,7 +59,7 @@ def changed_paths(store: Store, directory: Path) -> list[str]:
         with open_tree(directory) as tree:
             if note is None:
                 return [printable(one.path) for one in scan(tree, ignoring=False)]
-            began_ns = trusted_time_ns(tree)
+            began_ns = known_from_ns(tree)
             edits = inspect(store, tree, note).edits
             if not edits and not note.partial:
                 with suppress(Denied, Unavailable):  # the note only saves work
@@ -81,7 +80,7 @@ def clear_output(store: Store, directory: Path, *, keep: bool) -> None:
         if note is None or not note.output:
             check_empty(tree)
             return
-        check_unedited(inspect(store, tree, note).edits, directory, _NEXT_STEP)
+        check_unedited(inspect(store, tree, note), directory, _NEXT_STEP)
         if keep:
             return
         write_note(store, directory, replace(note, partial=True))
@@ -104,23 +103,25 @@ def remember_output(store: Store, directory: Path, manifest: Manifest | None) ->
         write_note(store, directory, Worktree(done=done, output=True, extras=noted))
 
 
-def check_unedited(edits: Sequence[str], directory: Path, next_step: str) -> None:
+def check_unedited(inspection: Inspection, directory: Path, next_step: str) -> None:
     """Returns when there are no edits. Raises Conflict (`local-edits`), which lists up to ten."""
+    edits = inspection.edits
     if not edits:
         return
     listed = ", ".join(repr(path) for path in edits[:_LISTED])
     more = f" and {len(edits) - _LISTED} more" if len(edits) > _LISTED else ""
     shown = printable(str(directory))
-    message = (
-        f"{shown!r} was edited since datamon filled it: {listed}{more}; upload what is to be kept, then {next_step}"
-    )
+    why = "was edited since datamon filled it"
+    if not inspection.is_sure:
+        why = "may have been edited (the bundle that datamon filled it from is deleted and collected)"
+    message = f"{shown!r} {why}: {listed}{more}; upload what is to be kept, then {next_step}"
     raise Conflict("local-edits", message, path=shown, edits=list(edits))
 
 
 def _bring(bringing: Bringing, note: Worktree, entries: Sequence[TreeEntry]) -> None:
-    began_ns = trusted_time_ns(bringing.tree)
+    began_ns = known_from_ns(bringing.tree)
     inspection = inspect(bringing.store, bringing.tree, note, bringing.target)
-    check_unedited(inspection.edits, bringing.directory, _NEXT_STEP)
+    check_unedited(inspection, bringing.directory, _NEXT_STEP)
     work = work_to_do(inspection, entries)
     if work.is_nothing:
         bringing.finished(note, began_ns)

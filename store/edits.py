@@ -3,15 +3,16 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from datamon.errors import Corrupt
 from datamon.store.beneath import Beneath
 from datamon.store.entries import NO_CONTENT, TreeEntry, printable
-from datamon.store.file_times import GUARD_NS
+from datamon.store.file_times import GUARD_NS, mapped_inodes, trusted_time_ns
 from datamon.store.ids import ContentId
 from datamon.store.manifest import part_entries, read_manifest
 from datamon.store.name_filter import matching
 from datamon.store.opening import Store
 from datamon.store.tree_writer import unfinished_name
-from datamon.store.walk import Found, hash_stream, read_stable, scan
+from datamon.store.walk import Found, entry_of, hash_stream, list_tree, read_stable, scan
 from datamon.store.worktree import Source, Worktree
 
 
@@ -19,26 +20,28 @@ from datamon.store.worktree import Source, Worktree
 class Inspection:
     """What a directory holds: every path with its status, by path what it was recognised as, what was left by a writer that did
     not finish, and the paths that are edits (edited, added, deleted), sorted and printable. `added` are those that datamon never
-    put there, as they are."""
+    put there, as they are. `is_sure` is false when a tree that was put there is not in the store any more: then all is an edit
+    whose times do not prove that nobody touched it."""
 
     found: tuple[Found, ...]
     held: Mapping[str, TreeEntry]
     unfinished: tuple[str, ...]
     edits: tuple[str, ...]
     added: frozenset[str]
+    is_sure: bool = True
 
 
 def inspect(store: Store, tree: Beneath, note: Worktree, target: Source | None = None) -> Inspection:
     """The directory compared with its note. Files are hashed, save those whose times prove that they are as they were.
 
     Where something was begun and not finished, a path may be as in any of the trees noted, and may be absent. What is as in
-    `target`, which is about to be put there, is no edit either. Raises Denied (`unreadable`), Invalid (`file-changed`), Corrupt
-    when a tree that was put there cannot be read any more.
+    `target`, which is about to be put there, is no edit either. Raises Denied (`unreadable`), Invalid (`file-changed`), Corrupt.
     """
     found = scan(tree, ignoring=False)
-    noted = _noted_trees(store, note)
+    noted, is_sure = _noted_trees(store, note)
     trees = noted if target is None else [*noted, _by_path(source_entries(store, target))]
-    seen = _Seen(tree, _untouched(tree, note, found))
+    untouched = _untouched(tree, note, found)
+    seen = _Seen(tree, untouched)
     ours = {unfinished_name(token) for token in note.tokens}
     held: dict[str, TreeEntry] = {}
     unfinished, edits, added = [], [], []
@@ -49,6 +52,8 @@ def inspect(store: Store, tree: Beneath, note: Worktree, target: Source | None =
             held[one.path] = match
         elif one.path.rpartition("/")[2] in ours and one.kind in ("file", "symlink"):
             unfinished.append(one.path)
+        elif not is_sure and one.path in untouched:
+            held[one.path] = entry_of(one, NO_CONTENT, one.size_bytes)  # whatever it was, it is as it was put there
         else:
             edits.append(printable(one.path))
             if not any(one.path in entries for entries in noted):
@@ -56,12 +61,23 @@ def inspect(store: Store, tree: Beneath, note: Worktree, target: Source | None =
     if not note.partial:
         present = {one.path for one in found}
         edits += (path for entries in noted for path in entries if path not in present)
-    return Inspection(tuple(found), held, tuple(unfinished), tuple(sorted(set(edits))), frozenset(added))
+    return Inspection(tuple(found), held, tuple(unfinished), tuple(sorted(set(edits))), frozenset(added), is_sure)
+
+
+def known_from_ns(tree: Beneath) -> int:
+    """The time from which what is looked at now may later stand for itself by its times (see `file_times`); 0 when nothing may,
+    as where a process has a file of the directory mapped for writing."""
+    now_ns = trusted_time_ns(tree)
+    mapped = mapped_inodes() if now_ns else frozenset()
+    if mapped and any(row[4] in mapped for rows in list_tree(tree, ignoring=False).values() for row in rows.values()):
+        return 0
+    return now_ns
 
 
 def noted_paths(store: Store, note: Worktree) -> list[str]:
-    """Every path that the note says could be in the directory, sorted. Raises Corrupt."""
-    return sorted({path for entries in _noted_trees(store, note) for path in entries})
+    """Every path that the note says could be in the directory, as far as the store still has what was put there, sorted."""
+    noted, _ = _noted_trees(store, note)
+    return sorted({path for entries in noted for path in entries})
 
 
 def source_entries(store: Store, source: Source) -> Iterable[TreeEntry]:
@@ -94,9 +110,17 @@ class _Seen:
         return self._content[1] == entry.content
 
 
-def _noted_trees(store: Store, note: Worktree) -> list[dict[str, TreeEntry]]:
-    sources = [source for source in (note.done, *note.begun) if source is not None]
-    return [_by_path(note.extras), *(_by_path(source_entries(store, source)) for source in sources)]
+def _noted_trees(store: Store, note: Worktree) -> tuple[list[dict[str, TreeEntry]], bool]:
+    """The trees that were put there, and whether that is all: a bundle may have been deleted since, and collected."""
+    trees, is_sure = [_by_path(note.extras)], True
+    for source in filter(None, (note.done, *note.begun)):
+        try:
+            trees.append(_by_path(source_entries(store, source)))
+        except Corrupt as error:
+            if error.code != "missing-bytes":
+                raise
+            is_sure = False
+    return trees, is_sure
 
 
 def _by_path(entries: Iterable[TreeEntry]) -> dict[str, TreeEntry]:

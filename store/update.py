@@ -8,9 +8,8 @@ from datamon.errors import Conflict
 from datamon.store.bringing import Bringing, change, fill_empty
 from datamon.store.bundle import Bundle
 from datamon.store.checkout import check_unedited
-from datamon.store.edits import inspect
+from datamon.store.edits import inspect, known_from_ns
 from datamon.store.entries import TreeEntry, printable
-from datamon.store.file_times import trusted_time_ns
 from datamon.store.opening import Store
 from datamon.store.progress import SILENT, Progress
 from datamon.store.restorable import restorable_part
@@ -77,10 +76,10 @@ def _target(request: UpdateRequest, note: Worktree | None) -> Source:
 
 
 def _update(bringing: Bringing, note: Worktree, entries: Sequence[TreeEntry], *, giving_up: bool = False) -> Updated:
-    began_ns = trusted_time_ns(bringing.tree)
+    began_ns = known_from_ns(bringing.tree)
     inspection = inspect(bringing.store, bringing.tree, note, bringing.target)
     if not giving_up:
-        check_unedited(inspection.edits, bringing.directory, "update again, giving the edits up (--force)")
+        check_unedited(inspection, bringing.directory, "update again, giving the edits up (--force)")
     kept = additions_kept(inspection, entries)
     work = work_to_do(inspection, entries, kept)
     if work.is_nothing:

@@ -1,5 +1,6 @@
 """Checkout: a directory follows bundles, and what people did in it is never lost."""
 
+import mmap
 import os
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,8 +14,11 @@ from datamon.errors import Conflict, Corrupt, Invalid, NotFound
 from datamon.store import layout
 from datamon.store.bundle import Bundle
 from datamon.store.checkout import changed_paths, checkout
+from datamon.store.gc.collect import GcRequest, collect
 from datamon.store.manifest import iter_entries, read_manifest
 from datamon.store.opening import Store, memory_store
+from datamon.store.repos import find_repo
+from datamon.store.retention.delete_bundles import DeleteRequest, delete_bundles
 from datamon.store.testing.trees import make_odd_tree, snapshot, upload_tree, write_files
 from datamon.store.testing.users import ordinary_user
 from datamon.store.worktree import read_note, write_note
@@ -332,3 +336,44 @@ def test_whatever_bundles_follow_each_other_the_directory_is_the_last(trees: lis
             assert snapshot(home / "work") == snapshot(source)
             held = iter_entries(store.metadata, read_manifest(store.metadata, bundle.manifest))
             assert {entry.path for entry in held} == set(snapshot(home / "work"))
+
+
+def test_a_file_that_is_mapped_for_writing_keeps_times_from_standing_for_content(
+    store: Store, old: Bundle, work: Path
+) -> None:
+    checkout(store, old, work)
+    with open(work / "a.csv", "r+b") as file, mmap.mmap(file.fileno(), 1) as page:
+        assert changed_paths(store, work) == []
+        note = read_note(store, work) or pytest.fail("no note")
+        assert note.hashed_ns == 0
+        page[0] = ord("X")
+        assert changed_paths(store, work) == ["a.csv"]
+
+
+def forget_bundle(store: Store, bundle: Bundle) -> None:
+    """The bundle is deleted and collected."""
+    delete_bundles(store, find_repo(store, "raw"), DeleteRequest((bundle.id,), force=True))
+    collect(store, GcRequest(grace_ns=0))
+
+
+def test_a_directory_whose_bundle_was_collected_is_brought_on_where_times_prove_it_untouched(
+    store: Store, old: Bundle, work: Path, tmp_path: Path
+) -> None:
+    checkout(store, old, work)
+    write_note(store, work, replace(read_note(store, work) or pytest.fail("no note"), hashed_ns=10**19))
+    forget_bundle(store, old)
+    checkout(store, upload_tree(store, write_files(tmp_path / "new", NEW)), work)
+    assert snapshot(work) == snapshot(tmp_path / "new")
+
+
+def test_a_directory_whose_bundle_was_collected_is_left_alone_where_nothing_proves_it_untouched(
+    store: Store, old: Bundle, work: Path, tmp_path: Path
+) -> None:
+    checkout(store, old, work)
+    forget_bundle(store, old)
+    (work / "a.csv").write_text("an edit")
+    before = snapshot(work)
+    with pytest.raises(Conflict, match="deleted and collected") as caught:
+        checkout(store, upload_tree(store, write_files(tmp_path / "new", NEW)), work)
+    assert caught.value.code == "local-edits"
+    assert snapshot(work) == before

@@ -196,6 +196,16 @@ def test_a_file_that_is_written_after_the_look_is_not_overwritten(
         update(store, UpdateRequest(new, work))
 
 
+def test_a_directory_that_is_filled_after_the_look_is_not_removed(
+    store: Store, old: Bundle, new: Bundle, work: Path
+) -> None:
+    download(store, old, work)
+    with pytest.raises(Conflict, match="to-file") as caught:
+        update(store, UpdateRequest(new, work), progress=Writing(work / "to-file" / "mine"))
+    assert caught.value.code == "local-edits"
+    assert (work / "to-file" / "mine").read_text() == "mine"
+
+
 def test_a_directory_at_which_another_is_at_work_is_refused_after_a_while(
     store: Store, local_store: Store, old: Bundle, work: Path
 ) -> None:
