@@ -39,8 +39,8 @@ def gc(
 
     May run while others upload, read, delete or collect. The grace is a courtesy to those who still read what was deleted, or are
     still uploading; what is live is safe without it. A line is part , packs , metadata keys , stored bytes: what was condemned
-    (nothing may rely on it any more), repacked (copied out of packs that were mostly needless), freed, kept (condemned, but used
-    since: another gc frees it) and spared, with the time at which all of that may go.
+    (nothing may rely on it any more), repacked (copied out of packs that were mostly needless), freed, kept (condemned, but
+    needed again just before) and spared, with the time at which all of that may go.
 
     \b
     Examples:
@@ -75,4 +75,4 @@ def _row(part: str, amount: "Amount", until: datetime | None = None) -> Row:
 def _line(row: Row) -> str:
     part, packs, keys, size_bytes, until = row
     line = f"{part} , {packs} packs , {keys} keys , {size_bytes} bytes"
-    return f"{line} , until {until.isoformat()}" if isinstance(until, datetime) else line
+    return f"{line} , until {until:%Y-%m-%dT%H:%M:%S.%fZ}" if isinstance(until, datetime) else line

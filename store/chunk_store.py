@@ -22,6 +22,7 @@ from datamon.store.packs import Frame, decode_frame
 from datamon.store.reading import Piece, Wanted, read_pieces
 from datamon.store.recipes import MOST_ROWS, RecipeRow, recipe_rows
 
+_MOST_LOOKS = 10
 _FRAMES_KEPT_BYTES = 16 * 2**20
 
 
@@ -61,8 +62,11 @@ class ChunkStore:
         index segments. Raises Corrupt, with `chunk` and where known `pack` as facts: `missing-bytes` when its pack is gone or
         no index names it, `bad-pack` when its frame cannot be read, `bad-bytes` when they are not what was stored."""
         found, fault = self._first_good(chunk)
-        if found is None:
-            self._index.refresh()
+        tried: list[Place] | None = None
+        looks = 0
+        while found is None and looks < _MOST_LOOKS and tried != (places := self._refreshed_places(chunk)):
+            # A collector may have copied the chunk elsewhere, and again while we looked.
+            tried, looks = places, looks + 1
             found, fault = self._first_good(chunk, fault)
         if found is not None:
             return found
@@ -126,6 +130,10 @@ class ChunkStore:
                 self._index.refresh()
                 if not self._is_placed(chunk, condemned):
                     yield chunk
+
+    def _refreshed_places(self, chunk: ChunkId) -> list[Place]:
+        self._index.refresh()
+        return list(self._index.places(chunk))
 
     def _is_placed(self, chunk: ChunkId, condemned: frozenset[str]) -> bool:
         return any(place.pack not in condemned for place in self._index.places(chunk))

@@ -12,7 +12,7 @@ from datamon.store.names import check_name
 from datamon.store.opening import Store
 from datamon.store.refs import live_bundle, next_move
 from datamon.store.reliance import Reliance
-from datamon.store.repos import check_text, refuse_deleted
+from datamon.store.repos import check_text, standing_repo
 from datamon.store.tombstones import standing_in
 
 if TYPE_CHECKING:  # a manifest brings pyarrow, which whoever hands one over has paid for
@@ -55,8 +55,10 @@ def commit_bundle(store: Store, repo: Repo, request: CommitRequest) -> Bundle:
     identity = BundleId(new_ksuid(store.clock()))
 
     def make(state: RepoState) -> Record:
-        refuse_deleted(store, repo)
-        reliance.check(state)
+        own = store.logs.store()
+        if repo.id != store.id:  # what is committed to a deleted repo would be acknowledged and never seen
+            standing_repo(own, repo)
+        reliance.check(state, own)
         moves = [next_move(state, repo, Move(ref.ref, ref.ref_kind, None, identity)) for ref in targets]
         bundle = _bundle(store, repo, request, state, identity)
         return {

@@ -2,6 +2,7 @@
 
 import io
 import os
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -21,10 +22,14 @@ from datamon.store.whole_files import (
     WholeFile,
     extension_of,
     in_batches,
+    read_by_another,
     read_whole,
     same_version,
 )
 from datamon.store.workers import ahead
+
+LONG_WAIT_S = 0.05
+"""Where reading one batch of small files waited so long, the others are read by several threads."""
 
 
 class Kept(NamedTuple):
@@ -66,6 +71,7 @@ class _Keeping:
         self._tree = tree
         self._progress = progress
         self._kept: deque[Kept] = deque()
+        self._reads_wait = False
 
     def begin(self, batch: Sequence[Found]) -> None:
         """These files are on their way; others have come through meanwhile."""
@@ -74,13 +80,25 @@ class _Keeping:
         if size_bytes > MOST_BYTES:
             self._stream(batch[0])
             return
-        read = partial(read_whole, self._tree, self._intake, batch)
-        self.line.push(size_bytes, read, partial(self._keep_batch, batch))
+        if batch[0].size_bytes <= WHOLE_BYTES and not self._reads_wait:
+            files = self._read_here(batch)
+            self.line.follow(partial(self._keep_batch, batch, files), size_bytes)
+        else:
+            read = partial(read_by_another, self._tree, self._intake, batch)
+            self.line.push(size_bytes, read, partial(self._keep_batch, batch))
 
     def taken(self) -> Iterator[Kept]:
         """What has come through since this was asked last."""
         while self._kept:
             yield self._kept.popleft()
+
+    def _read_here(self, batch: Sequence[Found]) -> list[WholeFile | None]:
+        """Reads small files in this thread. It takes longest to say what is to be read, so that threads, which say it one at a
+        time, would only cost; unless each read has to wait for a disk or a network."""
+        began = time.perf_counter() - time.thread_time()
+        files = read_whole(self._tree, self._intake, batch)
+        self._reads_wait = time.perf_counter() - time.thread_time() - began > LONG_WAIT_S
+        return files
 
     def _keep_batch(self, batch: Sequence[Found], files: Sequence[WholeFile | None]) -> None:
         for found, file in zip(batch, files, strict=True):

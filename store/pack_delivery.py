@@ -9,14 +9,13 @@ from typing import NamedTuple
 
 from datamon.errors import DatamonError
 from datamon.store import layout
-from datamon.store.backend import Backend
+from datamon.store.backend import Appending, Backend
 from datamon.store.ids import SessionId
 from datamon.store.packs import PackRow, encode_footer
 from datamon.store.workers import Outcome, Workers
 
-_UNDER_WAY_BYTES = 32 * 2**20
-_MOST_PUTS = 4
-"""So much, and so many packs, may be under way to the backend at a time; one pack always may."""
+_PUTS_FAR = 3
+"""Packs that may be under way to a far place at a time, where they overlap; to a file system it is one."""
 FIRST_SEGMENT_BYTES = 64 * 2**20
 SEGMENT_BYTES = 512 * 2**20
 SEGMENT_ROWS = 65_536
@@ -51,7 +50,7 @@ class PackDelivery:
         self._blob = blob
         self._session = session
         self._put_segment = put_segment
-        self._workers = Workers(min(_MOST_PUTS, max(1, _UNDER_WAY_BYTES // blob.pack_bytes)))
+        self._workers = Workers(1 if isinstance(blob, Appending) else _PUTS_FAR)
         self._under_way: deque[_UnderWay] = deque()
         self._begun: list[str] = []
         self._durable: dict[str, list[PackRow]] = {}

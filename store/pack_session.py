@@ -2,6 +2,8 @@
 
 from typing import BinaryIO
 
+import pyarrow as pa
+
 from datamon.store.backend import Backend
 from datamon.store.chunks import MAXIMUM_BYTES, WHOLE_BYTES, chunk_id, read_head, read_into, stretches
 from datamon.store.ids import ChunkId, ContentId, SessionId
@@ -110,7 +112,9 @@ class PackSession:
         self._state = "failed"
         self._writer.close()
         self.workers.stop()
-        if not self.packs:
+        if self.packs:
+            _give_memory_back()
+        else:
             self._known.settle(self.id)
         self._state = "closed"
 
@@ -141,3 +145,9 @@ class PackSession:
         state = self._state if self._intake.is_sound else "failed"
         if state != "open":
             raise ValueError(f"the session {self.id} is {state}")
+
+
+def _give_memory_back() -> None:
+    """What was freed goes back to the operating system: a manifest is made next, and needs memory of its own."""
+    for pool in (pa.default_memory_pool(), pa.system_memory_pool()):
+        pool.release_unused()

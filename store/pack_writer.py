@@ -10,9 +10,9 @@ from datamon.store.pack_delivery import FullPack, PackDelivery
 from datamon.store.packs import FRAME_BYTES, FRAME_CHUNKS, PackRow, encode_frame, end_bytes, frame_rows
 from datamon.store.workers import Line, Workers
 
-_WAITING_BYTES = 4 * 2**20
+_WAITING_BYTES = 2 * 2**20
 """So many bytes of small files may wait for company in their frames, whatever the number of extensions."""
-_UNDER_WAY_BYTES = 4 * 2**20
+_UNDER_WAY_BYTES = 2 * 2**20
 """So many bytes of frames may be compressed ahead of the pack they go into."""
 _PACK_ROWS = 131_072
 """A pack of very small files ends at so many rows."""

@@ -76,7 +76,9 @@ class Reach:
         it begins: that is what is remembered.
         """
         pieces = [ChunkId(piece) for piece in _ids(rows).to_pylist()]
-        lengths = [int.from_bytes(rows[end - 4 : end], "little") for end in range(_ROW_BYTES, len(rows) + 1, _ROW_BYTES)]
+        lengths = [
+            int.from_bytes(rows[end - 4 : end], "little") for end in range(_ROW_BYTES, len(rows) + 1, _ROW_BYTES)
+        ]
         begins = accumulate(lengths, initial=0)
         for piece, following, begin in zip(pieces, [*pieces[1:], None], begins, strict=False):
             seen = (piece, following, begin % _ROW_BYTES)

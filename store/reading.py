@@ -9,14 +9,12 @@ from datamon.store.backend import Backend, Span
 from datamon.store.chunk_index import Place
 from datamon.store.chunks import chunk_id
 from datamon.store.ids import ChunkId
-from datamon.store.packs import decode_frame_into, frame_raw_bytes
+from datamon.store.packs import PackRow, decode_frame_into, frame_raw_bytes
 
 SPAN_BYTES = 4 * 2**20
 """One request asks for no more than so many bytes."""
 GAP_BYTES = 64 * 1024
 """Bytes that nobody wants are read along when there are no more than this between two frames: a request costs more."""
-
-
 SMALL_BYTES = 32 * 1024
 """Chunks of fewer bytes are verified by the thread that uses them: for another one to do it, the two would have to take turns
 so often that it costs more than it saves."""
@@ -55,10 +53,20 @@ def read_pieces(
     They lie in `room` as long as it lasts, in the order in which their frames are wanted, and otherwise in room of their own.
     `gone` is told each pack that is not there. Raises Denied, Unavailable.
     """
-    places = [None if each.place is None else _at(each.place) for each in wanted]
-    frames = _read_frames(blob, {at for at in places if at is not None}, gone)
-    decoded = _Decoded(room, frames, blob.url)
-    return [None if at is None else _piece(decoded.raw(at), each) for at, each in zip(places, wanted, strict=True)]
+    decoded = _Decoded(room, _read_frames(blob, _frames_of(wanted), gone), blob.url)
+    pieces: list[Piece | None] = []
+    at: _At | None = None
+    raw: Piece | None = None
+    for each in wanted:
+        if each.place is None:
+            pieces.append(None)
+            continue
+        pack, row = each.place
+        if at is None or row.offset != at.offset or pack != at.pack:  # neighbours share frames, and look-ups are slow
+            at = _At(pack, row.offset, row.stored)
+            raw = decoded.raw(at)
+        pieces.append(None if raw is None else _piece(raw, each, row))
+    return pieces
 
 
 def is_right(piece: Piece, wanted: Wanted) -> bool:
@@ -102,19 +110,18 @@ class _Decoded:
         return Piece(memoryview(bytearray(size_bytes)), 0, size_bytes)
 
 
-def _piece(raw: Piece | None, wanted: Wanted) -> Piece | None:
-    if raw is None or wanted.place is None:
-        return None
-    begin = raw.begin + wanted.place.row.inner
-    end = begin + wanted.length
-    if wanted.length != wanted.place.row.length or end > raw.end:
+def _piece(raw: Piece, wanted: Wanted, row: PackRow) -> Piece | None:
+    begin = raw.begin + row.inner
+    end = begin + row.length
+    if wanted.length != row.length or end > raw.end:
         return None
     piece = Piece(raw.room, begin, end)
-    return piece if wanted.length < SMALL_BYTES or is_right(piece, wanted) else None
+    return piece if row.length < SMALL_BYTES or is_right(piece, wanted) else None
 
 
-def _at(place: Place) -> _At:
-    return _At(place.pack, place.row.offset, place.row.stored)
+def _frames_of(wanted: Sequence[Wanted]) -> set[_At]:
+    places = (each.place for each in wanted if each.place is not None)
+    return {_At(pack, row.offset, row.stored) for pack, row in places}
 
 
 def _read_frames(blob: Backend, frames: Iterable[_At], gone: Callable[[str], None]) -> dict[_At, memoryview]:

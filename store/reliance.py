@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from datamon.errors import Conflict
 from datamon.store.ids import SessionId
-from datamon.store.log import RepoState
+from datamon.store.log import RepoState, StoreState
 from datamon.store.named import keys_of, usable_key
 from datamon.store.opening import Store
 from datamon.store.roots import Manifest
@@ -18,21 +18,22 @@ class Reliance:
     """What one bundle to be relies on: its manifest, the session that wrote for it, and the packs of other sessions that it
     `reused`; None where these are not known, because the manifest was taken over from somewhere."""
 
-    def __init__(self, store: Store, manifest: Manifest, session: SessionId | None, reused: frozenset[str] | None) -> None:
+    def __init__(
+        self, store: Store, manifest: Manifest, session: SessionId | None, reused: frozenset[str] | None
+    ) -> None:
         self._store = store
         self._manifest = manifest
         self._session = session
         self._reused = reused
         self._passed: frozenset[str] = frozenset()
 
-    def check(self, state: RepoState) -> None:
-        """Returns when an entry behind `state` may make the bundle. The store's log must have been read since the repo was
-        created: what was condemned before that is in no repo's log.
+    def check(self, state: RepoState, own: StoreState) -> None:
+        """Returns when an entry behind `state` may make the bundle. `own` is the state of the store's log, read since the repo
+        was created: what was condemned before that is in no log of the repo's.
 
-        Raises Conflict: `session-fenced` when a collector gave the session up for dead, `condemned` when something that the bundle
-        relies on may be gone any moment. After either a new session puts again what is missing.
+        Raises Conflict: `session-fenced` when a collector gave the session up for dead, `condemned` when something on which the
+        bundle relies may be gone any moment. After either a new session puts again what is missing.
         """
-        own = self._store.logs.store()
         if self._session in state.fenced or self._session in own.fenced:
             raise Conflict(
                 "session-fenced",
@@ -68,8 +69,8 @@ class Reliance:
 
 
 def condemned_names(store: Store, state: RepoState) -> frozenset[str]:
-    """The packs and metadata keys on which nothing behind `state` may rely. An entry that makes bundles out of live ones of its own
-    repo needs no other care than to write their manifests without these: their chunks stay in use without a gap."""
+    """The packs and metadata keys on which nothing behind `state` may rely. An entry that makes bundles out of live ones of its
+    own repo needs no other care than to write their manifests without these: their chunks stay in use without a gap."""
     return state.condemned | store.logs.store().condemned
 
 

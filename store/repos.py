@@ -77,13 +77,6 @@ def standing_repo(state: StoreState, repo: Repo) -> Repo:
     )
 
 
-def refuse_deleted(store: Store, repo: Repo) -> None:
-    """Returns when the repo is there, or is the hidden one. Raises NotFound (`repo-not-found`): what is committed to a deleted
-    repo would be acknowledged and never seen."""
-    if repo.id != store.id:
-        standing_repo(store.logs.store(), repo)
-
-
 def _no_repo(state: StoreState, name: str) -> NotFound:
     """The error that says what became of the last repo of this name, or which one has a name like it."""
     had = {entry.record["repo"] for entry in state.entries if entry.record.get("name") == name}

@@ -41,11 +41,13 @@ class WholeFile(NamedTuple):
 
 
 def in_batches(files: Iterable[Found]) -> Iterator[list[Found]]:
-    """The files in their order, so many together that they are worth one piece of work; a large one is alone."""
+    """The files in their order, so many together that they are worth one piece of work: small ones, or middling ones, or one that
+    is larger."""
     batch: list[Found] = []
     size_bytes = 0
     for found in files:
-        if batch and (len(batch) == _BATCH_FILES or size_bytes + found.size_bytes > MOST_BYTES):
+        is_full = len(batch) == _BATCH_FILES or size_bytes + found.size_bytes > MOST_BYTES
+        if batch and (is_full or (found.size_bytes <= WHOLE_BYTES) != (batch[0].size_bytes <= WHOLE_BYTES)):
             yield batch
             batch, size_bytes = [], 0
         batch.append(found)
@@ -55,10 +57,15 @@ def in_batches(files: Iterable[Found]) -> Iterator[list[Found]]:
 
 
 def read_whole(tree: Beneath, intake: Intake, batch: Sequence[Found]) -> list[WholeFile | None]:
-    """What is in the files of this batch; None for each that is too large, changes meanwhile or cannot be read: they are to be
-    looked at one by one. Any thread may call this, also while another uses `tree`."""
+    """What is in the files of this batch; None for each that is no longer as it was found or cannot be read: they are to be
+    looked at one by one."""
+    return [_read_one(tree, intake, found) for found in batch]
+
+
+def read_by_another(tree: Beneath, intake: Intake, batch: Sequence[Found]) -> list[WholeFile | None]:
+    """The same. Any thread may call this, also while another uses `tree`."""
     with tree.twin() as own:
-        return [_read_one(own, intake, found) for found in batch]
+        return read_whole(own, intake, batch)
 
 
 def extension_of(path: str) -> str:
@@ -94,7 +101,7 @@ def _read_one(tree: Beneath, intake: Intake, found: Found) -> WholeFile | None:
 
 
 def _is_as_found(found: Found, status: os.stat_result) -> bool:
-    """Whether nothing was written to the file since it was listed, and so not while it was read, as far as size and times tell."""
+    """Whether nothing was written to the file since it was listed, and so not while it was read, as far as its status tells."""
     return (
         found.size_bytes == status.st_size
         and found.mtime_ns == status.st_mtime_ns

@@ -117,10 +117,11 @@ class Line:
         self._turns.append(_Turn(size_bytes, outcome.done, lambda: then(outcome.result()), outcome.cancel))
         self._advance()
 
-    def follow(self, then: Callable[[], object]) -> None:
-        """`then` is called, in this thread, in its turn. Raises as `push`."""
+    def follow(self, then: Callable[[], object], size_bytes: int = 0) -> None:
+        """`then`, which needs so many bytes until then, is called, in this thread, in its turn. Raises as `push`."""
         if self._turns:
-            self._turns.append(_Turn(0, lambda: True, then, lambda: None))
+            self._turns.append(_Turn(size_bytes, lambda: True, then, lambda: None))
+            self._bytes += size_bytes
             self._advance()
         else:
             then()

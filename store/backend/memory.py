@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datamon.store.backend import Span, Stored
 from datamon.store.backend.keys import check_key, check_prefix, key_not_found
 
-_PACK_BYTES = 32 * 2**20
+_PACK_BYTES = 16 * 2**20
 
 
 class MemoryBackend:

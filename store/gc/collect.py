@@ -43,8 +43,9 @@ class Amount:
 class Collected:
     """What a collection did, or with `dry_run` what it would do.
 
-    `condemned`: nothing may rely on it from now on. `swept`: deleted. `kept`: condemned, but something came to need it before; a
-    later collection copies that out. `spared`: becomes free by `spared_until_ns` at the latest, if nobody uses it again.
+    `condemned`: nothing may rely on it from now on. `swept`: deleted. `kept`: condemned, but something came to need it before,
+    and while it does it stays; from packs a later collection copies that out. `spared`: becomes free by `spared_until_ns` at the
+    latest, if nobody uses it again.
     """
 
     condemned: Amount = Amount()
@@ -56,8 +57,8 @@ class Collected:
 
 
 def collect(store: Store, request: GcRequest, *, progress: Progress = SILENT) -> Collected:
-    """What no bundle reaches is gone when this returns, save what is spared or came into use meanwhile. Uploads, readers, deletions
-    and other collectors may go on at the same time.
+    """What no bundle reaches is gone when this returns, save what is spared or came into use meanwhile. Uploads, readers,
+    deletions and other collectors may go on at the same time.
 
     Raises Corrupt (as `datamon check` finds it) when something that a live bundle needs is not there: then nothing is condemned,
     or nothing more is deleted. Raises Unavailable, Denied where the backend does, which ends the sweep, and Conflict
@@ -79,8 +80,8 @@ def collect(store: Store, request: GcRequest, *, progress: Progress = SILENT) ->
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """What an attempt means to do: condemn `doomed` in every log, once what is needed of the `sparse` packs lies in packs that are
-    not `avoided`."""
+    """What an attempt means to do: condemn `doomed` in every log, once what is needed of the `sparse` packs lies in packs that
+    are not `avoided`."""
 
     doomed: frozenset[str]
     sparse: frozenset[str]
@@ -109,7 +110,7 @@ class _Attempt:
         progress.begin("repack", len(plan.sparse), None)
         copied_bytes = repack(store, plan.sparse, self._marks.chunks, plan.avoided, progress)
         progress.end()
-        condemn(store, plan.doomed, keeping.store)
+        condemn(store, plan.doomed)
         swept, kept = self._sweep(plan.doomed)
         return replace(plan.report, repacked=Amount(len(plan.sparse), 0, copied_bytes), swept=swept, kept=kept)
 
@@ -148,7 +149,9 @@ class _Attempt:
         settled = keeping.committed() | keeping.store.fenced
         now_ns = self._store.clock()
         begun = ((name, session_of(name) if is_pack(name) else name.rpartition(".")[2]) for name in names)
-        until_ns = {name: ksuid_time_ns(by) + self._request.grace_ns for name, by in begun if is_ksuid(by) and by not in settled}
+        until_ns = {
+            name: ksuid_time_ns(by) + self._request.grace_ns for name, by in begun if is_ksuid(by) and by not in settled
+        }
         return {name: end_ns for name, end_ns in until_ns.items() if end_ns > now_ns}
 
     def _sweep(self, doomed: frozenset[str]) -> tuple[Amount, Amount]:

@@ -11,31 +11,22 @@ from datamon.store.opening import Store
 
 
 class Overtaken(Exception):  # noqa: N818 (not an error: what was decided is decided again)
-    """Another collector, a deletion or an upload came between what was read and what was to be done."""
+    """A deletion or another collector took away what was to be read."""
 
 
 class _NothingNew(Exception):  # noqa: N818 (not an error: the log says it already)
     """There is no entry to write."""
 
 
-def condemn(store: Store, names: frozenset[str], seen: StoreState) -> None:
+def condemn(store: Store, names: frozenset[str]) -> None:
     """The store's log condemns these packs and keys when this returns, and after it the log of every repo; the sessions of the
-    packs are fenced in the same entries. Whatever is not condemned in the store's log yet was judged by `seen`.
+    packs are fenced in the same entries. What a log condemns already is not said again.
 
-    The order matters: a repo that is made later has writers who read the store's log up to its creation at least.
-    Raises Overtaken when another collector condemned something since `seen`: two that judged by the same log could each take away
-    what the other counts on. Raises Conflict (`log-contended`), Unavailable; then a part of the logs may say it.
+    The order matters: a repo that is made later has writers who have read the store's log up to its creation at least.
+    Raises Conflict (`log-contended`), Unavailable; then a part of the logs may say it, which harms nobody.
     """
 
-    def make(state: StoreState) -> Record:
-        new = names - state.condemned
-        if not new:
-            raise _NothingNew
-        if state.condemned != seen.condemned:
-            raise Overtaken
-        return _record(new, state.fenced)
-
-    def make_in_repo(state: RepoState) -> Record:
+    def make(state: StoreState | RepoState) -> Record:
         new = names - state.condemned
         if not new:
             raise _NothingNew
@@ -45,7 +36,7 @@ def condemn(store: Store, names: frozenset[str], seen: StoreState) -> None:
         store.logs.append(None, make)
     for repo in standing_repos(store, store.logs.store()):
         with suppress(_NothingNew):
-            store.logs.append(repo.id, make_in_repo)
+            store.logs.append(repo.id, make)
 
 
 def session_of(pack: str) -> SessionId:

@@ -67,7 +67,9 @@ def read_segments(blob: Backend, known: Mapping[str, pa.Table]) -> dict[str, pa.
         with suppress(NotFound):
             segments.update((key, _read(blob, key)) for key in listed if key not in segments)
             return {key: segments[key] for key in listed}
-    raise Unavailable("index-busy", f"the chunk index in {blob.url} is rewritten faster than it can be read; try again later")
+    raise Unavailable(
+        "index-busy", f"the chunk index in {blob.url} is rewritten faster than it can be read; try again later"
+    )
 
 
 def _read(blob: Backend, key: str) -> pa.Table:

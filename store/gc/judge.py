@@ -19,9 +19,9 @@ from datamon.store.named import plain_key
 class Verdict:
     """Names of packs and metadata keys that are there.
 
-    `dead`: nothing kept needs them, and they are not condemned yet. `sparse`: packs of which less than was asked for is needed, or
-    that are condemned and needed all the same; they go once what is needed of them is copied. `sweepable`: condemned, and nothing
-    kept needs them. `kept`: condemned, and something needs them. `spared`: only what deleted bundles reach needs them.
+    `dead`: nothing that is kept needs them, and they are not condemned yet. `sparse`: packs of which less than was asked for is
+    needed, or that are condemned and needed all the same; they go once what is needed of them is copied. `sweepable`: condemned,
+    and nothing needs them. `kept`: condemned, and something needs them. `spared`: only deleted bundles need them.
     """
 
     dead: frozenset[str]
@@ -42,11 +42,14 @@ class Judge:
         """Raises Corrupt (`missing-bytes`) when no pack that is there holds a chunk that a live bundle needs."""
         self._marks = marks
         self._inventory = inventory
-        present = pa.array(sorted(inventory.packs), pa.string())
-        there = inventory.rows.filter(pc.is_in(inventory.rows.column("pack"), value_set=present))
-        needed = there.filter(marks.chunks.holds(prefixes(there.column("chunk"))))
-        self._bytes = _bytes_by_pack(there)
-        self._needed = needed
+        self._there = _rows_of(inventory.rows, inventory.packs)
+        beginnings = prefixes(self._there.column("chunk"))
+        chunks = marks.chunks
+        self._has_spared = chunks is not marks.live_chunks
+        self._is_needed = chunks.holds(beginnings)
+        self._needed = self._there.drop_columns("chunk").append_column("beginning", beginnings).filter(self._is_needed)
+        self._bytes = _bytes_by_pack(self._there)
+        self._distinct = pc.unique(self._needed.column("beginning"))
         self._check_whole()
 
     def verdict(self, condemned: frozenset[str], sparse_below: float) -> Verdict:
@@ -55,7 +58,9 @@ class Judge:
         packs = self._inventory.packs.keys()
         needless = packs - keepers.keys()
         thin = {
-            pack for pack, kept_bytes in keepers.items() if pack in condemned or kept_bytes < sparse_below * self._bytes[pack]
+            pack
+            for pack, kept_bytes in keepers.items()
+            if pack in condemned or kept_bytes < sparse_below * self._bytes[pack]
         }
         keys, held = self._needless_keys(condemned)
         needless |= keys
@@ -69,8 +74,8 @@ class Judge:
 
     def _check_whole(self) -> None:
         live = self._marks.live_chunks
-        found = pc.unique(prefixes(self._needed.column("chunk")))
-        if (pc.sum(live.holds(found)).as_py() or 0) < len(live):
+        found = self._distinct.filter(live.holds(self._distinct)) if self._has_spared else self._distinct
+        if len(found) < len(live):
             raise Corrupt(
                 "missing-bytes",
                 "chunks of live bundles lie in no pack that is there; nothing was collected: run `datamon check`",
@@ -99,14 +104,14 @@ class Judge:
     @cached_property
     def _alone_and_shared(self) -> tuple[pa.Table, list[Mapping[str, int]]]:
         """The needed rows of chunks that lie in one place, and for each other chunk its length by pack."""
-        beginnings = prefixes(self._needed.column("chunk"))
+        if len(self._distinct) == len(self._needed):
+            return self._needed, []
+        beginnings = self._needed.column("beginning")
         counts = pc.value_counts(beginnings)
         several = counts.field("values").filter(pc.greater(counts.field("counts"), 1))
-        if not len(several):
-            return self._needed, []
         is_shared = pc.is_in(beginnings, value_set=several)
         places: dict[ChunkId, dict[str, int]] = {}
-        for row in self._needed.filter(is_shared).to_pylist():
+        for row in self._there.filter(self._is_needed).filter(is_shared).to_pylist():
             places.setdefault(row["chunk"], {})[row["pack"]] = row["length"]
         return self._needed.filter(pc.invert(is_shared)), list(places.values())
 
@@ -125,16 +130,28 @@ class Judge:
             needless.update(set(keys).difference(stay))
         if not self._marks.live_keys <= by_plain.keys():
             lost = min(self._marks.live_keys - by_plain.keys())
-            raise Corrupt("missing-bytes", f"{lost} of a live bundle is gone; nothing was collected: run `datamon check`", key=lost)
+            message = f"{lost} of a live bundle is gone; nothing was collected: run `datamon check`"
+            raise Corrupt("missing-bytes", message, key=lost)
         return needless, held
 
     def _spared(self, keepers: Collection[str]) -> frozenset[str]:
         """Of the kept packs and keys those that no live bundle needs."""
-        live = self._marks.live_chunks.holds(prefixes(self._needed.column("chunk")))
-        packs = set(pc.unique(self._needed.filter(live).column("pack")).to_pylist())
-        needed = self._marks.live_keys
-        keys = {key for key in self._inventory.keys if plain_key(key) in self._marks.keys and plain_key(key) not in needed}
+        if not self._has_spared:
+            return frozenset()
+        live = self._marks.live_chunks
+        rows = self._needed.filter(live.holds(self._needed.column("beginning").combine_chunks()))
+        packs = set(pc.unique(rows.column("pack")).to_pylist())
+        spared = self._marks.keys - self._marks.live_keys
+        keys = {key for key in self._inventory.keys if plain_key(key) in spared}
         return frozenset(set(keepers) - packs | keys)
+
+
+def _rows_of(rows: pa.Table, packs: Collection[str]) -> pa.Table:
+    """The rows that lie in one of these packs."""
+    named = frozenset(pc.unique(rows.column("pack")).to_pylist())
+    if named <= set(packs):
+        return rows
+    return rows.filter(pc.is_in(rows.column("pack"), value_set=pa.array(sorted(packs), pa.string())))
 
 
 def _bytes_by_pack(rows: pa.Table) -> dict[str, int]:

@@ -27,8 +27,8 @@ def repack(store: Store, packs: Iterable[str], needed: ChunkSet, avoided: frozen
     the index: in one that stands already, or in a new one. `avoided` contains `packs`. Returns how many bytes were copied,
     unpacked.
 
-    Raises Corrupt when a chunk that is needed is not what was stored, in any of its places; Unavailable. What was copied until then
-    is garbage of a session that commits nothing. Raises Overtaken when another collector has swept one of the packs.
+    Raises Corrupt when a chunk that is needed is not what was stored, in any of its places; Unavailable. What was copied until
+    then is garbage of a session that commits nothing. Raises Overtaken when another collector has swept one of the packs.
     """
     waiting = iter(sorted(packs))
     copied_bytes = 0

@@ -5,17 +5,15 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from io import BytesIO
 
-from datamon.errors import Conflict, Corrupt, NotFound
+from datamon.errors import Corrupt, NotFound
 from datamon.store.check.need import Need
 from datamon.store.check.packs import read_place
 from datamon.store.chunks import WHOLE_BYTES
-from datamon.store.gc.condemn import Overtaken, condemn
+from datamon.store.gc.condemn import condemn
 from datamon.store.ids import ChunkId
 from datamon.store.index_segments import Place
 from datamon.store.opening import Store
 from datamon.store.pack_session import PackSession
-
-_ATTEMPTS = 20
 
 
 @dataclass
@@ -86,13 +84,5 @@ def give_up_damaged(store: Store, need: Need, put: set[ChunkId]) -> None:
     packs with one chunk to keep. Must come when the new packs are durable. Raises Conflict (`log-contended`), Unavailable."""
     names = {place.pack for chunk in put for place in need.places.of(chunk)}
     damaged = frozenset(names & need.shelf.unreadable.keys() & need.shelf.sizes.keys())
-    if not damaged:
-        return None
-    for _ in range(_ATTEMPTS):
-        try:
-            return condemn(store, damaged, store.logs.store())
-        except Overtaken:
-            continue
-    raise Conflict(
-        "log-contended", "collectors condemned packs all the time; run `datamon repair` again when none is at work"
-    )
+    if damaged:
+        condemn(store, damaged)

@@ -28,7 +28,7 @@ from datamon.store.testing.faults import Killed
 from datamon.store.testing.turns import GrowingMemory, TurnBackend, Turns
 from datamon.store.upload import UploadRequest, upload
 
-_ADA = Author("Ada", "ada@example.org")
+ADA = Author("Ada", "ada@example.org")
 _PACK_BYTES = 3_000
 _LARGE_BYTES = 100_000
 TREES = ("AB", "BC", "CD", "ABCD", "L", "LA")
@@ -77,7 +77,7 @@ class World:
         """The store as a process sees it that has read nothing yet."""
         backends = (self.metadata, self.blob)
         metadata, blob = (TurnBackend(each, turns) for each in backends) if turns is not None else backends
-        store = store_on(metadata, blob, _ADA, clock=self.clock)
+        store = store_on(metadata, blob, ADA, clock=self.clock)
         chunks = ChunkStore(store.blob, clock=self.clock, pack_bytes=_PACK_BYTES, recipe_rows=1)
         store.__dict__["chunks"] = chunks
         return store
@@ -118,7 +118,7 @@ class World:
             request = CommitRequest(put.manifest, tree, put.session, branch="main", reused=put.reused)
             self.acknowledged[commit_bundle(store, made, request).id] = made.id, tree
 
-        self._begin(process, work, Conflict)
+        self._begin(process, work, Conflict, NotFound)
 
     def delete(self, process: Process, bundle: BundleId) -> None:
         """The process has begun to delete a bundle."""
@@ -147,7 +147,7 @@ class World:
 
         def work() -> None:
             try:
-                _verify(process.store, process.store.logs.repo(repo).bundles[bundle], tree)
+                verify_bundle(process.store, process.store.logs.repo(repo).bundles[bundle], tree)
             except Corrupt as error:
                 if bundle in self._live():
                     raise AssertionError(f"{bundle} is live and cannot be read: {error}") from error
@@ -176,15 +176,15 @@ class World:
     # -- what must hold
 
     def check(self) -> None:
-        """No process met an error that it should not, every acknowledged bundle is there until it is deleted, and every live bundle
-        can be read, byte by byte, by a process that has read nothing yet."""
+        """No process met an error that it should not, every acknowledged bundle is there until it is deleted, and every live
+        bundle can be read, byte by byte, by a process that has read nothing yet."""
         assert not self.faults, self.faults
         store = self.open()
         live = self._live(store)
         lost = set(self.acknowledged) - live.keys() - self._deleted(store)
         assert not lost, f"{lost} were acknowledged and are not there"
         for bundle in live.values():
-            _verify(store, bundle, _letters(store, bundle))
+            verify_bundle(store, bundle, _letters(store, bundle))
 
     def check_tidy(self) -> None:
         """Once all have ended and a last collection is done, only what live bundles need is there, in one place each."""
@@ -193,7 +193,9 @@ class World:
         collect(store, GcRequest(0, sparse_below=1.0))
         self.check()
         chunks, keys = _needed(store, self._live(store))
-        stored = [row.chunk for each in self.blob.list(layout.PACKS) for row in check_pack(self.blob.get(each.key), each.key)]
+        stored = [
+            row.chunk for each in self.blob.list(layout.PACKS) for row in check_pack(self.blob.get(each.key), each.key)
+        ]
         indexed = [
             chunk
             for each in self.blob.list(layout.INDEX)
@@ -232,7 +234,9 @@ def _letters(store: Store, bundle: Bundle) -> str:
     return letters
 
 
-def _verify(store: Store, bundle: Bundle, tree: str) -> None:
+def verify_bundle(store: Store, bundle: Bundle, tree: str) -> None:
+    """The bundle holds the files of the letters in `tree`, byte by byte. Raises AssertionError, and Corrupt where it cannot be
+    read."""
     entries = list(iter_entries(store.metadata, read_manifest(store.metadata, bundle.manifest)))
     assert [entry.path for entry in entries] == [f"f.{letter}" for letter in sorted(tree)]
     for letter, entry in zip(sorted(tree), entries, strict=True):

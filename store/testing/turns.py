@@ -1,4 +1,4 @@
-"""Processes that take turns: each call to a backend waits until the test lets it go on, so that the test chooses who comes when."""
+"""Processes that take turns: each call to a backend waits until the test lets it go on, so that the test says who is next."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -153,4 +153,3 @@ class TurnBackend:
     def append(self, key: str, content: bytes) -> None:
         """See `Appending`."""
         self._turns.call(f"append {key}", lambda: self._backend.append(key, content))
-

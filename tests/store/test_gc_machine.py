@@ -15,7 +15,15 @@ WHICH = st.integers(0, 9)
 REPOS = st.sampled_from(["one", "two", "three"])
 TREE = st.sampled_from(TREES)
 CALLS = st.integers(1, 40) | st.just(1000)
-TELLING = ("put_if_absent repos/", "put_if_absent log/", "put packs/", "put index/", "put manifests/", "delete ", "list packs/")
+TELLING = (
+    "put_if_absent repos/",
+    "put_if_absent log/",
+    "put packs/",
+    "put index/",
+    "put manifests/",
+    "delete ",
+    "list packs/",
+)
 """Calls before which it matters most what others do."""
 _trees = Path()
 
@@ -115,8 +123,17 @@ class GcMachine(RuleBasedStateMachine):
         self.world.check_tidy()
 
 
-GENTLE = settings(
-    max_examples=40, stateful_step_count=40, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=False
-)
+def _examples(count: int) -> settings:
+    return settings(
+        max_examples=count, stateful_step_count=50, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    )
+
+
+class LongGcMachine(GcMachine):
+    """The same with so many examples that every part of the protocol, left out, was found missing several times over."""
+
+
 TestGcMachine = GcMachine.TestCase
-TestGcMachine.settings = GENTLE
+TestGcMachine.settings = _examples(80)
+TestLongGcMachine = pytest.mark.slow(LongGcMachine.TestCase)
+TestLongGcMachine.settings = _examples(3_000)

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from datamon.errors import Denied, Invalid, Unavailable
-from datamon.store import layout, workers
+from datamon.store import ingest, layout, workers
 from datamon.store.backend import Backend
 from datamon.store.backend.memory import MemoryBackend
 from datamon.store.beneath import Beneath
@@ -49,10 +49,11 @@ def _nothing_leaks() -> Iterator[None]:
     assert open_files() == before
 
 
-@pytest.fixture
-def with_threads(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Threads work from the first byte on."""
+@pytest.fixture(params=[60, -1], ids=["", "reads wait"])
+def with_threads(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Threads work from the first byte on; and they read small files too, from the second batch on."""
     monkeypatch.setattr(workers, "INLINE_BYTES", 0)
+    monkeypatch.setattr(ingest, "LONG_WAIT_S", request.param)
 
 
 def open_files() -> int:
@@ -143,8 +144,9 @@ def test_threads_do_not_change_what_the_packs_hold(tmp_path: Path, monkeypatch: 
     many = {f"many/{number:04}.{number % 3}": b"%d " % (number % 700) * (number % 400) for number in range(1_500)}
     made(tmp_path, {**MIXED, **many})
     packs = []
-    for inline_bytes in (1 << 40, 0, 0):
+    for inline_bytes, long_wait_s in ((1 << 40, 60), (0, 60), (0, -1)):
         monkeypatch.setattr(workers, "INLINE_BYTES", inline_bytes)
+        monkeypatch.setattr(ingest, "LONG_WAIT_S", long_wait_s)
         blob = MemoryBackend()
         session = opened(blob, 400_000).session()
         keep_all(session, tmp_path)
