@@ -46,7 +46,7 @@ def _nothing_leaks() -> Iterator[None]:
     before = open_files()
     yield
     assert [thread for thread in threading.enumerate() if thread.name.startswith("workers")] == []
-    assert open_files() == before
+    assert open_files() <= before  # fewer, when what an earlier test left is collected meanwhile
 
 
 @pytest.fixture(params=[60, -1], ids=["", "reads wait"])
