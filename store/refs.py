@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
-from itertools import takewhile
 from dataclasses import replace
+from itertools import takewhile
 
 from datamon.errors import Conflict, NotFound
 from datamon.store.bundle import Bundle, Entry, Move, Ref, RefKind, Repo
