@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -199,9 +200,8 @@ def found_peers() -> tuple[list[Peer], list[str]]:
         "cp -r": "cp",
     }
     made = [peer() for peer in PEERS]
-    return [one for one in made if shutil.which(programs[one.name])], [
-        one.name for one in made if not shutil.which(programs[one.name])
-    ]
+    lacking = [one.name for one in made if _which(programs[one.name]) is None]
+    return [one for one in made if one.name not in lacking], lacking
 
 
 def versions() -> dict[str, str]:
@@ -221,6 +221,11 @@ def stored_bytes(place: Place) -> int:
 
 
 def _found(program: str) -> str:
-    path = shutil.which(program)
+    path = _which(program)
     assert path is not None, program
     return path
+
+
+def _which(program: str) -> str | None:
+    """Where the program is: on PATH, or beside this Python, where `datamon` is."""
+    return shutil.which(program) or shutil.which(program, path=str(Path(sys.executable).parent))
