@@ -42,13 +42,15 @@ def download(
       datamon bundle download --repo orders --destination ./csv --name-filter '\\.csv$'
     """
     from datamon.store.download import download as download_tree  # 0.2 s: it brings pyarrow, which few words need
+    from datamon.store.workers import core_workers
 
     selection = Selection(bundle, label, branch)
     store = open_configured(ctx)
     chosen = select_bundle(store, find_repo(store, repo), selection)
     say(f"Using bundle: {chosen.id}")
     with watching() as progress:
-        download_tree(store, chosen, destination, pattern=name_filter or "", progress=progress)
+        filtered = name_filter or ""
+        download_tree(store, chosen, destination, pattern=filtered, processes=core_workers(), progress=progress)
 
 
 def download_file(

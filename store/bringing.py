@@ -1,6 +1,6 @@
 """Bringing a tree to a directory, with a note of it, so that whatever cuts it short the next command goes on from there."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,7 +12,8 @@ from datamon.store.edits import Inspection, known_from_ns
 from datamon.store.opening import Store
 from datamon.store.progress import Progress
 from datamon.store.restorable import RestorableTree
-from datamon.store.restore_files import settle_directories, write_entries
+from datamon.store.restore_files import Restoring, settle_directories, write_entries
+from datamon.store.restore_together import worth_processes, write_together
 from datamon.store.tree_writer import TreeWriter, new_token
 from datamon.store.walk import scan_top
 from datamon.store.work import Work
@@ -21,7 +22,8 @@ from datamon.store.worktree import Source, Worktree, delete_note, write_note
 
 @dataclass(frozen=True, slots=True)
 class Bringing:
-    """One tree on its way to one directory. `noting` says whether that needs a note, or only makes one where it can."""
+    """One tree on its way to one directory. `noting` says whether that needs a note, or only makes one where it can; `processes`
+    how many may work at it."""
 
     store: Store
     bundle: Bundle
@@ -30,15 +32,16 @@ class Bringing:
     target: Source
     progress: Progress
     noting: bool = True
+    processes: int = 1
 
     @contextmanager
-    def begun(self, note: Worktree) -> Iterator[str]:
-        """The note says that the target was begun, and when the block ends well that it is done; gives the writer's token."""
+    def begun(self, note: Worktree, writers: int = 1) -> Iterator[list[str]]:
+        """The note says that the target was begun, and when the block ends well that it is done; gives the writers' tokens."""
         began_ns = known_from_ns(self.tree)
-        token = new_token()
+        tokens = [new_token() for _ in range(writers)]
         begun = tuple(dict.fromkeys((*note.begun, self.target)))
-        self._write(replace(note, partial=True, begun=begun, tokens=(*note.tokens, token)))
-        yield token
+        self._write(replace(note, partial=True, begun=begun, tokens=(*note.tokens, *tokens)))
+        yield tokens
         self.finished(note, began_ns)
 
     def finished(self, note: Worktree, began_ns: int) -> None:
@@ -57,9 +60,10 @@ def fill_empty(bringing: Bringing, note: Worktree, entries: RestorableTree) -> N
     """The tree stands in the directory, which was empty; on failure it is empty again. Raises as `write_entries` does."""
     store, directory = bringing.store, bringing.directory
     fresh = Worktree(output=note.output)
+    writers = worth_processes(store.chunks, entries, bringing.processes)
     try:
-        with bringing.begun(fresh) as token:
-            _fill(bringing, TreeWriter(bringing.tree, token), entries)
+        with bringing.begun(fresh, writers) as tokens:
+            _fill(bringing, tokens, entries)
     except BaseException:
         if not scan_top(bringing.tree):
             with suppress(Denied, Unavailable):  # what went wrong first is what counts
@@ -70,7 +74,7 @@ def fill_empty(bringing: Bringing, note: Worktree, entries: RestorableTree) -> N
 def change(bringing: Bringing, note: Worktree, inspection: Inspection, work: Work) -> None:
     """The directory, which was found like this, holds the target. Raises as `write_entries` does."""
     standing = {one.path: one for one in inspection.found}
-    with bringing.begun(note) as token:
+    with bringing.begun(note) as [token]:
         _carry_out(bringing, work, TreeWriter(bringing.tree, token, standing))
 
 
@@ -80,15 +84,15 @@ def known_whole(note: Worktree, tree: Beneath, hashed_ns: int) -> Worktree:
     return replace(note, device=top.st_dev, inode=top.st_ino, hashed_ns=hashed_ns)
 
 
-def _fill(bringing: Bringing, writer: TreeWriter, entries: RestorableTree) -> None:
-    store, progress = bringing.store, bringing.progress
-    progress.begin("download", entries.count, entries.size_bytes)
+def _fill(bringing: Bringing, tokens: Sequence[str], entries: RestorableTree) -> None:
+    writer = TreeWriter(bringing.tree, tokens[0])
+    restoring = Restoring(writer, bringing.store.chunks, bringing.bundle, bringing.progress)
     try:
-        settle_directories(writer, write_entries(writer, entries, store.chunks, bringing.bundle, progress))
+        settle_directories(writer, write_together(restoring, entries, tokens, "download"))
     except BaseException:
         writer.empty()
         raise
-    progress.end()
+    bringing.progress.end()
 
 
 def _carry_out(bringing: Bringing, work: Work, writer: TreeWriter) -> None:

@@ -19,12 +19,20 @@ from datamon.store.worktree import Source, Worktree, only_one, read_note
 
 
 def download(
-    store: Store, bundle: Bundle, destination: Path, *, path: str = "", pattern: str = "", progress: Progress = SILENT
+    store: Store,
+    bundle: Bundle,
+    destination: Path,
+    *,
+    path: str = "",
+    pattern: str = "",
+    processes: int = 1,
+    progress: Progress = SILENT,
 ) -> int:
     """The tree at `path` in the bundle, of which `pattern` leaves what `name_filter` says, stands in `destination`, which was
     absent or empty: bytes verified, modes, times, symlinks and empty directories as they were. Returns how many files and
     symlinks that is. On any failure, an interrupt included, `destination` is absent or empty again. What the end of the process
-    leaves there, `update` finishes.
+    leaves there, `update` finishes. With `processes` so many may work at a tree of many files: the others are forked where that
+    is safe (see `crew.can_fork`), and none is left when this returns.
 
     Raises Conflict (`destination-not-empty`, `directory-in-use`), NotFound (`path-not-found`), Invalid (`bad-path`,
     `unsafe-path`, `bad-argument`), Denied, Corrupt naming the file and the bundle, Unavailable.
@@ -36,7 +44,8 @@ def download(
             stack.enter_context(only_one(store, destination))
         tree = stack.enter_context(made_directory(destination))
         _check_free(store, destination, tree)
-        fill_empty(Bringing(store, bundle, destination, tree, target, progress, noting=False), Worktree(), entries)
+        bringing = Bringing(store, bundle, destination, tree, target, progress, noting=False, processes=processes)
+        fill_empty(bringing, Worktree(), entries)
     return entries.files
 
 

@@ -261,9 +261,11 @@ class _Log(Generic[_S]):
         keys = [stored.key for stored in metadata.list(layout.log(self._repo), after=next_key)]
         missing = next((n for n, key in enumerate(keys, number + 2) if key != layout.log_entry(self._repo, n)), None)
         if missing is not None:
-            raise Corrupt(
-                "bad-record", f"{self._where(missing)} is missing; restore it from a copy", where=self._where(missing)
-            )
+            where = self._where(missing)
+            if not metadata.has(layout.log_entry(self._repo, missing)):
+                raise Corrupt("bad-record", f"{where} is missing; restore it from a copy", where=where)
+            # It was put while the listing was made, which may show one put later still: what was put before the call ends here.
+            del keys[missing - number - 2 :]
         return [first, *get_many(metadata, keys)]
 
     def _entries(self, number: int, contents: Sequence[bytes]) -> list[Entry]:

@@ -28,37 +28,14 @@ def write_entries(
     yet: those are returned, for `settle_directories`. Beside them some ten thousand entries are in memory at a time.
 
     Raises Corrupt, naming the file and the bundle, and as TreeWriter does."""
-    others = _Others([], [])
-    files = _made_others(writer, entries, others, progress)
-    # One thread writes: a second one, whatever it writes, costs both more than it does.
-    with closing(read_ahead(chunks, plan(chunks, files, bundle))) as batches:
-        _Restoring(writer, chunks, bundle, progress).write_all(batches)
-    for entry in others.symlinks:  # after the files: one name serves for what is begun
-        writer.make_symlink(entry)
-        progress.advance(1, 0)
-    return others.directories
+    return Restoring(writer, chunks, bundle, progress).write(entries)
 
 
-class _Others(NamedTuple):
+class Others(NamedTuple):
     """What is no file."""
 
     directories: list[TreeEntry]
     symlinks: list[TreeEntry]
-
-
-def _made_others(
-    writer: TreeWriter, entries: Iterable[TreeEntry], others: _Others, progress: Progress
-) -> Iterator[TreeEntry]:
-    """The files among the entries, when the directories before each are made."""
-    for entry in entries:
-        if entry.kind == "file":
-            yield entry
-        elif entry.kind == "dir":
-            writer.make_directory(entry.path)
-            others.directories.append(entry)
-            progress.advance(1, 0)
-        else:
-            others.symlinks.append(entry)
 
 
 def settle_directories(writer: TreeWriter, directories: Sequence[TreeEntry]) -> None:
@@ -68,7 +45,7 @@ def settle_directories(writer: TreeWriter, directories: Sequence[TreeEntry]) -> 
 
 
 @dataclass(frozen=True, slots=True)
-class _Restoring:
+class Restoring:
     """One restore: from where the bytes come, and where they go."""
 
     writer: TreeWriter
@@ -76,7 +53,38 @@ class _Restoring:
     bundle: Bundle
     progress: Progress
 
-    def write_all(self, batches: Iterable[tuple[Batch, Pieces]]) -> None:
+    def write(self, entries: Iterable[TreeEntry]) -> list[TreeEntry]:
+        """As `write_entries`."""
+        others = Others([], [])
+        self.write_files(self.made_others(entries, others, self.progress))
+        self.make_symlinks(others)  # after the files: one name serves for what is begun
+        return others.directories
+
+    def made_others(self, entries: Iterable[TreeEntry], others: Others, progress: Progress) -> Iterator[TreeEntry]:
+        """The files among the entries, when the directories before each are made."""
+        for entry in entries:
+            if entry.kind == "file":
+                yield entry
+            elif entry.kind == "dir":
+                self.writer.make_directory(entry.path)
+                others.directories.append(entry)
+                progress.advance(1, 0)
+            else:
+                others.symlinks.append(entry)
+
+    def make_symlinks(self, others: Others) -> None:
+        """The symlinks among the others are made."""
+        for entry in others.symlinks:
+            self.writer.make_symlink(entry)
+            self.progress.advance(1, 0)
+
+    def write_files(self, files: Iterable[TreeEntry]) -> None:
+        """Every file stands in its place. Raises as `write_entries`."""
+        # One thread writes: a second one, whatever it writes, costs both more than it does.
+        with closing(read_ahead(self.chunks, plan(self.chunks, files, self.bundle))) as batches:
+            self._write_all(batches)
+
+    def _write_all(self, batches: Iterable[tuple[Batch, Pieces]]) -> None:
         """Every file of which the batches have shares stands in its place. Raises as `write_entries`."""
         file: _GrowingFile | None = None
         try:

@@ -70,6 +70,7 @@ CODES: dict[str, str] = {
     "index-unwritable": "the index cannot be written",
     "interrupted": "stopped by the user",
     "command-not-started": "the command of a run could not be started",
+    "worker-died": "a process that shared the work was killed",
 }
 """Every code with what it means. Append-only: a code never changes its meaning and is never taken away."""
 
