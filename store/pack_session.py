@@ -1,6 +1,7 @@
 """One upload's writer: what is new of the bytes it is given goes into packs."""
 
-from typing import BinaryIO
+from types import TracebackType
+from typing import BinaryIO, Self
 
 import pyarrow as pa
 
@@ -102,6 +103,19 @@ class PackSession:
         if not self._intake.has(chunk):
             self._intake.keep_alone(chunk, content)
         return chunk
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Closes when the block ended well; otherwise, and when that fails, discards."""
+        try:
+            if kind is None:
+                self.close()
+        finally:
+            self.discard()  # does nothing after `close`
 
     def close(self) -> None:
         """All chunks are durable: first the packs, then index segments that name them. Must come before a manifest that needs

@@ -116,18 +116,13 @@ def _put_files(putting: _Putting, planned: list[_Planned], files: list[Found]) -
     from datamon.store.ingest import keep_files
 
     putting.progress.begin("upload", len(files), sum(found.size_bytes for found in files))
-    session = putting.store.chunks.session(putting.condemned)
     unread = (place for place, (_, _, content) in enumerate(planned) if content is None)
-    try:
+    with putting.store.chunks.session(putting.condemned) as session:
         for place, kept in zip(unread, keep_files(session, putting.tree, files, putting.progress), strict=True):
             path, row, _ = planned[place]
             now = row_of(kept.status)
             content = bytes.fromhex(kept.stored.content), kept.stored.recipe
             planned[place] = path, row if row == now else now, content  # two equal rows would be twice the memory
-        session.close()
-    except BaseException:
-        session.discard()
-        raise
     return session
 
 

@@ -122,6 +122,7 @@ def _examine(
     metadata: Backend, repo: RepoId | None, listed: Sequence[tuple[int, str]], book: Book
 ) -> Iterator[Entry | Finding]:
     """The entries that can be read, in order, and what is wrong with the others; the book is filled as they come."""
+    listed = sorted((*listed, *_unlisted(metadata, repo, listed)))
     contents = get_many(metadata, [key for _, key in listed])
     for (number, key), content in zip(listed, contents, strict=True):
         while len(book.entry_ids) < number - 1:
@@ -137,6 +138,16 @@ def _examine(
         book.entry_ids.append(entry.id)
         book.condemned |= entry.condemned
         yield entry
+
+
+def _unlisted(metadata: Backend, repo: RepoId | None, listed: Sequence[tuple[int, str]]) -> Iterator[tuple[int, str]]:
+    """Number and key of the entries in gaps of a listing that are there all the same: one that is made beside a writer may show
+    an entry and not the one before it."""
+    numbers = {number for number, _ in listed}
+    for number in range(1, max(numbers, default=0)):
+        key = layout.log_entry(repo, number)
+        if number not in numbers and metadata.has(key):
+            yield number, key
 
 
 def _gap(metadata: Backend, repo: RepoId | None, number: int, book: Book) -> Finding:

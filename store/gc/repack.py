@@ -33,15 +33,10 @@ def repack(store: Store, packs: Iterable[str], needed: ChunkSet, avoided: frozen
     waiting = iter(sorted(packs))
     copied_bytes = 0
     while batch := list(islice(waiting, _PACKS_AT_A_TIME)):
-        session = store.chunks.session(condemned=avoided)
-        try:
+        with store.chunks.session(condemned=avoided) as session:
             for pack in batch:
                 _copy(store, pack, needed, session)
                 progress.advance(1, 0)
-            session.close()
-        except BaseException:
-            session.discard()
-            raise
         copied_bytes += session.bytes_new
     return copied_bytes
 

@@ -9,6 +9,7 @@ from datamon.store import layout
 from datamon.store.backend import Stored
 from datamon.store.backend.memory import MemoryBackend
 from datamon.store.bundle import Author
+from datamon.store.check.check import check
 from datamon.store.ids import RepoId
 from datamon.store.opening import store_on
 from datamon.store.repos import create_repo
@@ -44,6 +45,15 @@ def test_what_stands_before_an_entry_that_was_not_listed_is_read_and_the_rest_la
     metadata.hidden = {layout.log_entry(repo, 4)}
     assert reader.logs.repo(repo).number == 3
     assert reader.logs.repo(repo).number == 6
+
+
+def test_check_reports_no_gap_where_an_entry_was_only_not_listed() -> None:
+    metadata, repo = _written(6)
+    store = store_on(metadata, MemoryBackend(), ADA)
+    metadata.hidden = {layout.log_entry(repo, 4)}
+    assert [finding for finding in check(store) if layout.log(repo) in str(finding.key)] == []
+    metadata.delete(layout.log_entry(repo, 4))
+    assert [finding.code for finding in check(store) if finding.key == layout.log_entry(repo, 4)] == ["entry-missing"]
 
 
 def test_an_entry_that_is_not_there_is_missing() -> None:

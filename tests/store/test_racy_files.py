@@ -10,35 +10,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from datamon.store import file_times, stat_cache
+from datamon.store import file_times
 from datamon.store.file_times import mapped_inodes, trusted_time_ns
 from datamon.store.opening import Store, memory_store
 from datamon.store.put_tree import put_tree
 from datamon.store.stat_cache import FOLDER
 from datamon.store.testing.contents import random_bytes
 from datamon.store.testing.file_clock import next_tick
-from datamon.store.testing.stat_caches import OLD_NS, Reading, made_settled, on_disk, put
+from datamon.store.testing.stat_caches import OLD_NS, Reading, on_disk, put
 from datamon.store.testing.trees import write_files
 from datamon.store.walk import open_tree
-
-
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    """An empty directory."""
-    return made_settled(tmp_path / "tree")
-
-
-@pytest.fixture
-def kept(tmp_path: Path) -> Store:
-    """A store in memory that keeps what belongs to this machine on disk."""
-    return on_disk(memory_store(), tmp_path / "state")
-
-
-@pytest.fixture
-def _no_guard(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A file counts as settled from the next tick of the clock on, where people's wait two seconds."""
-    monkeypatch.setattr(stat_cache, "GUARD_NS", 0)
-
 
 no_guard = pytest.mark.usefixtures("_no_guard")
 

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from datamon.store import stat_cache
 from datamon.store.codec import Record, decode, encode
 from datamon.store.manifest import read_manifest
 from datamon.store.opening import Store, memory_store, store_on
@@ -17,28 +16,9 @@ from datamon.store.stat_cache import FOLDER, MOST_TREES
 from datamon.store.testing.contents import random_bytes
 from datamon.store.testing.faults import FaultyBackend
 from datamon.store.testing.file_clock import next_tick
-from datamon.store.testing.stat_caches import Reading, made_settled, on_disk, put
+from datamon.store.testing.stat_caches import Reading, on_disk, put
 from datamon.store.testing.trees import make_odd_tree, write_files
 from datamon.store.upload import UploadRequest, upload
-
-
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    """An empty directory."""
-    return made_settled(tmp_path / "tree")
-
-
-@pytest.fixture
-def kept(tmp_path: Path) -> Store:
-    """A store in memory that keeps what belongs to this machine on disk."""
-    return on_disk(memory_store(), tmp_path / "state")
-
-
-@pytest.fixture
-def _no_guard(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A file counts as settled from the next tick of the clock on, where people's wait two seconds."""
-    monkeypatch.setattr(stat_cache, "GUARD_NS", 0)
-
 
 no_guard = pytest.mark.usefixtures("_no_guard")
 
