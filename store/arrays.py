@@ -14,6 +14,22 @@ import pyarrow as pa
 _CODES = {"uint32": "I", "int32": "i", "uint64": "Q", "int64": "q"}
 
 
+def of(values: Sequence[Any], kind: Any) -> Any:
+    """An array of `kind`, whichever of these it is."""
+    if kind == pa.string():
+        return strings(values)
+    if kind == pa.binary():
+        return binaries(values)
+    if kind == pa.bool_():
+        return flags(values)
+    return numbers(values, kind) if str(kind) in _CODES else fixed(values, kind.byte_width)
+
+
+def value(single: Any, kind: Any) -> Any:
+    """A value for `pyarrow.compute`, which imports pandas for each one of Python's that it is given."""
+    return of([single], kind)[0]
+
+
 def numbers(values: Iterable[int], kind: Any) -> Any:
     """An array of `kind`: int32, uint32, int64 or uint64."""
     packed = array(_CODES[str(kind)], values)
@@ -26,7 +42,9 @@ def flags(values: Sequence[bool]) -> Any:
 
 
 def fixed(values: Sequence[bytes], width: int) -> Any:
-    """An array of binary values that all have `width` bytes."""
+    """An array of binary values. Raises ValueError unless all have `width` bytes."""
+    if any(len(value) != width for value in values):
+        raise ValueError(f"not all values have {width} bytes")
     return pa.Array.from_buffers(pa.binary(width), len(values), [None, pa.py_buffer(b"".join(values))])
 
 

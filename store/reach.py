@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from datamon.errors import Corrupt
+from datamon.store import arrays
 from datamon.store.backend import Backend
 from datamon.store.ids import HASH_BYTES, ChunkId
 from datamon.store.named import keys_of
@@ -18,6 +19,7 @@ from datamon.store.segments import read_held
 CHUNK_TYPE = pa.binary(HASH_BYTES)
 _ROW_BYTES = HASH_BYTES + 4
 _ROW_TYPE = pa.binary(_ROW_BYTES)
+_FILE, _ZERO = arrays.value("file", pa.string()), arrays.value(0, pa.uint64())
 
 
 class Reach:
@@ -49,7 +51,7 @@ class Reach:
 
     def _chunks(self, batch: pa.RecordBatch) -> Iterator[pa.Array]:
         recipe = batch.column("recipe")
-        file = pc.and_(pc.equal(batch.column("kind"), "file"), pc.greater(batch.column("size"), 0))
+        file = pc.and_(pc.equal(batch.column("kind"), _FILE), pc.greater(batch.column("size"), _ZERO))
         yield batch.column("content").filter(pc.and_(file, pc.is_null(recipe)))
         recipes = recipe.drop_null().to_pylist()
         yield _ids(b"".join(each[1:] for each in recipes if each[:1] == b"\0"))

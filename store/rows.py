@@ -66,7 +66,7 @@ def stat_batch(columns: TreeColumns, begin: int, end: int) -> pa.RecordBatch:
 def _batch(lists: tuple[list[Any], ...], begin: int, end: int, schema: pa.Schema) -> pa.RecordBatch:
     pairs = zip(lists, schema, strict=True)
     return pa.RecordBatch.from_arrays(
-        [pa.array(values[begin:end], field.type) for values, field in pairs], schema=schema
+        [arrays.of(values[begin:end], field.type) for values, field in pairs], schema=schema
     )
 
 
@@ -141,7 +141,11 @@ class Rows:
     def at_or_below(self, prefix: str) -> "Rows":
         """The rows of the path `prefix` and of what lies below it."""
         path = self.batch.column("path")
-        return Rows(self.batch.filter(pc.or_(pc.equal(path, prefix), pc.starts_with(path, prefix + "/"))))
+        return Rows(
+            self.batch.filter(
+                pc.or_(pc.equal(path, arrays.value(prefix, pa.string())), pc.starts_with(path, prefix + "/"))
+            )
+        )
 
     def of_manifest(self, manifest: ManifestId) -> pa.RecordBatch:
         """The rows with NAMED_SCHEMA: without recipes, and each with this id in front."""

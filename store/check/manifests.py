@@ -5,10 +5,11 @@ from dataclasses import dataclass, field
 from itertools import starmap
 from typing import Generic, TypeVar
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from datamon.errors import Corrupt, Invalid, NotFound
-from datamon.store import layout
+from datamon.store import arrays, layout
 from datamon.store.backend import Backend
 from datamon.store.backend.memory import MemoryBackend
 from datamon.store.bundle import Bundle
@@ -24,6 +25,8 @@ from datamon.store.overlap import overlapped
 from datamon.store.progress import Progress
 from datamon.store.roots import SegmentRow
 from datamon.store.segments import Held, read_held, read_stats
+
+_FILE = arrays.value("file", pa.string())
 
 T = TypeVar("T")
 
@@ -182,6 +185,6 @@ def _agree(bundle: Bundle, manifest: Manifest) -> bool:
 
 
 def _files(held: Held) -> Iterator[FileRow]:
-    files = held.batch.filter(pc.equal(held.batch.column("kind"), "file"))
+    files = held.batch.filter(pc.equal(held.batch.column("kind"), _FILE))
     columns = (files.column(name).to_pylist() for name in ("path", "size", "content", "recipe"))
     return starmap(FileRow, zip(*columns, strict=True))

@@ -2,10 +2,11 @@
 
 from collections.abc import Generator, Iterator
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from datamon.errors import Corrupt, NotFound
-from datamon.store import layout
+from datamon.store import arrays, layout
 from datamon.store.backend import Backend
 from datamon.store.check.findings import Finding, told_by
 from datamon.store.chunk_index import ChunkIndex
@@ -32,7 +33,8 @@ class Places:
 
     def rows_in(self, pack: str) -> list[PackRow]:
         """What the segments say of this pack."""
-        tables = (table.filter(pc.equal(table.column("pack"), pack)) for table in self._index.tables())
+        name = arrays.value(pack, pa.string())
+        tables = (table.filter(pc.equal(table.column("pack"), name)) for table in self._index.tables())
         return [
             PackRow(row["chunk"], row["offset"], row["stored"], row["inner"], row["length"])
             for table in tables

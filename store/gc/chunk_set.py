@@ -5,11 +5,13 @@ from collections.abc import Iterator
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from datamon.store import arrays
+
 _PREFIX_BYTES = 8
 _PARTS_FROM = 1_000_000
 _PARTS = 16
 _PART_SHIFT = pa.scalar(60, pa.uint64())
-_NONE = pa.array([], pa.uint64())
+_NONE = arrays.numbers([], pa.uint64())
 
 
 def prefixes(chunks: pa.Array | pa.ChunkedArray) -> pa.Array:

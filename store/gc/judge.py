@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from datamon.errors import Corrupt
+from datamon.store import arrays
 from datamon.store.gc.chunk_set import prefixes
 from datamon.store.gc.inventory import Inventory
 from datamon.store.gc.mark import Marks
@@ -151,7 +152,7 @@ def _rows_of(rows: pa.Table, packs: Collection[str]) -> pa.Table:
     named = frozenset(pc.unique(rows.column("pack")).to_pylist())
     if named <= set(packs):
         return rows
-    return rows.filter(pc.is_in(rows.column("pack"), value_set=pa.array(sorted(packs), pa.string())))
+    return rows.filter(pc.is_in(rows.column("pack"), value_set=arrays.strings(sorted(packs))))
 
 
 def _bytes_by_pack(rows: pa.Table) -> dict[str, int]:

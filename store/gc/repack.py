@@ -4,10 +4,8 @@ import io
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby, islice
 
-import pyarrow as pa
-
 from datamon.errors import Corrupt, NotFound
-from datamon.store import layout
+from datamon.store import arrays, layout
 from datamon.store.backend import Span
 from datamon.store.chunks import chunk_id
 from datamon.store.gc.chunk_set import ChunkSet, prefixes
@@ -64,7 +62,7 @@ def _needed_frames(content: bytes, pack: str, needed: ChunkSet) -> Iterator[tupl
         return content[start : start + span.length]
 
     rows = read_footer(read, f"the pack {pack}")
-    are_needed = needed.holds(prefixes(pa.array([row.chunk for row in rows], CHUNK_TYPE))).to_pylist()
+    are_needed = needed.holds(prefixes(arrays.of([row.chunk for row in rows], CHUNK_TYPE))).to_pylist()
     marked = zip(rows, are_needed, strict=True)
     for _, frame in groupby(marked, key=lambda pair: pair[0].offset):
         in_frame = list(frame)

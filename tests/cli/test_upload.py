@@ -10,7 +10,18 @@ from datamon.cli.testing import Shell
 from datamon.store.file_times import GUARD_NS, trusted_time_ns
 from datamon.store.walk import open_tree
 
-HEAVY = ("duckdb", "pyarrow", "sqlglot", "networkx", "google", "rich", "numpy", "zstandard", "concurrent.futures")
+HEAVY = (
+    "duckdb",
+    "pyarrow",
+    "sqlglot",
+    "networkx",
+    "google",
+    "rich",
+    "numpy",
+    "zstandard",
+    "concurrent.futures",
+    "pandas",
+)
 REPORT = (
     "import sys; from datamon.cli.main import main; code = main(sys.argv[1:]);"
     f"print([name for name in {HEAVY!r} if name in sys.modules], code)"
@@ -43,3 +54,21 @@ def test_an_upload_of_an_unchanged_tree_loads_nothing_heavy_and_verify_reads_it(
     assert loaded(orders, *line) == "[] 0"
     assert "pyarrow" in loaded(orders, *line, "--verify")
     assert loaded(orders, *line) == "[] 0"
+
+
+def test_nothing_brings_pandas(orders: Shell) -> None:
+    lines = (
+        "bundle upload --repo orders --path {path} --message m",
+        "bundle download --repo orders --destination {path}/../out",
+        "bundle list files --repo orders",
+        "bundle diff --repo orders --destination {path}",
+        "check",
+        "gc --grace 0s",
+    )
+    path = orders.cwd / "changed"
+    path.mkdir()
+    (path / "a").write_bytes(b"a" * 300_000)
+    for line in lines:
+        told = loaded(orders, *line.format(path=path).split())
+        assert told.endswith("] 0"), line
+        assert "pandas" not in told, line
