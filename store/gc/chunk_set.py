@@ -10,7 +10,7 @@ from datamon.store import arrays
 _PREFIX_BYTES = 8
 _PARTS_FROM = 1_000_000
 _PARTS = 16
-_PART_SHIFT = pa.scalar(60, pa.uint64())
+_PART_SHIFT = arrays.value(60, pa.uint64())
 _NONE = arrays.numbers([], pa.uint64())
 
 
@@ -83,4 +83,4 @@ class ChunkSet:
 def _by_part(beginnings: pa.Array) -> Iterator[pa.BooleanArray]:
     """For each part which of the values belong to it."""
     parts = pc.shift_right(beginnings, _PART_SHIFT)
-    return (pc.equal(parts, pa.scalar(part, pa.uint64())) for part in range(_PARTS))
+    return (pc.equal(parts, arrays.value(part, pa.uint64())) for part in range(_PARTS))
