@@ -54,7 +54,7 @@ class Stocktaker:
 
     def _rows(self) -> pa.Table:
         self._segments = read_segments(self.store.blob, self._segments)
-        tables = [_ROWS.empty_table(), *self._segments.values()]
+        tables = [pa.Table.from_batches([], _ROWS), *self._segments.values()]
         return pa.concat_tables(tables).unify_dictionaries()
 
 
