@@ -14,6 +14,7 @@ from datamon.store.names import DEFAULT_BRANCH
 from datamon.store.repos import find_repo
 from datamon.store.upload import UploadRequest
 from datamon.store.upload import upload as upload_tree
+from datamon.store.workers import core_workers
 
 
 def upload(
@@ -44,7 +45,7 @@ def upload(
     store = open_configured(ctx)
     request = UploadRequest(repo, path, message, branch, label, verify)
     with watching() as progress:
-        made = upload_tree(store, request, progress=progress)
+        made = upload_tree(store, request, processes=core_workers(), progress=progress)
     if form is not None:
         found = find_repo(store, repo)
         show(bundle_listing(found, store.logs.repo(found.id), [made]), form)

@@ -105,7 +105,7 @@ def leave() -> NoReturn:
     thread of theirs can turn into a crash after the work was done. What Python code asked for at exit is carried out."""
     _stand_in_for_closed_streams()
     # A command makes entries by the ten thousand and hardly a cycle: looking for those so often costs a tenth of its time.
-    gc.set_threshold(100_000, 20, 100)
+    gc.set_threshold(500_000, 20, 100)
     code = main()
     atexit._run_exitfuncs()
     _drop_unwritten()

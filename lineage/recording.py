@@ -247,7 +247,8 @@ class Recording:
 
     def _commit(self, directory: Path, committing: "_Committing", progress: Progress) -> "tuple[Manifest, Bundle]":
         # Imported at first use: a run that commits nothing does not need it.
-        from datamon.store.upload import TreeSource, commit_tree
+        from datamon.store.put_tree import TreeSource
+        from datamon.store.upload import commit_tree
 
         def ask(tree: "StoredTree") -> CommitRequest:
             return CommitRequest(

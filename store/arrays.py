@@ -60,6 +60,8 @@ def strings(values: Sequence[str | None]) -> Any:
 
 def _spans(values: Sequence[bytes | None], kind: Any) -> Any:
     gaps = values.count(None)
+    if gaps == len(values):
+        return pa.nulls(gaps, kind)
     valid = pa.py_buffer(_bits([value is not None for value in values])) if gaps else None
     pieces = [value or b"" for value in values]
     offsets = array("i", accumulate(map(len, pieces), initial=0))

@@ -21,6 +21,8 @@ WHOLE_BYTES = 65_536
 """A file of at most this many bytes is one chunk."""
 STRETCH_BYTES = 2 * 2**20
 """So much is read at once of a file that is cut."""
+ROOM_BYTES = MAXIMUM_BYTES + STRETCH_BYTES
+"""Memory for one stretch, with what is left of the one before it."""
 
 
 def chunk_id(content: bytes | memoryview) -> ChunkId:
@@ -74,7 +76,7 @@ def cut(stream: BinaryIO) -> Iterator[bytes]:
     """The chunks of all that `stream` still has, in order; together they are it, and each is a `bytes` of its own."""
     head = read_head(stream)
     if len(head) > WHOLE_BYTES:
-        for stretch in stretches(head, read_into(stream), []):
+        for stretch in stretches(head, read_into(stream), _new_room):
             yield from map(bytes, stretch.chunks())
     elif head:
         yield head
@@ -100,16 +102,30 @@ def read_into(stream: BinaryIO) -> Callable[[memoryview], int]:
     return read
 
 
-def stretches(head: bytes, read: Callable[[memoryview], int], spare: list[bytearray]) -> Iterator[Stretch]:
+class Rooms:
+    """Memory for stretches, used again: new memory each time costs half as much as reading."""
+
+    def __init__(self) -> None:
+        self._spare: list[bytearray] = []
+
+    def take(self) -> memoryview:
+        """`ROOM_BYTES` that nothing else uses."""
+        return memoryview(self._spare.pop() if self._spare else bytearray(ROOM_BYTES))
+
+    def give_back(self, content: memoryview) -> None:
+        """`content`, which lies in memory that was taken, is not needed any more."""
+        assert isinstance(content.obj, bytearray)
+        self._spare.append(content.obj)
+
+
+def stretches(head: bytes, read: Callable[[memoryview], int], take: Callable[[], memoryview]) -> Iterator[Stretch]:
     """The chunks of `head` and then of all that `read` gives, together more than `WHOLE_BYTES`. `read` fills a buffer from its
-    start and returns how many bytes, 0 only at the end. Each stretch lies in a buffer that nothing else uses until the caller
-    puts it (`content.obj`) to the `spare` ones, from which they are taken: new memory each time costs half as much as reading."""
+    start and returns how many bytes, 0 only at the end. Each stretch lies at the start of `ROOM_BYTES` that `take` gave."""
     cutter = Cutter()
     rest = head
     is_last = False
     while not is_last:
-        buffer = spare.pop() if spare else bytearray(MAXIMUM_BYTES + STRETCH_BYTES)
-        room = memoryview(buffer)[: len(rest) + STRETCH_BYTES]
+        room = take()[: len(rest) + STRETCH_BYTES]
         room[: len(rest)] = rest
         filled = _fill(room, len(rest), read)
         is_last = filled < len(room)
@@ -117,6 +133,10 @@ def stretches(head: bytes, read: Callable[[memoryview], int], spare: list[bytear
         end = ends[-1] if ends else 0
         rest = bytes(room[end:filled])
         yield Stretch(room[:end], ends)
+
+
+def _new_room() -> memoryview:
+    return memoryview(bytearray(ROOM_BYTES))
 
 
 def _fill(buffer: memoryview, filled: int, read: Callable[[memoryview], int]) -> int:

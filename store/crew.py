@@ -3,17 +3,13 @@
 import json
 import os
 import select
-import signal
-import sys
-import threading
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
-from typing import NoReturn, Self
+from typing import Self
 
 from datamon.errors import Conflict, Corrupt, DatamonError, Denied, Invalid, NotFound, Unavailable
+from datamon.store.forking import fork, reap, undisturbed
 from datamon.store.progress import Progress
 
 _KINDS: dict[str, type[DatamonError]] = {
@@ -22,16 +18,9 @@ _KINDS: dict[str, type[DatamonError]] = {
 _TOLD_AT_ONCE = 64
 """A member tells of so many files at a time, and this process looks what it was told as often."""
 _READ_BYTES = 64 * 1024
-_ON_PARENTS_DEATH = 1
-"""PR_SET_PDEATHSIG of Linux: the signal that the kernel sends a process whose parent is gone."""
 
 Duty = Callable[[int, Progress], None]
 """What a member does, by its number (from 1) and the listener that it tells of it."""
-
-
-def can_fork() -> bool:
-    """Whether this process may have a crew: on Linux, when no other thread runs, whose locks no one would open in a fork."""
-    return sys.platform == "linux" and threading.active_count() == 1
 
 
 class Crew:
@@ -50,7 +39,7 @@ class Crew:
         self._poll = select.poll()
         try:
             for number in range(1, members + 1):
-                with _undisturbed():
+                with undisturbed():
                     self._fork(number, duty)
         except BaseException:
             self._dismiss()
@@ -95,18 +84,13 @@ class Crew:
 
     def _fork(self, number: int, duty: Duty) -> None:
         reading, writing = os.pipe()
-        parent = os.getpid()
         try:
-            with warnings.catch_warnings():  # of threads from libraries, which know of forks: none of them is ours
-                warnings.simplefilter("ignore", DeprecationWarning)
-                pid = os.fork()
-        except OSError as error:
+            pid = fork(lambda: _serve(writing, lambda telling: duty(number, telling)))
+        except DatamonError:
             os.close(reading)
+            raise
+        finally:
             os.close(writing)
-            raise Unavailable("worker-died", f"no process could be started ({error.strerror}); try again") from error
-        if pid == 0:
-            _serve(writing, parent, lambda telling: duty(number, telling))
-        os.close(writing)
         os.set_blocking(reading, False)
         self._members[reading] = _Member(pid)
         self._poll.register(reading, select.POLLIN)
@@ -134,7 +118,7 @@ class Crew:
 
     def _part_with(self, channel: int) -> None:
         """The member, which closed its channel, has ended."""
-        with _undisturbed():
+        with undisturbed():
             member = self._members.pop(channel)
             self._poll.unregister(channel)
             os.close(channel)
@@ -145,13 +129,10 @@ class Crew:
 
     def _dismiss(self) -> None:
         """All members are killed first, so that none works on while another is waited for."""
-        with _undisturbed():
-            for pid in self.pids:
-                os.kill(pid, signal.SIGKILL)  # it was not waited for yet, so that no other process has its number
+        with undisturbed():
+            reap(self.pids)
             while self._members:
-                channel, member = self._members.popitem()
-                os.close(channel)
-                os.waitpid(member.pid, 0)
+                os.close(self._members.popitem()[0])
 
 
 @dataclass(slots=True)
@@ -204,40 +185,12 @@ class _Telling:
             line = line[os.write(self._channel, line) :]
 
 
-def _serve(channel: int, parent: int, duty: Callable[[_Telling], None]) -> NoReturn:
-    """The whole life of a member. It ends without what a program does at its end: all of that is the first process's."""
+def _serve(channel: int, duty: Callable[[_Telling], None]) -> None:
+    """The whole life of a member."""
+    telling = _Telling(channel)
     try:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        _die_with(parent)
-        telling = _Telling(channel)
-        try:
-            duty(telling)
-        except Exception as error:  # noqa: BLE001 (the edge of this process: all that goes wrong here is told there)
-            telling.failed(error)
-        else:
-            telling.done()
-    finally:
-        os._exit(0)
-
-
-def _die_with(parent: int) -> None:
-    """From now on this process is killed when its parent dies; where the kernel cannot, it ends when it next tells something."""
-    import ctypes  # 5 ms, for those who have a crew
-
-    with suppress(AttributeError, OSError):
-        ctypes.CDLL(None).prctl(_ON_PARENTS_DEATH, signal.SIGKILL, 0, 0, 0)
-    if os.getppid() != parent:
-        os._exit(0)
-
-
-@contextmanager
-def _undisturbed() -> Iterator[None]:
-    """A Ctrl-C inside counts when the block has ended."""
-    came: list[tuple[int, object]] = []
-    before = signal.signal(signal.SIGINT, lambda number, frame: came.append((number, frame)))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, signal.SIG_DFL if before is None else before)
-        if came and callable(before):
-            before(signal.SIGINT, None)
+        duty(telling)
+    except Exception as error:  # noqa: BLE001 (the edge of this process: all that goes wrong here is told there)
+        telling.failed(error)
+    else:
+        telling.done()

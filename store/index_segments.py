@@ -1,10 +1,11 @@
 """Segments of the chunk index: sealed Parquet tables that say which pack holds a chunk (docs/format.md, "Chunk index")."""
 
 from collections.abc import Mapping, Sequence
-from operator import itemgetter
+from itertools import chain, repeat
 from typing import NamedTuple
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from datamon.errors import Corrupt
@@ -33,11 +34,16 @@ class Place(NamedTuple):
 
 def encode_segment(packs: Mapping[str, Sequence[PackRow]]) -> bytes:
     """An index segment for these packs' rows."""
-    rows = sorted(((*row, pack) for pack, pack_rows in packs.items() for row in pack_rows), key=itemgetter(0))
-    chunks, *numbers, names = zip(*rows, strict=True) if rows else [()] * 6
-    columns = [arrays.fixed(chunks, HASH_BYTES), arrays.strings(names)]
+    rows = [row for pack_rows in packs.values() for row in pack_rows]
+    chunks, *numbers = zip(*rows, strict=True) if rows else [()] * 5
+    of_packs = chain.from_iterable(repeat(number, len(pack_rows)) for number, pack_rows in enumerate(packs.values()))
+    columns = [
+        arrays.fixed(chunks, HASH_BYTES),
+        arrays.strings(list(packs)).take(arrays.numbers(of_packs, pa.uint32())),
+    ]
     columns += [arrays.numbers(column, pa.uint32()) for column in numbers]
-    return encode_table(pa.Table.from_arrays(columns, schema=SCHEMA))
+    table = pa.Table.from_arrays(columns, schema=SCHEMA)
+    return encode_table(table.take(pc.sort_indices(table.column("chunk"))))
 
 
 def encode_table(table: pa.Table) -> bytes:

@@ -3,48 +3,45 @@
 import io
 import os
 import time
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import BinaryIO, NamedTuple
 
 from datamon.store.beneath import Beneath, is_plain_file
-from datamon.store.chunks import STRETCH_BYTES, WHOLE_BYTES, stretches
-from datamon.store.ids import ContentId
-from datamon.store.long_file import LongFile, StoredFile
+from datamon.store.chunks import STRETCH_BYTES, WHOLE_BYTES, Stretch, stretches
+from datamon.store.long_file import CutFile, LongFile, StoredFile, cut_files
 from datamon.store.pack_session import PackSession
 from datamon.store.progress import Progress
-from datamon.store.walk import Found, read_stable
+from datamon.store.reader import Ended, Part, Reader, Whole
+from datamon.store.walk import Found, Row, read_stable, row_of
 from datamon.store.whole_files import (
     MOST_BYTES,
-    CutFile,
-    SmallFile,
-    WholeFile,
+    ReadFile,
     extension_of,
     in_batches,
     read_by_another,
     read_whole,
     same_version,
+    waits_long,
 )
 from datamon.store.workers import ahead
 
-LONG_WAIT_S = 0.05
-"""Where reading one batch of small files waited so long, the others are read by several threads."""
-
 
 class Kept(NamedTuple):
-    """A file whose bytes are in the store after the session's close: as it was found, what was read of it, and its status, which
-    was the same before and after."""
+    """A file whose bytes are in the store after the session's close: as it was found, what was read of it, and its row, which was
+    the same before and after."""
 
     found: Found
     stored: StoredFile
-    status: os.stat_result
+    row: Row
 
 
-def keep_files(session: PackSession, tree: Beneath, files: Sequence[Found], progress: Progress) -> Iterator[Kept]:
+def keep_files(
+    session: PackSession, tree: Beneath, files: Sequence[Found], progress: Progress, *, reader: Reader | None = None
+) -> Iterator[Kept]:
     """Each of the files, in order, when it has been read. Work goes on ahead of what was taken, within a bound on memory, and
-    stops when the iterator is closed; until then nothing else may use `session`. What the packs hold depends on the files and
-    on what the store had, and not on the threads.
+    stops when the iterator is closed; until then nothing else may use `session`. A `reader` of these files is heard as long as it
+    can be. What the packs hold depends on the files and on what the store had, and not on threads and processes.
 
     A file that changed while it was read, or could not be read, is read again as `read_stable` does. Raises Invalid
     (`file-changed`), Denied (`unreadable`), and what the backend raises.
@@ -52,13 +49,15 @@ def keep_files(session: PackSession, tree: Beneath, files: Sequence[Found], prog
     keeping = _Keeping(session, tree, progress)
     try:
         for batch in in_batches(files):
-            keeping.begin(batch)
+            if reader is None or reader.has_ended or not keeping.begin_heard(reader, batch):
+                keeping.begin(batch)
             yield from keeping.taken()
         keeping.line.drain()
         yield from keeping.taken()
     finally:
         keeping.line.drop()
         session.workers.stop()
+        session.reading.stop()
 
 
 class _Keeping:
@@ -70,8 +69,8 @@ class _Keeping:
         self._intake = session.intake
         self._tree = tree
         self._progress = progress
-        self._kept: deque[Kept] = deque()
-        self._reads_wait = False
+        self._kept: list[Kept] = []
+        self._waited_s = self._worked_s = 0.0
 
     def begin(self, batch: Sequence[Found]) -> None:
         """These files are on their way; others have come through meanwhile."""
@@ -79,55 +78,99 @@ class _Keeping:
         size_bytes = sum(found.size_bytes for found in batch)
         if size_bytes > MOST_BYTES:
             self._stream(batch[0])
-            return
-        if batch[0].size_bytes <= WHOLE_BYTES and not self._reads_wait:
-            files = self._read_here(batch)
-            self.line.follow(partial(self._keep_batch, batch, files), size_bytes)
+        elif batch[0].size_bytes > WHOLE_BYTES:
+            work = partial(self._cut_by_another, batch)
+            self.line.push(size_bytes, work, partial(self._keep_cut, batch))
+        elif waits_long(self._waited_s, self._worked_s):
+            self.line.push(size_bytes, partial(read_by_another, self._tree, batch), partial(self._keep_small, batch))
         else:
-            read = partial(read_by_another, self._tree, self._intake, batch)
-            self.line.push(size_bytes, read, partial(self._keep_batch, batch))
+            self.line.follow(partial(self._keep_small, batch, self._read_here(batch)), size_bytes)
+
+    def begin_heard(self, reader: Reader, batch: Sequence[Found]) -> bool:
+        """The same, of what the reader tells of these files. False when it tells nothing more: then they are for `begin`."""
+        self._intake.look()
+        size_bytes = sum(found.size_bytes for found in batch)
+        if size_bytes > MOST_BYTES:
+            self._stream_heard(reader, batch[0])
+            return True
+        told = self._hear(reader, batch)
+        if not isinstance(told, Whole):
+            return False
+        if batch[0].size_bytes > WHOLE_BYTES:
+            self.line.push(size_bytes, partial(cut_files, self._intake, told.files), partial(self._keep_cut, batch))
+        else:
+            self.line.follow(partial(self._keep_small, batch, told.files), size_bytes)
+        self.line.follow(partial(reader.release, told.slot))
+        return True
 
     def taken(self) -> Iterator[Kept]:
         """What has come through since this was asked last."""
-        while self._kept:
-            yield self._kept.popleft()
+        kept, self._kept = self._kept, []
+        yield from kept
 
-    def _read_here(self, batch: Sequence[Found]) -> list[WholeFile | None]:
+    def _hear(self, reader: Reader, batch: Sequence[Found]) -> Whole | Part | Ended | None:
+        while reader.is_starved(batch):
+            self.line.take_turn()
+        return reader.hear(batch)
+
+    def _read_here(self, batch: Sequence[Found]) -> list[ReadFile | None]:
         """Reads small files in this thread. It takes longest to say what is to be read, so that threads, which say it one at a
         time, would only cost; unless each read has to wait for a disk or a network."""
-        began = time.perf_counter() - time.thread_time()
-        files = read_whole(self._tree, self._intake, batch)
-        self._reads_wait = time.perf_counter() - time.thread_time() - began > LONG_WAIT_S
+        began_s, began_work_s = time.perf_counter(), time.thread_time()
+        files = read_whole(self._tree, batch)
+        worked_s = time.thread_time() - began_work_s
+        self._worked_s += worked_s
+        self._waited_s += time.perf_counter() - began_s - worked_s
         return files
 
-    def _keep_batch(self, batch: Sequence[Found], files: Sequence[WholeFile | None]) -> None:
+    def _cut_by_another(self, batch: Sequence[Found]) -> list[CutFile | None]:
+        return cut_files(self._intake, read_by_another(self._tree, batch))
+
+    def _keep_small(self, batch: Sequence[Found], files: Sequence[ReadFile | None]) -> None:
+        # Written out: there are many thousands of them.
+        keep, kept = self._intake.keep_small, self._kept
+        size_bytes = count = 0
         for found, file in zip(batch, files, strict=True):
             if file is None:
                 self._keep_slowly(found)
-            else:
-                self._kept.append(Kept(found, self._keep_whole(found, file.read), file.status))
-        read = [file.status.st_size for file in files if file is not None]
-        self._progress.advance(len(read), sum(read))
+                continue
+            row, content, chunk = file
+            if content:
+                keep(chunk, content, extension_of(found.path))
+            kept.append(Kept(found, StoredFile(chunk, found.size_bytes, None), row))
+            size_bytes += found.size_bytes
+            count += 1
+        self._progress.advance(count, size_bytes)
 
-    def _keep_whole(self, found: Found, read: SmallFile | CutFile) -> StoredFile:
-        if isinstance(read, CutFile):
+    def _keep_cut(self, batch: Sequence[Found], files: Sequence[CutFile | None]) -> None:
+        for found, file in zip(batch, files, strict=True):
+            if file is None:
+                self._keep_slowly(found)
+                continue
             long = self._session.new_long_file()
-            long.keep(read.chunks)
-            return long.stored(read.content)
-        if read.content is not None:
-            self._intake.keep_small(read.chunk, read.content, read.group)
-        return StoredFile(ContentId(read.chunk.hex()), found.size_bytes, None)
+            long.keep(file.chunks)
+            self._kept.append(Kept(found, long.stored(file.digest), file.row))
+            self._progress.advance(1, found.size_bytes)
 
     def _stream(self, found: Found) -> None:
         long = self._session.new_long_file()
-        status = self._feed(found, long)
-        if status is None:
+        self._end_stream(found, long, self._feed(found, long))
+
+    def _stream_heard(self, reader: Reader, found: Found) -> None:
+        long = self._session.new_long_file()
+        while isinstance(told := self._hear(reader, [found]), Part):
+            long.feed(Stretch(told.content, told.ends), self.line, partial(reader.release, told.slot))
+            self._progress.advance(0, len(told.content))
+        self._end_stream(found, long, told.row if isinstance(told, Ended) else None)
+
+    def _end_stream(self, found: Found, long: LongFile, row: Row | None) -> None:
+        if row is None:
             self.line.follow(partial(self._keep_slowly, found))
         else:
-            self.line.follow(partial(self._keep_long, found, long, status))
+            self.line.follow(partial(self._keep_long, found, long, row))
 
-    def _feed(self, found: Found, long: LongFile) -> os.stat_result | None:
-        """All of the file is on its way; its status, or None when it cannot be read or is not what it was before."""
+    def _feed(self, found: Found, long: LongFile) -> Row | None:
+        """All of the file is on its way; its row, or None when it cannot be read or is not what it was before."""
         try:
             descriptor = self._tree.open_file(found.path)
         except OSError:
@@ -144,20 +187,21 @@ class _Keeping:
             return None
         finally:
             os.close(descriptor)
-        return after if same_version(before, after) else None
+        return row_of(after) if same_version(before, after) else None
 
     def _feed_from(self, descriptor: int, most_bytes: int, long: LongFile) -> int:
         """So much of the file is on its way, from its start; how much that was."""
         count = 0
         read = _as_read_error(_Limited(descriptor, most_bytes).readinto)
-        for stretch in ahead(self._session.workers, STRETCH_BYTES, stretches(b"", read, long.spare)):
-            long.feed(stretch, self.line)
+        rooms = self._session.rooms
+        for stretch in ahead(self._session.reading, STRETCH_BYTES, stretches(b"", read, rooms.take)):
+            long.feed(stretch, self.line, partial(rooms.give_back, stretch.content))
             count += len(stretch.content)
             self._progress.advance(0, len(stretch.content))
         return count
 
-    def _keep_long(self, found: Found, long: LongFile, status: os.stat_result) -> None:
-        self._kept.append(Kept(found, long.stored(), status))
+    def _keep_long(self, found: Found, long: LongFile, row: Row) -> None:
+        self._kept.append(Kept(found, long.stored(), row))
         self._progress.advance(1, 0)
 
     def _keep_slowly(self, found: Found) -> None:
@@ -168,7 +212,7 @@ class _Keeping:
             return self._session.put_file(limited, extension=extension_of(found.path), size_hint=size_bytes)
 
         stored, status = read_stable(self._tree, found.path, read)
-        self._kept.append(Kept(found, stored, status))
+        self._kept.append(Kept(found, stored, row_of(status)))
         self._progress.advance(1, stored.size_bytes)
 
 

@@ -95,7 +95,7 @@ class Intake:
     def framed(self, content: memoryview) -> Framed:
         """The chunk with these bytes, ready for `keep_framed`. Any thread may call this."""
         chunk = chunk_id(content)
-        return Framed(chunk, len(content), None if self.has(chunk) else encode_frame([content]))
+        return Framed(chunk, len(content), None if self.has(chunk) else encode_frame(content, [len(content)]))
 
     def keep_framed(self, framed: Framed) -> None:
         """The chunk is in the store after the session's close."""
@@ -110,9 +110,11 @@ class Intake:
             self._writer.add(chunk, content)
             self.is_sound = True
 
-    def keep_small(self, chunk: ChunkId, content: bytes, group: str) -> None:
-        """As `keep_alone`; the chunk shares a frame with others of its group."""
-        if self._begins(chunk, len(content)):
+    def keep_small(self, chunk: ChunkId, content: bytes | memoryview, group: str) -> None:
+        """The chunk is in the store after the session's close: if it lacked it, in a frame with others of its group. `content` is
+        not needed any more after this."""
+        if chunk not in self._new and not self._known.has(chunk):
+            self._begins(chunk, len(content))
             self._writer.add_small(chunk, content, group)
             self.is_sound = True
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
+from blake3 import blake3
+
 from datamon.errors import DatamonError
 from datamon.store import layout
 from datamon.store.backend import Appending, Backend
@@ -25,10 +27,10 @@ that dies loses no more than that, and memory holds no more rows, however large 
 
 @dataclass(frozen=True, slots=True)
 class FullPack:
-    """What a pack is made of: its frames, their BLAKE3, its rows."""
+    """What a pack is made of: its frames, their bytes together, its rows."""
 
     frames: list[bytes]
-    digest: bytes
+    size_bytes: int
     rows: list[PackRow]
 
 
@@ -74,7 +76,7 @@ class PackDelivery:
         name = self._next_name()
         deliver = partial(self._deliver, name, pack)
         with self._noting_refusals():
-            outcome = self._workers.submit(sum(map(len, pack.frames)), deliver)
+            outcome = self._workers.submit(pack.size_bytes, deliver)
         self._under_way.append(_UnderWay(name, pack.rows, outcome))
         return self._index_many()
 
@@ -119,11 +121,12 @@ class PackDelivery:
         return self._begun[-1]
 
     def _deliver(self, name: str, pack: FullPack) -> int:
-        pack.frames.append(encode_footer(pack.rows, pack.digest))
-        content = b"".join(pack.frames)
-        pack.frames.clear()  # the same bytes twice would be much
-        self._blob.put(layout.pack(name), content)
-        return len(content)
+        digest = blake3()
+        for frame in pack.frames:
+            digest.update(frame)
+        footer = encode_footer(pack.rows, digest.digest())
+        self._blob.put(layout.pack(name), [*pack.frames, footer])
+        return pack.size_bytes + len(footer)
 
     def _collect(self) -> None:
         self._note_durable(self._under_way[0])

@@ -1,13 +1,14 @@
 """One upload's writer: what is new of the bytes it is given goes into packs."""
 
+from functools import partial
 from types import TracebackType
 from typing import BinaryIO, Self
 
 import pyarrow as pa
 
 from datamon.store.backend import Backend
-from datamon.store.chunks import MAXIMUM_BYTES, WHOLE_BYTES, chunk_id, read_head, read_into, stretches
-from datamon.store.ids import ChunkId, ContentId, SessionId
+from datamon.store.chunks import MAXIMUM_BYTES, WHOLE_BYTES, Rooms, chunk_id, read_head, read_into, stretches
+from datamon.store.ids import ChunkId, SessionId
 from datamon.store.intake import Intake, Known
 from datamon.store.long_file import LongFile, StoredFile
 from datamon.store.pack_delivery import PackDelivery
@@ -33,8 +34,9 @@ class PackSession:
     def __init__(self, session: SessionId, blob: Backend, known: Known, *, pack_bytes: int, recipe_rows: int) -> None:
         self.id = session
         self._recipe_rows = recipe_rows
-        self._spare: list[bytearray] = []
+        self.rooms = Rooms()
         self.workers = Workers(core_workers())
+        self.reading = Workers(1)
         self._known = known
         new: set[ChunkId] = set()
         self._delivery = PackDelivery(blob, session, known.put_segment)
@@ -76,7 +78,7 @@ class PackSession:
 
     def new_long_file(self) -> LongFile:
         """A file of several chunks, none of which came yet."""
-        return LongFile(self.intake, self._spare, self._recipe_rows)
+        return LongFile(self.intake, self._recipe_rows)
 
     def put_file(self, stream: BinaryIO, *, extension: str, size_hint: int) -> StoredFile:
         """Reads `stream` to its end and keeps its bytes, durable after `close`. Small files share frames with others of
@@ -89,9 +91,8 @@ class PackSession:
         chunk = chunk_id(head)
         if head:
             self._intake.look()
-            if not self._intake.has(chunk):
-                self._intake.keep_small(chunk, head, extension)
-        return StoredFile(ContentId(chunk.hex()), len(head), None)
+            self._intake.keep_small(chunk, head, extension)
+        return StoredFile(chunk, len(head), None)
 
     def put_bytes(self, content: bytes) -> ChunkId:
         """Keeps `content` as one chunk, durable after `close`. Raises ValueError when it is longer than the longest chunk."""
@@ -148,8 +149,8 @@ class PackSession:
         line = self.new_line()
         file = self.new_long_file()
         try:
-            for stretch in stretches(head, read_into(stream), file.spare):
-                file.feed(stretch, line)
+            for stretch in stretches(head, read_into(stream), self.rooms.take):
+                file.feed(stretch, line, partial(self.rooms.give_back, stretch.content))
             line.drain()
         finally:
             line.drop()

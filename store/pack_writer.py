@@ -3,8 +3,6 @@
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from blake3 import blake3
-
 from datamon.store.ids import ChunkId
 from datamon.store.pack_delivery import FullPack, PackDelivery
 from datamon.store.packs import FRAME_BYTES, FRAME_CHUNKS, PackRow, encode_frame, end_bytes, frame_rows
@@ -19,12 +17,12 @@ _PACK_ROWS = 131_072
 
 
 class _Group:
-    """Chunks that wait to share a frame."""
+    """Chunks that wait to share a frame, and their bytes one after the other."""
 
     def __init__(self) -> None:
-        self.chunks: list[tuple[ChunkId, int]] = []
-        self.contents: list[bytes] = []
-        self.size_bytes = 0
+        self.chunks: list[ChunkId] = []
+        self.lengths: list[int] = []
+        self.raw = bytearray()
 
 
 class PackWriter:
@@ -50,24 +48,26 @@ class PackWriter:
 
     def add(self, chunk: ChunkId, content: bytes) -> None:
         """`chunk` gets a frame of its own; it is durable after `close`, if not sooner."""
-        self._encode([(chunk, len(content))], [content], len(content))
+        self._encode([chunk], [len(content)], content)
 
     def add_frame(self, chunk: ChunkId, length: int, frame: bytes) -> None:
         """The frame, which holds `chunk` alone, of so many bytes, goes into a pack as it is."""
-        self._line.follow(partial(self._write, [(chunk, length)], frame))
+        self._line.follow(partial(self._write, [chunk], [length], frame))
 
-    def add_small(self, chunk: ChunkId, content: bytes, group: str) -> None:
-        """`chunk` shares a frame with others of its group; it is durable after `close`, if not sooner."""
+    def add_small(self, chunk: ChunkId, content: bytes | memoryview, group: str) -> None:
+        """`chunk` shares a frame with others of its group; it is durable after `close`, if not sooner. `content` is not needed
+        any more after this."""
+        length = len(content)
         found = self._groups.get(group)
-        if found is not None and (found.size_bytes + len(content) > FRAME_BYTES or len(found.chunks) == FRAME_CHUNKS):
+        if found is not None and (len(found.raw) + length > FRAME_BYTES or len(found.chunks) == FRAME_CHUNKS):
             self._seal(group)
             found = None
         if found is None:
             found = self._groups[group] = _Group()
-        found.chunks.append((chunk, len(content)))
-        found.contents.append(content)
-        found.size_bytes += len(content)
-        self._waiting_bytes += len(content)
+        found.chunks.append(chunk)
+        found.lengths.append(length)
+        found.raw += content
+        self._waiting_bytes += length
         if self._waiting_bytes > _WAITING_BYTES:
             self._seal_all()
 
@@ -75,7 +75,7 @@ class PackWriter:
         """Everything added is durable, and index segments name it. Raises what the backend raises."""
         self._seal_all()
         self._line.drain()
-        self._delivery.finish(self._take_pack() if self._frames else None)
+        self._delivery.finish(self._take_pack() if self._rows else None)
 
     def discard(self) -> None:
         """Gives up; see `PackDelivery.discard`."""
@@ -90,28 +90,26 @@ class PackWriter:
 
     def _seal(self, group: str) -> None:
         sealed = self._groups.pop(group)
-        self._waiting_bytes -= sealed.size_bytes
-        self._encode(sealed.chunks, sealed.contents, sealed.size_bytes)
+        self._waiting_bytes -= len(sealed.raw)
+        self._encode(sealed.chunks, sealed.lengths, sealed.raw)
 
-    def _encode(self, chunks: Sequence[tuple[ChunkId, int]], contents: Sequence[bytes], size_bytes: int) -> None:
-        self._line.push(size_bytes, partial(encode_frame, contents), partial(self._write, chunks))
+    def _encode(self, chunks: Sequence[ChunkId], lengths: Sequence[int], raw: bytes | bytearray) -> None:
+        self._line.push(len(raw), partial(encode_frame, raw, lengths), partial(self._write, chunks, lengths))
 
-    def _write(self, chunks: Sequence[tuple[ChunkId, int]], frame: bytes) -> None:
+    def _write(self, chunks: Sequence[ChunkId], lengths: Sequence[int], frame: bytes) -> None:
         rows = len(self._rows) + len(chunks)
         if self._frames and (self._size + len(frame) + end_bytes(rows) > self._pack_bytes or rows > _PACK_ROWS):
             self._forget(self._delivery.put(self._take_pack()))
-        self._rows.extend(frame_rows(self._size, len(frame), chunks))
-        self._digest.update(frame)
+        self._rows.extend(frame_rows(self._size, len(frame), chunks, lengths))
         self._frames.append(frame)
         self._size += len(frame)
 
     def _take_pack(self) -> FullPack:
-        pack = FullPack(self._frames, self._digest.digest(), self._rows)
+        pack = FullPack(self._frames, self._size, self._rows)
         self._begin_pack()
         return pack
 
     def _begin_pack(self) -> None:
         self._frames: list[bytes] = []
-        self._rows: list[PackRow] = []
-        self._digest = blake3()
         self._size = 0
+        self._rows: list[PackRow] = []

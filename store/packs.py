@@ -4,7 +4,7 @@ import struct
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, repeat
 from typing import NamedTuple
 
 import zstandard
@@ -54,15 +54,15 @@ class Frame:
     lengths: tuple[int, ...]
 
 
-def encode_frame(chunks: Sequence[bytes | memoryview]) -> bytes:
-    """A frame of these chunks, with bytes of its own: zstd, or raw where that saves less than 3 %."""
-    raw = chunks[0] if len(chunks) == 1 else b"".join(chunks)
-    stored: bytes | memoryview = _compressor().compress(raw)
+def encode_frame(raw: bytes | bytearray | memoryview, lengths: Sequence[int]) -> bytes:
+    """A frame of chunks of these lengths, which follow each other in `raw`, with bytes of its own: zstd, or raw where that saves
+    less than 3 %."""
+    stored: bytes | bytearray | memoryview = _compressor().compress(raw)
     codec = _ZSTD
     if len(stored) > _WORTH * len(raw):
         codec, stored = _RAW, raw
-    header = _HEADER.pack(_MAGIC, codec, 0, len(chunks), len(stored), len(raw))
-    return b"".join((header, struct.pack(f"<{len(chunks)}I", *map(len, chunks)), stored))
+    header = _HEADER.pack(_MAGIC, codec, 0, len(lengths), len(stored), len(raw))
+    return b"".join((header, struct.pack(f"<{len(lengths)}I", *lengths), stored))
 
 
 def decode_frame(frame: bytes, where: str) -> Frame:
@@ -125,11 +125,12 @@ def _lengths(frame: bytes | memoryview, header: _Header, where: str) -> tuple[in
     return lengths
 
 
-def frame_rows(frame_offset: int, frame_bytes: int, chunks: Sequence[tuple[ChunkId, int]]) -> Iterator[PackRow]:
+def frame_rows(
+    frame_offset: int, frame_bytes: int, chunks: Sequence[ChunkId], lengths: Sequence[int]
+) -> Iterator[PackRow]:
     """The rows of a frame whose chunks have these ids and lengths."""
-    begins = accumulate((length for _, length in chunks), initial=0)
-    for (chunk, length), inner in zip(chunks, begins, strict=False):
-        yield PackRow(chunk, frame_offset, frame_bytes, inner, length)
+    begins = accumulate(lengths, initial=0)
+    return map(PackRow, chunks, repeat(frame_offset), repeat(frame_bytes), begins, lengths)
 
 
 def end_bytes(rows: int) -> int:
@@ -197,8 +198,8 @@ def _frame_at(content: bytes, at: int) -> tuple[int, list[PackRow]]:
     except Corrupt:
         return at + 1, []
     begins = accumulate(frame.lengths, initial=0)
-    pieces = [(chunk_id(frame.raw[b : b + length]), length) for b, length in zip(begins, frame.lengths, strict=False)]
-    return end, list(frame_rows(at, end - at, pieces))
+    chunks = [chunk_id(frame.raw[b : b + length]) for b, length in zip(begins, frame.lengths, strict=False)]
+    return end, list(frame_rows(at, end - at, chunks, frame.lengths))
 
 
 def _compressor() -> zstandard.ZstdCompressor:

@@ -1,7 +1,9 @@
 """A directory's tree goes into the store: what is new of it is read, and what the stat cache proves unchanged is not."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -10,24 +12,24 @@ from blake3 import blake3
 
 from datamon.store.beneath import Beneath
 from datamon.store.columns import TreeColumns
-from datamon.store.entries import PERMISSION_BITS
+from datamon.store.entries import PERMISSION_BITS, Kind
 from datamon.store.file_times import mapped_inodes
 from datamon.store.ids import SessionId
 from datamon.store.opening import Store
 from datamon.store.progress import SILENT, Progress
+from datamon.store.reader import reader
 from datamon.store.roots import Manifest
 from datamon.store.standing import manifest_stands, standing
-from datamon.store.stat_cache import NO_CONTENT, Content, Remembered, StatCache, Uploaded
+from datamon.store.stat_cache import NO_CONTENT, Content, Entry, Remembered, StatCache
 from datamon.store.walk import (
     Found,
     Listing,
-    Row,
     check_can_be_kept,
     found_at,
     list_tree,
     open_tree,
-    row_of,
 )
+from datamon.store.workers import Workers
 
 if TYPE_CHECKING:
     from datamon.store.pack_session import PackSession
@@ -35,8 +37,21 @@ if TYPE_CHECKING:
 CacheUse = Literal["use", "refresh", "none"]
 """Whether the stat cache spares reading (`use`), is only written anew (`refresh`), or is left alone (`none`)."""
 
-_KIND_BITS, _FILE, _SYMLINK = 0o170000, 0o100000, 0o120000
+_KIND_BITS = 0o170000
+_KINDS: Mapping[int, Kind] = {0o100000: "file", 0o040000: "dir", 0o120000: "symlink"}
 _OWNER_EXECUTES = 0o100
+_REMEMBERED_BYTES = 128
+"""What the stat cache keeps of one path, roughly."""
+
+
+@dataclass(frozen=True, slots=True)
+class TreeSource:
+    """The directory that is to become a bundle, whether the stat cache may spare reading it, and how many processes may work at
+    it: another is forked where that is worth it and can be done."""
+
+    path: Path
+    cache: CacheUse = "use"
+    processes: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +66,8 @@ class StoredTree:
 
 def put_tree(
     store: Store,
-    path: Path,
+    source: TreeSource,
     *,
-    cache: CacheUse = "use",
     condemned: frozenset[str] = frozenset(),
     progress: Progress = SILENT,
 ) -> StoredTree:
@@ -66,15 +80,16 @@ def put_tree(
     Raises NotFound (`path-not-found`), Invalid (`bad-path`, `unsupported-file`, `file-changed`), Denied
     (`unreadable`), Unavailable.
     """
-    with open_tree(path) as tree:
-        memory = StatCache.open(store, tree) if cache != "none" else None
-        recalled = memory.recall() if memory is not None and cache == "use" else None
+    with open_tree(source.path) as tree:
+        memory = StatCache.open(store, tree) if source.cache != "none" else None
+        recalled = memory.recall() if memory is not None and source.cache == "use" else None
         known = standing(store, recalled, condemned) if recalled is not None else None
         listings = list_tree(tree, ignoring=True, known=known.listings if known is not None else {})
         if known is None or listings != known.listings or not manifest_stands(store, known.manifest, condemned):
-            return _put_changed(_Putting(store, tree, memory, known, condemned, progress), listings)
+            return _put_changed(_Putting(store, tree, memory, known, condemned, source.processes, progress), listings)
         if known is not recalled and memory is not None:  # its chunks lie in other packs than before
-            memory.remember(Uploaded(_recognised(listings, known), known.manifest, known.packs), frozenset())
+            trusted = memory.trusted(_recognised(listings, known), frozenset())
+            memory.remember(trusted, known.manifest, known.packs)
         return StoredTree(known.manifest, None, known.packs)
 
 
@@ -87,11 +102,8 @@ class _Putting:
     memory: StatCache | None
     known: Remembered | None
     condemned: frozenset[str]
+    processes: int
     progress: Progress
-
-
-_Planned = tuple[str, Row, Content | None]
-"""A path, what the file system says of it, and what it holds; None for a file that is still to be read."""
 
 
 def _put_changed(putting: _Putting, listings: Mapping[str, Listing]) -> StoredTree:
@@ -101,32 +113,41 @@ def _put_changed(putting: _Putting, listings: Mapping[str, Listing]) -> StoredTr
     store, memory, known = putting.store, putting.memory, putting.known
     planned, files = _planned(putting, listings)
     mapped = mapped_inodes() if memory is not None and _may_be_remembered(memory, planned) else frozenset()
-    session = _put_files(putting, planned, files)
-    manifest = write_columns(store.metadata, _columns(planned), condemned=putting.condemned)
-    reused = session.reused | (known.packs if known is not None else frozenset())
-    if memory is not None:
-        memory.remember(Uploaded(planned, manifest, reused | session.packs), mapped)
+    beside = Workers(1)
+    try:
+        with _put_files(putting, planned, files) as session:
+            if memory is not None:  # another thread makes it up while the session is closed and the manifest written
+                work = partial(memory.trusted, planned, mapped)
+                trusted = beside.submit(len(planned) * _REMEMBERED_BYTES, work)
+        manifest = write_columns(store.metadata, _columns(planned), condemned=putting.condemned)
+        reused = session.reused | (known.packs if known is not None else frozenset())
+        if memory is not None:
+            memory.remember(trusted.result(), manifest, reused | session.packs)
+    finally:
+        beside.stop()
     putting.progress.end()
     return StoredTree(manifest, session.id, reused)
 
 
-def _put_files(putting: _Putting, planned: list[_Planned], files: list[Found]) -> "PackSession":
-    """The files are in the session returned, which is closed, and what they hold is in `planned`."""
-    # Imported at first use, as above.
-    from datamon.store.ingest import keep_files
+@contextmanager
+def _put_files(putting: _Putting, planned: list[Entry], files: list[Found]) -> Iterator["PackSession"]:
+    """Inside, the files are in the session, and what they hold is in `planned`; the session is closed afterwards."""
+    with reader(putting.tree, files, putting.processes) as reading:
+        # Imported at first use, as above; and after the fork, so that it reads meanwhile.
+        from datamon.store.ingest import keep_files
 
-    putting.progress.begin("upload", len(files), sum(found.size_bytes for found in files))
-    unread = (place for place, (_, _, content) in enumerate(planned) if content is None)
-    with putting.store.chunks.session(putting.condemned) as session:
-        for place, kept in zip(unread, keep_files(session, putting.tree, files, putting.progress), strict=True):
-            path, row, _ = planned[place]
-            now = row_of(kept.status)
-            content = bytes.fromhex(kept.stored.content), kept.stored.recipe
-            planned[place] = path, row if row == now else now, content  # two equal rows would be twice the memory
-    return session
+        unread = (place for place, (_, _, content) in enumerate(planned) if content is None)
+        putting.progress.begin("upload", len(files), sum(found.size_bytes for found in files))
+        with putting.store.chunks.session(putting.condemned) as session:
+            all_kept = keep_files(session, putting.tree, files, putting.progress, reader=reading)
+            for place, kept in zip(unread, all_kept, strict=True):
+                path, row, _ = planned[place]
+                one_row = row if row == kept.row else kept.row  # two equal ones would be twice the memory
+                planned[place] = path, one_row, (kept.stored.digest, kept.stored.recipe)
+            yield session
 
 
-def _planned(putting: _Putting, listings: Mapping[str, Listing]) -> tuple[list[_Planned], list[Found]]:
+def _planned(putting: _Putting, listings: Mapping[str, Listing]) -> tuple[list[Entry], list[Found]]:
     """Every path, in order, and the files that are to be read, in the same order."""
     planned = _recognised(listings, putting.known)
     files = []
@@ -141,9 +162,9 @@ def _planned(putting: _Putting, listings: Mapping[str, Listing]) -> tuple[list[_
     return planned, files
 
 
-def _recognised(listings: Mapping[str, Listing], known: Remembered | None) -> list[_Planned]:
+def _recognised(listings: Mapping[str, Listing], known: Remembered | None) -> list[Entry]:
     """Every path, in order, with what it holds where its row is as it was when that was remembered."""
-    planned: list[_Planned] = []
+    planned: list[Entry] = []
     for directory, here in listings.items():
         lead = f"{directory}/" if directory else ""
         if known is None or directory not in known.listings:
@@ -157,7 +178,7 @@ def _recognised(listings: Mapping[str, Listing], known: Remembered | None) -> li
     return planned
 
 
-def _may_be_remembered(memory: StatCache, planned: Iterable[_Planned]) -> bool:
+def _may_be_remembered(memory: StatCache, planned: Iterable[Entry]) -> bool:
     return any(content is None and memory.can_trust(row) for _, row, content in planned)
 
 
@@ -168,19 +189,23 @@ def _content_of(found: Found) -> Content:
     return blake3(target).digest(), target
 
 
-def _columns(planned: Iterable[_Planned]) -> TreeColumns:
-    columns = TreeColumns()
-    for path, row, content in planned:
-        identity, more = content or NO_CONTENT
-        mode, size_bytes, mtime_ns, *_ = row
-        is_file, is_symlink = mode & _KIND_BITS == _FILE, mode & _KIND_BITS == _SYMLINK
-        columns.path.append(path)
-        columns.kind.append("file" if is_file else "symlink" if is_symlink else "dir")
-        columns.executable.append(is_file and bool(mode & _OWNER_EXECUTES))
-        columns.size_bytes.append(size_bytes if is_file else 0)
-        columns.content.append(identity)
-        columns.target.append(more.decode() if is_symlink and more is not None else None)
-        columns.recipe.append(more if is_file else None)
-        columns.mode.append(mode & PERMISSION_BITS)
-        columns.mtime_ns.append(mtime_ns)
-    return columns
+def _columns(planned: Sequence[Entry]) -> TreeColumns:
+    # A column at a time: a row in Python costs twice as much.
+    paths, rows, contents = map(list, zip(*planned, strict=True)) if planned else ([], [], [])
+    held = [content or NO_CONTENT for content in contents]
+    modes = [row[0] for row in rows]
+    kinds = [_KINDS[mode & _KIND_BITS] for mode in modes]
+    return TreeColumns(
+        path=paths,
+        kind=kinds,
+        executable=[kind == "file" and mode & _OWNER_EXECUTES != 0 for kind, mode in zip(kinds, modes, strict=True)],
+        size_bytes=[row[1] if kind == "file" else 0 for kind, row in zip(kinds, rows, strict=True)],
+        content=[content for content, _ in held],
+        target=[
+            more.decode() if kind == "symlink" and more is not None else None
+            for kind, (_, more) in zip(kinds, held, strict=True)
+        ],
+        recipe=[more if kind == "file" else None for kind, (_, more) in zip(kinds, held, strict=True)],
+        mode=[mode & PERMISSION_BITS for mode in modes],
+        mtime_ns=[row[2] for row in rows],
+    )

@@ -4,8 +4,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from datamon.store.chunk_store import ChunkStore
-from datamon.store.crew import Crew, can_fork
+from datamon.store.crew import Crew
 from datamon.store.entries import TreeEntry
+from datamon.store.forking import can_fork
 from datamon.store.ids import HASH_BYTES, ChunkId
 from datamon.store.progress import SILENT, Progress
 from datamon.store.restorable import RestorableTree

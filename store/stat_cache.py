@@ -11,7 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import accumulate, islice, pairwise
+from itertools import accumulate, groupby, islice, pairwise, starmap
+from operator import itemgetter
 from pathlib import Path
 
 from blake3 import blake3
@@ -36,7 +37,8 @@ Content = tuple[bytes, bytes | None]
 
 NO_CONTENT: Content = (bytes(HASH_BYTES), None)
 
-_Entry = tuple[str, Row, Content | None]
+Entry = tuple[str, Row, Content | None]
+"""A path, what the file system says of it, and what it holds; None for a file that is still to be read."""
 _KIND = "stat-cache"
 _ROW = struct.Struct("<IQqqQQ")
 _LENGTH = struct.Struct("<I")
@@ -63,12 +65,11 @@ class Remembered:
 
 
 @dataclass(frozen=True, slots=True)
-class Uploaded:
-    """What an upload stored: each path with its row and content, in order, the manifest, and the packs it relies on."""
+class Trusted:
+    """What can be trusted of a tree, as it is written: what the header says of it, and what follows."""
 
-    entries: Sequence[_Entry]
-    manifest: Manifest
-    packs: frozenset[str]
+    header: Record
+    body: Sequence[bytes]
 
 
 class StatCache:
@@ -112,12 +113,24 @@ class StatCache:
         except (OSError, DatamonError, KeyError, TypeError, ValueError, struct.error):
             return None
 
-    def remember(self, uploaded: Uploaded, mapped: frozenset[int]) -> None:
-        """What `recall` gives from now on: what can be trusted of `uploaded`, which is not what was written to later than
-        `GUARD_NS` before the cache was opened, lies on another file system, or is one of the inodes `mapped`. Raises nothing."""
-        trusted = [each for each in uploaded.entries if self._is_kept(each[1], mapped)]
+    def trusted(self, entries: Iterable[Entry], mapped: frozenset[int]) -> Trusted:
+        """What can be trusted of these, which are each path of a tree with its row and content, in order: not what was written to
+        later than `GUARD_NS` before the cache was opened, lies on another file system, or is one of the inodes `mapped`. Any
+        thread may ask."""
+        return _encoded([each for each in entries if self._is_kept(each[1], mapped)])
+
+    def remember(self, trusted: Trusted, manifest: Manifest, packs: frozenset[str]) -> None:
+        """What `recall` gives from now on: the tree with this manifest, which relies on these packs. Raises nothing."""
+        header = {
+            **self._identity,
+            "time": self._opened_ns,
+            "manifest": manifest.id,
+            "root": encode_root(manifest.segments).decode(),
+            "packs": sorted(packs),
+            **trusted.header,
+        }
         with suppress(OSError):
-            self._write(seal(_encoded(self._identity | {"time": self._opened_ns}, uploaded, trusted)))
+            self._write(seal(b"".join([encode(stamped(_KIND, header)), b"\n", *trusted.body])))
 
     def can_trust(self, row: Row) -> bool:
         """Whether a file with this row cannot be written to, other than through a mapping, without getting another row."""
@@ -201,42 +214,27 @@ def _remembered(record: Record, body: memoryview) -> Remembered:
     return Remembered(listings, manifest, frozenset(record["packs"]), sections)
 
 
-def _encoded(identity: Record, uploaded: Uploaded, trusted: Sequence[_Entry]) -> bytes:
-    by_directory = _by_directory(trusted)
+def _encoded(entries: Iterable[Entry]) -> Trusted:
+    by_directory = _by_directory(entries)
     ordered = [each for here in by_directory.values() for each in here]
     names = "\0".join(path.rpartition("/")[2] for path, _, _ in ordered).encode()
-    header = {
-        **identity,
-        "manifest": uploaded.manifest.id,
-        "root": encode_root(uploaded.manifest.segments).decode(),
-        "packs": sorted(uploaded.packs),
-        "directories": [[directory, len(here)] for directory, here in by_directory.items()],
-        "name_bytes": len(names),
-    }
-    return b"".join([encode(stamped(_KIND, header)), b"\n", names, *_columns(ordered)])
+    directories = [[directory, len(here)] for directory, here in by_directory.items()]
+    return Trusted({"directories": directories, "name_bytes": len(names)}, [names, *_columns(ordered)])
 
 
-def _by_directory(entries: Iterable[_Entry]) -> Mapping[str, list[_Entry]]:
+def _by_directory(entries: Iterable[Entry]) -> Mapping[str, list[Entry]]:
     """The same by directory; a directory is there also when it is empty."""
-    listings: dict[str, list[_Entry]] = {"": []}
-    for each in entries:
-        path, row, _ = each
-        listings[path.rpartition("/")[0]].append(each)
-        if is_directory(row):
-            listings[path] = []
+    listings: dict[str, list[Entry]] = {"": []}
+    for directory, here in groupby(entries, lambda each: each[0].rpartition("/")[0]):
+        found = list(here)
+        listings[directory] += found
+        listings.update((path, []) for path, row, _ in found if is_directory(row))
     return listings
 
 
-def _columns(entries: Iterable[_Entry]) -> Iterator[bytes]:
-    rows, ids, lengths, more = [], [], [], []
-    for _, row, content in entries:
-        identity, extra = content or NO_CONTENT
-        rows.append(_ROW.pack(*row))
-        ids.append(identity)
-        lengths.append(_NOTHING if extra is None else len(extra))
-        if extra is not None:
-            more.append(extra)
-    yield from rows
-    yield from ids
-    yield struct.pack(f"<{len(lengths)}I", *lengths)
-    yield from more
+def _columns(entries: Sequence[Entry]) -> Iterator[bytes]:
+    held = [content or NO_CONTENT for _, _, content in entries]
+    yield from starmap(_ROW.pack, map(itemgetter(1), entries))
+    yield from map(itemgetter(0), held)
+    yield struct.pack(f"<{len(held)}I", *(_NOTHING if more is None else len(more) for _, more in held))
+    yield from (more for _, more in held if more is not None)

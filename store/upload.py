@@ -1,7 +1,7 @@
 """Upload: a directory becomes a bundle, whole or not at all."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from datamon.errors import Conflict
@@ -10,7 +10,7 @@ from datamon.store.commit import CommitRequest, check_targets, commit_bundle
 from datamon.store.names import DEFAULT_BRANCH
 from datamon.store.opening import Store
 from datamon.store.progress import SILENT, Progress
-from datamon.store.put_tree import CacheUse, StoredTree, put_tree
+from datamon.store.put_tree import StoredTree, TreeSource, put_tree
 from datamon.store.repos import check_text, find_repo
 from datamon.store.roots import Manifest
 
@@ -31,16 +31,17 @@ class UploadRequest:
     verify: bool = False
 
 
-def upload(store: Store, request: UploadRequest, *, progress: Progress = SILENT) -> Bundle:
+def upload(store: Store, request: UploadRequest, *, processes: int = 1, progress: Progress = SILENT) -> Bundle:
     """The new bundle of the directory, to which branch and label point; until the one entry that says so stands, nothing is
-    visible. Repo, message and refs are checked before a byte is read.
+    visible. Repo, message and refs are checked before a byte is read. With 2 `processes` another may read a large tree: it is
+    forked where that can be done.
 
     Raises NotFound (`repo-not-found`, `path-not-found`), Conflict (`ref-frozen`, `ref-exists`), and as `commit_tree` does.
     """
     repo = find_repo(store, request.repo)
     check_text("message", request.message)
     check_targets(store, repo, branch=request.branch, label=request.label)
-    source = TreeSource(request.path, cache="refresh" if request.verify else "use")
+    source = TreeSource(request.path, "refresh" if request.verify else "use", processes)
 
     def ask(tree: StoredTree) -> CommitRequest:
         return CommitRequest(
@@ -53,14 +54,6 @@ def upload(store: Store, request: UploadRequest, *, progress: Progress = SILENT)
         )
 
     return commit_tree(store, repo, source, ask, progress=progress)[1]
-
-
-@dataclass(frozen=True, slots=True)
-class TreeSource:
-    """The directory that is to become a bundle, and whether the stat cache may spare reading it."""
-
-    path: Path
-    cache: CacheUse = "use"
 
 
 def commit_tree(
@@ -76,14 +69,14 @@ def commit_tree(
 
     Raises as `put_tree` and `commit_bundle` do; after `ATTEMPTS` the Conflict (`condemned`, `session-fenced`) of the last.
     """
-    cache = source.cache
     for attempt in range(1, ATTEMPTS + 1):
         condemned = store.logs.store().condemned | store.logs.repo(repo.id).condemned
-        tree = put_tree(store, source.path, cache=cache, condemned=condemned, progress=progress)
+        tree = put_tree(store, source, condemned=condemned, progress=progress)
         try:
             return tree.manifest, commit_bundle(store, repo, ask(tree))
         except Conflict as error:
             if error.code not in ("condemned", "session-fenced") or attempt == ATTEMPTS:
                 raise
-        cache = "use" if cache == "refresh" else cache  # its files have been read now
+        if source.cache == "refresh":
+            source = replace(source, cache="use")  # its files have been read now
     raise AssertionError("the last attempt returns or raises")

@@ -5,39 +5,26 @@ import stat
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from blake3 import blake3
-
 from datamon.store.beneath import Beneath
-from datamon.store.chunks import STRETCH_BYTES, WHOLE_BYTES, Cutter, Stretch, chunk_id
-from datamon.store.ids import ChunkId, ContentId
-from datamon.store.intake import Framed, Intake
-from datamon.store.walk import Found
+from datamon.store.chunks import STRETCH_BYTES, WHOLE_BYTES, chunk_id
+from datamon.store.ids import HASH_BYTES, ChunkId
+from datamon.store.walk import Found, Row, row_of
 
 MOST_BYTES = STRETCH_BYTES
 """A larger file is read in stretches."""
 _BATCH_FILES = 256
+_LONG_WAIT_S = 0.05
+_WAITS_FOR_WORK = 4.0
+_SEVERAL = ChunkId(bytes(HASH_BYTES))
+"""What stands for the chunk of a file that has several."""
 
 
-class SmallFile(NamedTuple):
-    """A file of one chunk or none: its bytes, None when the store has them, and which files they are to share a frame with."""
+class ReadFile(NamedTuple):
+    """The bytes of a file, its row, which was the same before and after, and its chunk when it is a small one."""
 
+    row: Row
+    content: bytes | memoryview
     chunk: ChunkId
-    content: bytes | None
-    group: str
-
-
-class CutFile(NamedTuple):
-    """A file of several chunks."""
-
-    content: ContentId
-    chunks: Sequence[Framed]
-
-
-class WholeFile(NamedTuple):
-    """What was read of a file, and its status, which was the same before and after."""
-
-    read: SmallFile | CutFile
-    status: os.stat_result
 
 
 def in_batches(files: Iterable[Found]) -> Iterator[list[Found]]:
@@ -56,16 +43,22 @@ def in_batches(files: Iterable[Found]) -> Iterator[list[Found]]:
         yield batch
 
 
-def read_whole(tree: Beneath, intake: Intake, batch: Sequence[Found]) -> list[WholeFile | None]:
+def read_whole(tree: Beneath, batch: Sequence[Found]) -> list[ReadFile | None]:
     """What is in the files of this batch; None for each that is no longer as it was found or cannot be read: they are to be
     looked at one by one."""
-    return [_read_one(tree, intake, found) for found in batch]
+    return [_read_one(tree, found) for found in batch]
 
 
-def read_by_another(tree: Beneath, intake: Intake, batch: Sequence[Found]) -> list[WholeFile | None]:
+def read_by_another(tree: Beneath, batch: Sequence[Found]) -> list[ReadFile | None]:
     """The same. Any thread may call this, also while another uses `tree`."""
     with tree.twin() as own:
-        return read_whole(own, intake, batch)
+        return read_whole(own, batch)
+
+
+def waits_long(waited_s: float, worked_s: float) -> bool:
+    """Whether reading small files waits for a disk or a network so long that several threads are better at it: then they wait at
+    one time. A lock or a busy machine does not make it wait so long."""
+    return waited_s > max(_LONG_WAIT_S, _WAITS_FOR_WORK * worked_s)
 
 
 def extension_of(path: str) -> str:
@@ -82,7 +75,17 @@ def same_version(before: os.stat_result, after: os.stat_result) -> bool:
     )
 
 
-def _read_one(tree: Beneath, intake: Intake, found: Found) -> WholeFile | None:
+def is_as_found(found: Found, status: os.stat_result) -> bool:
+    """Whether nothing was written to the file since it was listed, and so not while it was read, as far as its status tells."""
+    return (
+        found.size_bytes == status.st_size
+        and found.mtime_ns == status.st_mtime_ns
+        and found.ctime_ns == status.st_ctime_ns
+        and stat.S_ISREG(status.st_mode)
+    )
+
+
+def _read_one(tree: Beneath, found: Found) -> ReadFile | None:
     # Plain calls and no context managers: there are many thousands of files, and a call here takes a hundredth of what one costs.
     try:
         descriptor = tree.open_file(found.path)
@@ -95,28 +98,6 @@ def _read_one(tree: Beneath, intake: Intake, found: Found) -> WholeFile | None:
         return None
     finally:
         os.close(descriptor)
-    if len(content) != found.size_bytes or not _is_as_found(found, status):
+    if len(content) != found.size_bytes or not is_as_found(found, status):
         return None
-    return WholeFile(_small(intake, found, content) if len(content) <= WHOLE_BYTES else _cut(intake, content), status)
-
-
-def _is_as_found(found: Found, status: os.stat_result) -> bool:
-    """Whether nothing was written to the file since it was listed, and so not while it was read, as far as its status tells."""
-    return (
-        found.size_bytes == status.st_size
-        and found.mtime_ns == status.st_mtime_ns
-        and found.ctime_ns == status.st_ctime_ns
-        and stat.S_ISREG(status.st_mode)
-    )
-
-
-def _small(intake: Intake, found: Found, content: bytes) -> SmallFile:
-    chunk = chunk_id(content)
-    is_known = not content or intake.has(chunk)
-    return SmallFile(chunk, None if is_known else content, extension_of(found.path))
-
-
-def _cut(intake: Intake, content: bytes) -> CutFile:
-    view = memoryview(content)
-    stretch = Stretch(view, Cutter().ends(view, is_last=True))
-    return CutFile(ContentId(blake3(content).hexdigest()), [intake.framed(piece) for piece in stretch.chunks()])
+    return ReadFile(row_of(status), content, chunk_id(content) if len(content) <= WHOLE_BYTES else _SEVERAL)

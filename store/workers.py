@@ -126,10 +126,16 @@ class Line:
         else:
             then()
 
+    def take_turn(self) -> None:
+        """The next turn has come. Raises as `push`, and IndexError when there is none."""
+        turn = self._turns.popleft()
+        self._bytes -= turn.size_bytes
+        turn.finish()
+
     def drain(self) -> None:
         """Every turn has come. Raises as `push`."""
         while self._turns:
-            self._next()
+            self.take_turn()
 
     def drop(self) -> None:
         """No turn comes any more, and what was not begun is not done."""
@@ -139,9 +145,4 @@ class Line:
 
     def _advance(self) -> None:
         while self._turns and (self._bytes > self._most_bytes or self._turns[0].is_done()):
-            self._next()
-
-    def _next(self) -> None:
-        turn = self._turns.popleft()
-        self._bytes -= turn.size_bytes
-        turn.finish()
+            self.take_turn()

@@ -24,6 +24,15 @@ class Stored:
     size_bytes: int
 
 
+Content = bytes | list[bytes]
+"""Bytes that are put, or pieces that follow each other: what is large is not to be copied into one."""
+
+
+def joined(content: Content) -> bytes:
+    """The bytes in one piece."""
+    return content if isinstance(content, bytes) else b"".join(content)
+
+
 class Backend(Protocol):
     """Bytes by key. A key is 1 to 900 characters of ASCII letters, digits, `.`, `_`, `-`, and `/` between parts;
     a part is never empty, `.` or `..`. Every method may be called from any thread.
@@ -43,7 +52,7 @@ class Backend(Protocol):
         """The bytes under `key`, or that stretch of them (shorter when the end comes first).
         Raises NotFound (`key-not-found`)."""
 
-    def put(self, key: str, content: bytes) -> None:
+    def put(self, key: str, content: Content) -> None:
         """Keeps `content` under `key`, durable when this returns; a reader sees all of it or nothing. Meant for names that are
         unique or hashes: putting the same bytes again is harmless. On failure nothing is visible under a new key."""
 

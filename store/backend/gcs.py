@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from datamon.errors import DatamonError, Denied, NotFound, Unavailable
-from datamon.store.backend import Span, Stored
+from datamon.store.backend import Content, Span, Stored, joined
 from datamon.store.backend.keys import check_key, check_prefix, is_key, key_not_found
 
 if TYPE_CHECKING:
@@ -64,11 +64,11 @@ class GcsBackend:
             return b""
         return content if span is None else content[: span.length]
 
-    def put(self, key: str, content: bytes) -> None:
+    def put(self, key: str, content: Content) -> None:
         """See `Backend`."""
         blob = self._blob(key)
         with self._errors("write", key):
-            blob.upload_from_string(content, content_type=_CONTENT_TYPE, checksum="crc32c")
+            blob.upload_from_string(joined(content), content_type=_CONTENT_TYPE, checksum="crc32c")
 
     def put_if_absent(self, key: str, content: bytes) -> bool:
         """See `Backend`, by the precondition that generation 0 is there. The answer to a create that won can be lost, and

@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from datamon.errors import DatamonError, Denied, Invalid, Unavailable
-from datamon.store.backend import Span, Stored
+from datamon.store.backend import Content, Span, Stored
 from datamon.store.backend.exclusive import rename_if_absent
 from datamon.store.backend.keys import check_key, check_prefix, is_key, key_not_found
 
@@ -70,7 +70,7 @@ class LocalBackend:
             finally:
                 os.close(source)
 
-    def put(self, key: str, content: bytes) -> None:
+    def put(self, key: str, content: Content) -> None:
         """See `Backend`."""
         path = self._path(key)
         with self._errors("write", key), self._temporary(content) as temporary:
@@ -167,7 +167,7 @@ class LocalBackend:
         return target
 
     @contextmanager
-    def _temporary(self, content: bytes) -> Iterator[Path]:
+    def _temporary(self, content: Content) -> Iterator[Path]:
         """A synced file with `content` and a name of its own; gone afterwards unless it was renamed."""
         folder = self._root / _TEMPORARY
         path = folder / os.urandom(12).hex()
@@ -175,7 +175,8 @@ class LocalBackend:
         target = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
         try:
             try:
-                _write(target, content)
+                for piece in [content] if isinstance(content, bytes) else content:
+                    _write(target, piece)
                 _sync(target)
                 self._sweep(folder, os.fstat(target).st_mtime_ns - _LEFT_OVER_NS)
             finally:

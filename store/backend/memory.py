@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Iterator
 
-from datamon.store.backend import Span, Stored
+from datamon.store.backend import Content, Span, Stored, joined
 from datamon.store.backend.keys import check_key, check_prefix, key_not_found
 
 _PACK_BYTES = 16 * 2**20
@@ -36,10 +36,10 @@ class MemoryBackend:
         start = span.start if span.start >= 0 else max(0, len(content) + span.start)
         return content[start : start + span.length]
 
-    def put(self, key: str, content: bytes) -> None:
+    def put(self, key: str, content: Content) -> None:
         """See `Backend`."""
         with self._lock:
-            self._kept[check_key(key)] = bytes(content)
+            self._kept[check_key(key)] = bytes(joined(content))
 
     def put_if_absent(self, key: str, content: bytes) -> bool:
         """See `Backend`."""

@@ -4,7 +4,7 @@ import heapq
 from collections.abc import Iterator
 
 from datamon.errors import NotFound
-from datamon.store.backend import Appending, Backend, Span, Stored
+from datamon.store.backend import Appending, Backend, Content, Span, Stored
 
 
 class Overlay:
@@ -37,7 +37,7 @@ class Overlay:
                 raise
             return self._lower.get(key, span)
 
-    def put(self, key: str, content: bytes) -> None:
+    def put(self, key: str, content: Content) -> None:
         """See `Backend`."""
         self._upper.put(key, content)
 

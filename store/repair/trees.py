@@ -7,6 +7,7 @@ from typing import BinaryIO
 from blake3 import blake3
 
 from datamon.errors import Invalid
+from datamon.store.backend import Content
 from datamon.store.backend.memory import MemoryBackend
 from datamon.store.beneath import Beneath
 from datamon.store.chunks import chunk_id, cut
@@ -79,7 +80,7 @@ class _Sieve(MemoryBackend):
         super().__init__()
         self._wanted = wanted
 
-    def put(self, key: str, content: bytes) -> None:
+    def put(self, key: str, content: Content) -> None:
         """See `Backend`."""
         if key in self._wanted:
             super().put(key, content)

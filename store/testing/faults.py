@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeVar
 
 from datamon.errors import Unavailable
-from datamon.store.backend import Appending, Backend, Span, Stored
+from datamon.store.backend import Appending, Backend, Content, Span, Stored
 
 FaultKind = Literal["before", "after", "full", "killed-before", "killed-after"]
 """before: the call does nothing and raises. after: it is done, and its answer is lost. full: no room; an `append` leaves half.
@@ -57,7 +57,7 @@ class FaultyBackend:
         """See `Backend`."""
         return self._call("get", key, lambda: self._backend.get(key, span))
 
-    def put(self, key: str, content: bytes) -> None:
+    def put(self, key: str, content: Content) -> None:
         """See `Backend`."""
         self._call("put", key, lambda: self._backend.put(key, content))
 

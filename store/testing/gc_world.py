@@ -16,7 +16,7 @@ from datamon.store.manifest import iter_entries, read_manifest
 from datamon.store.named import keys_of, plain_key
 from datamon.store.opening import Store, store_on
 from datamon.store.packs import check_pack
-from datamon.store.put_tree import put_tree
+from datamon.store.put_tree import TreeSource, put_tree
 from datamon.store.recipes import RecipeRow, recipe_rows
 from datamon.store.repos import create_repo, find_repo, list_repos
 from datamon.store.retention.delete_bundles import DeleteRequest, delete_bundles
@@ -113,7 +113,7 @@ class World:
 
         def work() -> None:
             store = process.store
-            put = put_tree(store, self._trees / tree, condemned=store.logs.store().condemned)
+            put = put_tree(store, TreeSource(self._trees / tree), condemned=store.logs.store().condemned)
             made = create_repo(store, repo, "")
             request = CommitRequest(put.manifest, tree, put.session, branch="main", reused=put.reused)
             self.acknowledged[commit_bundle(store, made, request).id] = made.id, tree

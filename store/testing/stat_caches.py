@@ -8,7 +8,7 @@ from datamon.store.entries import TreeEntry
 from datamon.store.file_times import trusted_time_ns
 from datamon.store.manifest import iter_entries
 from datamon.store.opening import Store, memory_store
-from datamon.store.put_tree import CacheUse, put_tree
+from datamon.store.put_tree import CacheUse, TreeSource, put_tree
 from datamon.store.testing.file_clock import next_tick
 from datamon.store.walk import open_tree
 
@@ -54,6 +54,6 @@ def put(store: Store, root: Path, cache: CacheUse = "use") -> tuple[int, dict[st
     without a cache."""
     next_tick(root)
     reading = Reading()
-    manifest = put_tree(store, root, cache=cache, progress=reading).manifest
-    assert manifest == put_tree(memory_store(), root).manifest
+    manifest = put_tree(store, TreeSource(root, cache), progress=reading).manifest
+    assert manifest == put_tree(memory_store(), TreeSource(root)).manifest
     return reading.files, {entry.path: entry for entry in iter_entries(store.metadata, manifest)}

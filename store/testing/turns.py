@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
-from datamon.store.backend import Span, Stored
+from datamon.store.backend import Content, Span, Stored
 from datamon.store.backend.memory import MemoryBackend
 from datamon.store.testing.faults import Killed
 
@@ -130,7 +130,7 @@ class TurnBackend:
         """See `Backend`."""
         return self._turns.call(f"get {key}", lambda: self._backend.get(key, span))
 
-    def put(self, key: str, content: bytes) -> None:
+    def put(self, key: str, content: Content) -> None:
         """See `Backend`."""
         self._turns.call(f"put {key}", lambda: self._backend.put(key, content))
 

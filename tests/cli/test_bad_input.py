@@ -24,6 +24,7 @@ from datamon.store.ids import ContentId, ManifestId
 from datamon.store.manifest import CONTENT_CONTEXT, ROOT_CONTEXT, Manifest
 from datamon.store.opening import Places, Store, open_store
 from datamon.store.repos import find_repo
+from datamon.store.testing.processes import forks
 from datamon.store.testing.trees import crafted_segment
 
 UPLOAD = ("bundle", "upload", "--repo", "orders", "--message", "m", "--path")
@@ -235,23 +236,30 @@ def test_ctrl_c_in_the_middle_of_an_upload_leaves_nothing_that_anyone_sees(order
     running = orders.start(*UPLOAD, "large", "--label", "broken")
     try:
         wait_until_it_reads(running, 64 * 2**20)
+        helpers = forks(running.pid)
         running.send_signal(signal.SIGINT)
         out, err = running.communicate(timeout=DEADLINE_S)
     finally:
         running.kill()
     assert (running.returncode, out) == (130, "")
+    assert len(helpers) == 1
     assert err == "error: stopped by Ctrl-C; what was not finished is not visible\n"
+    assert not any(Path(f"/proc/{child}").exists() for child in helpers)
     assert orders.well("bundle", "list", "--repo", "orders").out == listed
     assert "broken" not in orders.well("label", "list", "--repo", "orders").out
     orders.well(*DOWNLOAD)
 
 
+def read_by(pid: int) -> int:
+    """How many bytes the process has read."""
+    return int(Path(f"/proc/{pid}/io").read_text().split("rchar: ")[1].split()[0])
+
+
 def wait_until_it_reads(running: "subprocess.Popen[str]", size_bytes: int) -> None:
-    """Returns once the process has read so many bytes."""
+    """Returns once the process, with another that reads for it, has read so many bytes."""
     deadline = time.monotonic() + DEADLINE_S
     while running.poll() is None and time.monotonic() < deadline:
-        counters = Path(f"/proc/{running.pid}/io").read_text()
-        if int(counters.split("rchar: ")[1].split()[0]) > size_bytes:
+        if sum(map(read_by, [running.pid, *forks(running.pid)])) > size_bytes:
             return
         os.sched_yield()
     pytest.fail(f"the upload did not get so far: {running.communicate(timeout=DEADLINE_S)}")

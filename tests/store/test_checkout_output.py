@@ -8,7 +8,7 @@ import pytest
 from datamon.errors import Conflict, Invalid
 from datamon.store.checkout import changed_paths, checkout, clear_output, remember_output
 from datamon.store.opening import Store
-from datamon.store.put_tree import put_tree
+from datamon.store.put_tree import TreeSource, put_tree
 from datamon.store.testing.trees import snapshot, upload_tree, write_files
 
 
@@ -22,7 +22,7 @@ def produce(store: Store, output: Path, files: dict[str, str]) -> None:
     """What a run does: clear, write, keep, remember."""
     clear_output(store, output, keep=False)
     write_files(output, files)
-    manifest = put_tree(store, output).manifest
+    manifest = put_tree(store, TreeSource(output)).manifest
     remember_output(store, output, manifest)
 
 
@@ -113,7 +113,7 @@ def test_what_a_failed_run_left_can_be_noted_without_a_manifest_and_cleared(stor
 def test_what_was_written_after_the_output_was_kept_is_an_edit(store: Store, output: Path) -> None:
     clear_output(store, output, keep=False)
     write_files(output, {"x": "1"})
-    manifest = put_tree(store, output).manifest
+    manifest = put_tree(store, TreeSource(output)).manifest
     write_files(output, {"x": "2"})
     remember_output(store, output, manifest)
     with pytest.raises(Conflict, match="'x'"):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from datamon.errors import Corrupt, Unavailable
 from datamon.store import layout, pack_delivery
-from datamon.store.backend import Backend, Span
+from datamon.store.backend import Backend, Content, Span
 from datamon.store.backend.local import LocalBackend
 from datamon.store.backend.memory import MemoryBackend
 from datamon.store.chunk_store import ChunkStore, read_file
@@ -430,7 +430,7 @@ def test_chunks_in_asks_the_index_by_itself() -> None:
 
 def test_after_an_error_of_the_backend_a_session_can_only_be_given_up() -> None:
     class Full(MemoryBackend):
-        def put(self, key: str, content: bytes) -> None:
+        def put(self, key: str, content: Content) -> None:
             raise Unavailable("disk-full", "no room")
 
     session = opened(Full(), pack_bytes=1).session()

@@ -13,7 +13,7 @@ from pyfastcdc import FastCDC
 from pyfastcdc.py import FastCDC as PlainFastCDC
 
 from datamon.store import chunks
-from datamon.store.chunks import Cutter, chunk_id, cut, read_head, read_into, stretches
+from datamon.store.chunks import Cutter, Rooms, chunk_id, cut, read_head, read_into, stretches
 from datamon.store.testing.contents import random_bytes
 from datamon.store.testing.strategies import contents
 
@@ -122,7 +122,7 @@ def test_a_wrong_guess_of_a_files_size_does_no_harm(size: int, expected: int) ->
     assert head == content[: len(head)]
     assert len(head) == size if size <= chunks.WHOLE_BYTES else len(head) > chunks.WHOLE_BYTES
     if size > chunks.WHOLE_BYTES:
-        found = stretches(head, read_into(stream), [])
+        found = stretches(head, read_into(stream), Rooms().take)
         assert [bytes(piece) for stretch in found for piece in stretch.chunks()] == list(cut(io.BytesIO(content)))
 
 
@@ -130,7 +130,7 @@ def test_a_wrong_guess_of_a_files_size_does_no_harm(size: int, expected: int) ->
 def test_cuts_do_not_depend_on_where_a_stretch_ends(size: int) -> None:
     content = random_bytes("stretches", size)
     expected = [piece.length for piece in KERNEL.cut_buf(content)]
-    found = list(stretches(b"", read_into(io.BytesIO(content)), []))
+    found = list(stretches(b"", read_into(io.BytesIO(content)), Rooms().take))
     assert [len(piece) for stretch in found for piece in stretch.chunks()] == expected
     assert b"".join(stretch.content for stretch in found) == content
     assert (len(found) == 1) == (size < chunks.STRETCH_BYTES)
@@ -138,12 +138,11 @@ def test_cuts_do_not_depend_on_where_a_stretch_ends(size: int) -> None:
 
 def test_a_spare_buffer_is_used_again_and_no_other() -> None:
     content = random_bytes("spare", 10_000_000)
-    spare: list[bytearray] = []
+    rooms = Rooms()
     held = []
-    for number, stretch in enumerate(stretches(b"", read_into(io.BytesIO(content)), spare)):
+    for number, stretch in enumerate(stretches(b"", read_into(io.BytesIO(content)), rooms.take)):
         if number % 2:
-            assert isinstance(stretch.content.obj, bytearray)
-            spare.append(stretch.content.obj)
+            rooms.give_back(stretch.content)
         else:
             held.append(stretch)
     assert len({id(stretch.content.obj) for stretch in held}) == len(held)

@@ -11,11 +11,13 @@ import pytest
 from datamon.errors import Corrupt, Denied, Unavailable
 from datamon.store import layout
 from datamon.store.bundle import Bundle
-from datamon.store.crew import Crew, can_fork
+from datamon.store.crew import Crew
 from datamon.store.download import download
+from datamon.store.forking import can_fork
 from datamon.store.opening import Store
 from datamon.store.progress import SILENT, Progress
 from datamon.store.testing.contents import random_bytes
+from datamon.store.testing.processes import forks
 from datamon.store.testing.trees import snapshot, upload_tree
 from datamon.store.update import UpdateRequest, update
 
@@ -71,12 +73,7 @@ def bundle(local_store: Store, source: Path) -> Bundle:
 def childless() -> Iterator[None]:
     """After each test no process is left, nor a zombie."""
     yield
-    assert children() == []
-
-
-def children() -> list[int]:
-    """The processes that this one started and did not wait for."""
-    return [int(pid) for pid in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()]
+    assert forks() == []
 
 
 def test_several_processes_bring_what_one_does(
@@ -91,7 +88,7 @@ def test_several_processes_bring_what_one_does(
 
 def test_members_work_at_the_tree(local_store: Store, bundle: Bundle, tmp_path: Path) -> None:
     seen: list[int] = []
-    download(local_store, bundle, tmp_path / "out", processes=3, progress=Counting(1, lambda: seen.extend(children())))
+    download(local_store, bundle, tmp_path / "out", processes=3, progress=Counting(1, lambda: seen.extend(forks())))
     assert len(seen) == 2
 
 
@@ -102,9 +99,7 @@ def test_a_process_with_threads_works_alone(local_store: Store, bundle: Bundle, 
     waiting.start()
     try:
         assert not can_fork()
-        download(
-            local_store, bundle, tmp_path / "out", processes=3, progress=Counting(1, lambda: seen.extend(children()))
-        )
+        download(local_store, bundle, tmp_path / "out", processes=3, progress=Counting(1, lambda: seen.extend(forks())))
     finally:
         over.set()
         waiting.join()
@@ -125,7 +120,7 @@ def test_a_member_that_is_killed_fails_the_work_and_leaves_nothing(
     local_store: Store, bundle: Bundle, tmp_path: Path
 ) -> None:
     def kill() -> None:
-        os.kill(children()[0], signal.SIGKILL)
+        os.kill(forks()[0], signal.SIGKILL)
 
     with pytest.raises(Unavailable) as caught:
         download(local_store, bundle, tmp_path / "out", processes=2, progress=Counting(1, kill))

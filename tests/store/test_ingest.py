@@ -10,18 +10,21 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from datamon.errors import Denied, Invalid, Unavailable
-from datamon.store import ingest, layout, workers
+from datamon.store import ingest, layout, reader, workers
 from datamon.store.backend import Backend
 from datamon.store.backend.memory import MemoryBackend
 from datamon.store.beneath import Beneath
 from datamon.store.chunk_store import ChunkStore, read_file
 from datamon.store.chunks import chunk_id
+from datamon.store.forking import can_fork
 from datamon.store.ingest import Kept, keep_files
 from datamon.store.pack_session import PackSession
 from datamon.store.progress import SILENT, Progress, Silent
+from datamon.store.reader import LONG_SLOTS, SLOTS
 from datamon.store.testing.clocks import SteppingClock
 from datamon.store.testing.contents import random_bytes
 from datamon.store.testing.faults import Fault, FaultKind, FaultyBackend, Killed
+from datamon.store.testing.processes import forks
 from datamon.store.testing.strategies import contents
 from datamon.store.walk import Found, scan
 from datamon.store.workers import INLINE_BYTES
@@ -42,18 +45,46 @@ MIXED = {
 
 @pytest.fixture(autouse=True)
 def _nothing_leaks() -> Iterator[None]:
-    """No test leaves a thread or an open file."""
+    """No test leaves a thread, a process or an open file."""
     before = open_files()
     yield
     assert [thread for thread in threading.enumerate() if thread.name.startswith("workers")] == []
+    assert forks() == []
     assert open_files() <= before  # fewer, when what an earlier test left is collected meanwhile
 
 
-@pytest.fixture(params=[60, -1], ids=["", "reads wait"])
+class Ways:
+    """How files are read."""
+
+    processes = 1
+
+
+def set_ways(monkeypatch: pytest.MonkeyPatch, inline_bytes: int, ways: str) -> None:
+    """Threads work after so many bytes. `waits`: they read small files too; `reader`: another process reads the files, and
+    leaves them to threads where it `waits`; `slot`: it has one slot only."""
+    monkeypatch.setattr(workers, "INLINE_BYTES", inline_bytes)
+    for module in (ingest, reader):
+        monkeypatch.setattr(module, "waits_long", lambda *_: "waits" in ways)
+    monkeypatch.setattr(Ways, "processes", 2 if "reader" in ways else 1)
+    monkeypatch.setattr(reader, "LEAST_FILES", 1)
+    monkeypatch.setattr(reader, "SLOTS", 1 if "slot" in ways else SLOTS)
+    monkeypatch.setattr(reader, "LONG_SLOTS", 1 if "slot" in ways else LONG_SLOTS)
+
+
+WAYS = ["", "waits", "reader", "reader slot", "reader waits"]
+
+
+@pytest.fixture(params=WAYS)
 def with_threads(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Threads work from the first byte on; and they read small files too, from the second batch on."""
-    monkeypatch.setattr(workers, "INLINE_BYTES", 0)
-    monkeypatch.setattr(ingest, "LONG_WAIT_S", request.param)
+    """Threads work from the first byte on, and files are read in each of the ways."""
+    set_ways(monkeypatch, 0, request.param)
+
+
+def keep(session: PackSession, tree: Beneath, found: list[Found], progress: Progress = SILENT) -> Iterator[Kept]:
+    """Keeps the files in the way that is set."""
+    with reader.reader(tree, found, Ways.processes) as reading:
+        assert (reading is not None) == (Ways.processes > 1 and bool(found) and can_fork())
+        yield from keep_files(session, tree, found, progress, reader=reading)
 
 
 def open_files() -> int:
@@ -83,7 +114,7 @@ def keep_all(session: PackSession, root: Path, progress: Progress = SILENT) -> l
     """Keeps the files below `root` and closes the session; gives it up when that fails."""
     try:
         with Beneath(root) as tree:
-            kept = list(keep_files(session, tree, found_in(tree), progress))
+            kept = list(keep(session, tree, found_in(tree), progress))
         session.close()
     except BaseException:
         session.discard()
@@ -98,7 +129,7 @@ def assert_kept(blob: Backend, kept: list[Kept], files: dict[str, bytes]) -> Non
     for each in kept:
         content, stored = files[each.found.path], each.stored
         assert (stored.content, stored.size_bytes) == (chunk_id(content).hex(), len(content))
-        assert each.status.st_size == len(content)
+        assert each.row[1] == len(content)
         assert b"".join(read_file(chunks, stored.content, stored.size_bytes, stored.recipe)) == content
 
 
@@ -140,19 +171,20 @@ def test_any_files_come_back(
     assert_kept(blob, kept, named)
 
 
-def test_threads_do_not_change_what_the_packs_hold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_threads_and_processes_do_not_change_what_the_packs_hold(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     many = {f"many/{number:04}.{number % 3}": b"%d " % (number % 700) * (number % 400) for number in range(1_500)}
     made(tmp_path, {**MIXED, **many})
     packs = []
-    for inline_bytes, long_wait_s in ((1 << 40, 60), (0, 60), (0, -1)):
-        monkeypatch.setattr(workers, "INLINE_BYTES", inline_bytes)
-        monkeypatch.setattr(ingest, "LONG_WAIT_S", long_wait_s)
+    for inline_bytes, ways in ((1 << 40, ""), *((0, ways) for ways in WAYS)):
+        set_ways(monkeypatch, inline_bytes, ways)
         blob = MemoryBackend()
         session = opened(blob, 400_000).session()
         keep_all(session, tmp_path)
         packs.append([blob.get(layout.pack(name)) for name in sorted(session.packs)])
     assert len(packs[0]) > 10
-    assert packs[0] == packs[1] == packs[2]
+    assert all(each == packs[0] for each in packs)
 
 
 def test_equal_files_are_kept_once(tmp_path: Path, with_threads: None) -> None:
@@ -187,7 +219,7 @@ def test_a_file_that_changed_since_it_was_listed_is_kept_as_it_is_now(tmp_path: 
     with Beneath(made(tmp_path, MIXED)) as tree:
         found = found_in(tree)
         made(tmp_path, now)
-        kept = list(keep_files(session, tree, found, SILENT))
+        kept = list(keep(session, tree, found))
     session.close()
     assert_kept(blob, kept, now)
 
@@ -211,7 +243,7 @@ def test_a_file_that_went_away_is_an_error_that_names_it(size: int, tmp_path: Pa
         found = found_in(tree)
         (tmp_path / "gone").unlink()
         with pytest.raises(Invalid, match=r"gone' changed each time") as raised:
-            list(keep_files(session, tree, found, SILENT))
+            list(keep(session, tree, found))
     assert raised.value.code == "file-changed"
     session.discard()
 
@@ -232,7 +264,7 @@ def test_what_takes_a_files_place_is_not_read(kind: str, size: int, tmp_path: Pa
         else:
             place.mkdir()
         with pytest.raises((Invalid, Denied), match="f'"):
-            list(keep_files(session, tree, found, SILENT))
+            list(keep(session, tree, found))
     assert session.chunk_count_new == 0
     session.discard()
 
@@ -245,7 +277,7 @@ def test_a_directory_that_was_moved_is_still_the_one_that_is_read(tmp_path: Path
         found = found_in(tree)
         (tmp_path / "tree").rename(tmp_path / "moved")
         made(tmp_path, {"tree/sub/f": b"that"})
-        (kept,) = keep_files(session, tree, found, SILENT)
+        (kept,) = keep(session, tree, found)
     session.close()
     assert kept.stored.content == chunk_id(b"this").hex()
 
@@ -269,11 +301,11 @@ def test_a_closed_iterator_stops_the_work_and_the_session_can_go_on(tmp_path: Pa
     session = opened(blob).session()
     with Beneath(made(tmp_path, {f"{number:03}": random_bytes(str(number), 300_000) for number in range(200)})) as tree:
         found = found_in(tree)
-        kept = keep_files(session, tree, found, SILENT)
+        kept = keep(session, tree, found)
         first = next(kept)
         kept.close()  # type: ignore[attr-defined]
         assert session.chunk_count_new < 600
-        again = list(keep_files(session, tree, found, SILENT))
+        again = list(keep(session, tree, found))
     session.close()
     assert again[0] == first
     assert_kept(blob, again, {f"{number:03}": random_bytes(str(number), 300_000) for number in range(200)})
@@ -283,7 +315,7 @@ def test_a_session_that_was_given_up_keeps_nothing(tmp_path: Path) -> None:
     session = opened(MemoryBackend()).session()
     session.discard()
     with Beneath(made(tmp_path, {"a": b"a"})) as tree, pytest.raises(ValueError, match="discarded"):
-        list(keep_files(session, tree, found_in(tree), SILENT))
+        list(keep(session, tree, found_in(tree)))
 
 
 @pytest.mark.parametrize("kind", ["before", "after", "full", "killed-before", "killed-after"])

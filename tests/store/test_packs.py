@@ -27,13 +27,18 @@ from datamon.store.testing.contents import random_bytes
 TEXT = b"a line that repeats and so compresses well\n"
 
 
+def framed(pieces: Sequence[bytes | memoryview]) -> bytes:
+    """A frame of these chunks."""
+    return encode_frame(b"".join(pieces), [*map(len, pieces)])
+
+
 def made_pack(frames: Sequence[Sequence[bytes]]) -> tuple[bytes, list[PackRow]]:
     """A pack of these frames and its rows."""
     body = b""
     rows: list[PackRow] = []
     for pieces in frames:
-        frame = encode_frame(pieces)
-        rows.extend(frame_rows(len(body), len(frame), [(chunk_id(piece), len(piece)) for piece in pieces]))
+        frame = framed(pieces)
+        rows.extend(frame_rows(len(body), len(frame), [*map(chunk_id, pieces)], [*map(len, pieces)]))
         body += frame
     return body + encode_footer(rows, blake3(body).digest()), rows
 
@@ -54,7 +59,7 @@ PACK, ROWS = made_pack(FRAMES)
 
 
 def test_a_frame_is_written_as_the_format_says() -> None:
-    frame = encode_frame([b"ab", b"cde"])
+    frame = framed([b"ab", b"cde"])
     assert frame == b"DMF1" + struct.pack("<BBHIIII", 0, 0, 2, 5, 5, 2, 3) + b"abcde"
 
 
@@ -73,7 +78,7 @@ def test_the_end_of_a_pack_has_the_bytes_that_are_told() -> None:
 
 def test_a_frame_keeps_nothing_of_a_buffer_that_is_used_again() -> None:
     buffer = bytearray(random_bytes("reused", 70_000))
-    frame = encode_frame([memoryview(buffer)])
+    frame = framed([memoryview(buffer)])
     buffer[:] = bytes(70_000)
     assert decode_frame(frame, "it").raw == random_bytes("reused", 70_000)
 
@@ -81,7 +86,7 @@ def test_a_frame_keeps_nothing_of_a_buffer_that_is_used_again() -> None:
 def test_a_frame_is_raw_unless_zstd_saves_three_percent() -> None:
     noise = random_bytes("noise", 120_000)
     for zeros, codec in ((0, 0), (3_000, 0), (5_000, 1)):
-        frame = encode_frame([noise + bytes(zeros)])
+        frame = framed([noise + bytes(zeros)])
         assert frame[4] == codec, zeros
         assert decode_frame(frame, "it").raw == noise + bytes(zeros)
 
@@ -120,7 +125,7 @@ def test_no_flipped_byte_of_a_frame_gives_a_wrong_chunk() -> None:
     """Either the frame is refused or the chunk's id tells."""
     pieces = [TEXT * 3, b"small", TEXT]
     for compressible in (pieces, [random_bytes("r", 200)]):
-        frame = encode_frame(compressible)
+        frame = framed(compressible)
         for at in range(len(frame)):
             for bit in (0x01, 0x80):
                 damaged = frame[:at] + bytes([frame[at] ^ bit]) + frame[at + 1 :]

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from datamon.store import file_times
 from datamon.store.file_times import mapped_inodes, trusted_time_ns
 from datamon.store.opening import Store, memory_store
-from datamon.store.put_tree import put_tree
+from datamon.store.put_tree import TreeSource, put_tree
 from datamon.store.stat_cache import FOLDER
 from datamon.store.testing.contents import random_bytes
 from datamon.store.testing.file_clock import next_tick
@@ -27,13 +27,13 @@ no_guard = pytest.mark.usefixtures("_no_guard")
 def test_what_was_written_less_than_two_seconds_before_it_was_read_is_read_again(kept: Store, root: Path) -> None:
     write_files(root, {"a": "xx"})
     status = (root / "a").stat()
-    put_tree(kept, root)
+    put_tree(kept, TreeSource(root))
     (root / "a").write_text("yy")  # perhaps in the same tick of the clock
     os.utime(root / "a", ns=(status.st_atime_ns, status.st_mtime_ns))
     reading = Reading()
-    manifest = put_tree(kept, root, progress=reading).manifest
+    manifest = put_tree(kept, TreeSource(root), progress=reading).manifest
     assert reading.files == 1
-    assert manifest == put_tree(memory_store(), root).manifest
+    assert manifest == put_tree(memory_store(), TreeSource(root)).manifest
 
 
 @no_guard
@@ -131,7 +131,7 @@ def test_a_file_that_changes_while_it_is_read_is_read_again_next_time(kept: Stor
     (root / "a").write_bytes(random_bytes("old", 8_000_000))
     new = random_bytes("new", 8_000_000)
     next_tick(root)
-    put_tree(kept, root, progress=Meddling(lambda: write_once(root / "a", new)))
+    put_tree(kept, TreeSource(root), progress=Meddling(lambda: write_once(root / "a", new)))
     assert put(kept, root)[0] == 1
 
 
@@ -139,7 +139,9 @@ def test_a_file_that_changes_while_it_is_read_is_read_again_next_time(kept: Stor
 def test_a_file_that_is_truncated_while_it_is_read_is_read_again_next_time(kept: Store, root: Path) -> None:
     (root / "a").write_bytes(random_bytes("old", 8_000_000))
     next_tick(root)
-    put_tree(kept, root, progress=Meddling(lambda: os.truncate(root / "a", (root / "a").stat().st_size // 2)))
+    put_tree(
+        kept, TreeSource(root), progress=Meddling(lambda: os.truncate(root / "a", (root / "a").stat().st_size // 2))
+    )
     assert put(kept, root)[0] == 1
 
 
@@ -158,7 +160,7 @@ def test_where_times_prove_nothing_there_is_no_cache(kept: Store) -> None:
         write_files(root, {"a": "x"})
         with open_tree(root) as tree:
             assert trusted_time_ns(tree) == 0  # a write through a mapping sets no time there
-        put_tree(kept, root)
+        put_tree(kept, TreeSource(root))
         assert kept.state_dir is not None
         assert not (kept.state_dir / FOLDER).exists()
     finally:
@@ -237,4 +239,4 @@ def test_whatever_is_edited_between_uploads_the_cache_changes_no_manifest(
             edit(root, *each)
         if waits:
             next_tick(root)
-        assert put_tree(store, root).manifest == put_tree(plain, root).manifest
+        assert put_tree(store, TreeSource(root)).manifest == put_tree(plain, TreeSource(root)).manifest

@@ -9,7 +9,7 @@ import pytest
 from datamon.store.codec import Record, decode, encode
 from datamon.store.manifest import read_manifest
 from datamon.store.opening import Store, memory_store, store_on
-from datamon.store.put_tree import put_tree
+from datamon.store.put_tree import TreeSource, put_tree
 from datamon.store.repos import create_repo
 from datamon.store.seal import seal, unseal
 from datamon.store.stat_cache import FOLDER, MOST_TREES
@@ -49,10 +49,10 @@ def test_an_unchanged_tree_is_not_read_and_costs_three_requests_at_most(tmp_path
     counted = on_disk(store_on(metadata, blob, plain.author), tmp_path / "state")
     metadata.calls.clear()
     blob.calls.clear()
-    again = put_tree(counted, root)
+    again = put_tree(counted, TreeSource(root))
     assert len(metadata.calls) + len(blob.calls) <= 3
     assert again.session is None
-    assert again.manifest == put_tree(plain, root, cache="none").manifest
+    assert again.manifest == put_tree(plain, TreeSource(root, "none")).manifest
 
 
 @no_guard
@@ -181,7 +181,7 @@ def test_a_lost_manifest_is_written_again_without_reading(kept: Store, root: Pat
         kept.metadata.delete(stored.key)
     assert put(kept, root)[0] == 0
     [stored] = kept.metadata.list("manifests/")
-    assert read_manifest(kept.metadata, put_tree(kept, root).manifest.id).entries == 3
+    assert read_manifest(kept.metadata, put_tree(kept, TreeSource(root)).manifest.id).entries == 3
 
 
 @no_guard
@@ -196,7 +196,7 @@ def test_an_upload_that_fails_leaves_the_cache_as_it_was(kept: Store, root: Path
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        put_tree(kept, root, progress=Stopping())
+        put_tree(kept, TreeSource(root), progress=Stopping())
     assert cache_file(kept).read_bytes() == before
     assert put(kept, root)[0] == 1
 

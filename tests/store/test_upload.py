@@ -10,7 +10,7 @@ from datamon.errors import Conflict, DatamonError, Denied, Invalid, NotFound, Un
 from datamon.store.chunk_store import read_file
 from datamon.store.manifest import TreeEntry, iter_entries, read_manifest
 from datamon.store.opening import Store, memory_store, store_on
-from datamon.store.put_tree import put_tree
+from datamon.store.put_tree import TreeSource, put_tree
 from datamon.store.refs import set_label
 from datamon.store.repos import create_repo, find_repo
 from datamon.store.testing.contents import random_bytes
@@ -57,7 +57,7 @@ def repo(store: Store) -> str:
 
 def entries_by_path(store: Store, root: Path) -> dict[str, TreeEntry]:
     """The entries of the manifest of a directory."""
-    manifest = put_tree(store, root).manifest
+    manifest = put_tree(store, TreeSource(root)).manifest
     return {entry.path: entry for entry in iter_entries(store.metadata, manifest)}
 
 
@@ -121,7 +121,7 @@ def test_progress_counts_every_file_and_byte_to_the_totals(store: Store, tmp_pat
     write_files(tmp_path, {"a": "x" * 10, "sub/b": ""})
     (tmp_path / "long").write_bytes(random_bytes("long", 300_000))
     watching = Watching()
-    put_tree(store, tmp_path, progress=watching)
+    put_tree(store, TreeSource(tmp_path), progress=watching)
     assert watching.totals == (3, 300_010)
     assert watching.sums == [3, 300_010]
     assert watching.ended
@@ -186,7 +186,7 @@ def test_a_file_that_changes_once_while_it_is_read_is_read_again(store: Store, t
         if path.read_bytes() != new:
             path.write_bytes(new)
 
-    manifest = put_tree(store, tmp_path, progress=Watching(change)).manifest
+    manifest = put_tree(store, TreeSource(tmp_path), progress=Watching(change)).manifest
     [entry] = iter_entries(store.metadata, manifest)
     assert entry.size_bytes == 8_000_000
     assert b"".join(read_file(store.chunks, entry.content, entry.size_bytes, entry.recipe)) == new
@@ -213,7 +213,7 @@ def test_a_directory_that_a_symlink_replaces_is_not_followed(store: Store, repo:
             (root / "sub").symlink_to(outside)
 
     with pytest.raises(DatamonError, match="sub/b"):
-        put_tree(store, root, progress=Watching(first=replace))
+        put_tree(store, TreeSource(root), progress=Watching(first=replace))
     assert nothing_is_committed(store, repo)
 
 
@@ -263,6 +263,6 @@ def test_whatever_write_fails_the_upload_is_whole_or_not_there(source: Path) -> 
 
 
 def test_the_session_is_that_whose_packs_the_bundle_uses(store: Store, source: Path) -> None:
-    session = put_tree(store, source).session
+    session = put_tree(store, TreeSource(source)).session
     assert session is not None
     assert session in next(store.blob.list("packs/")).key

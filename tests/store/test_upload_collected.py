@@ -15,13 +15,13 @@ from datamon.store.file_times import trusted_time_ns
 from datamon.store.gc.collect import GcRequest, collect
 from datamon.store.layout import PACKS
 from datamon.store.opening import Store, memory_store, store_on
-from datamon.store.put_tree import StoredTree, put_tree
+from datamon.store.put_tree import StoredTree, TreeSource, put_tree
 from datamon.store.repos import create_repo
 from datamon.store.retention.delete_bundles import DeleteRequest, delete_bundles
 from datamon.store.testing.contents import random_bytes
 from datamon.store.testing.file_clock import next_tick
 from datamon.store.testing.trees import snapshot, write_files
-from datamon.store.upload import ATTEMPTS, TreeSource, UploadRequest, commit_tree, upload
+from datamon.store.upload import ATTEMPTS, UploadRequest, commit_tree, upload
 from datamon.store.walk import open_tree
 
 EVERYTHING = GcRequest(grace_ns=0, sparse_below=1.0)
@@ -143,7 +143,7 @@ def test_a_remembered_tree_whose_packs_were_packed_anew_is_not_read(
     collect_elsewhere(kept)
     assert not {stored.key for stored in packs} & {stored.key for stored in kept.blob.list(PACKS)}
     condemned = kept.logs.store().condemned | kept.logs.repo(repo.id).condemned
-    tree = put_tree(kept, root, condemned=condemned)
+    tree = put_tree(kept, TreeSource(root), condemned=condemned)
     assert files_read(kept, root) or (tree.session is None and not tree.reused & condemned)
-    assert put_tree(kept, root, condemned=condemned) == tree
+    assert put_tree(kept, TreeSource(root), condemned=condemned) == tree
     check_whole(kept, upload(kept, UploadRequest("raw", root, "third")), root, tmp_path / "copy")
