@@ -12,6 +12,8 @@ _WAITING_BYTES = 2 * 2**20
 """So many bytes of small files may wait for company in their frames, whatever the number of extensions."""
 _UNDER_WAY_BYTES = 2 * 2**20
 """So many bytes of frames may be compressed ahead of the pack they go into."""
+_TOGETHER_BYTES = 512 * 1024
+"""So many bytes of small files are compressed by one thread at a time."""
 _PACK_ROWS = 131_072
 """A pack of very small files ends at so many rows."""
 
@@ -23,6 +25,16 @@ class _Group:
         self.chunks: list[ChunkId] = []
         self.lengths: list[int] = []
         self.raw = bytearray()
+
+    def add(self, chunk: ChunkId, content: bytes | memoryview) -> None:
+        """One chunk more."""
+        self.chunks.append(chunk)
+        self.lengths.append(len(content))
+        self.raw += content
+
+
+def _frames_of(groups: Sequence[_Group]) -> list[bytes]:
+    return [encode_frame(group.raw, group.lengths) for group in groups]
 
 
 class PackWriter:
@@ -44,36 +56,39 @@ class PackWriter:
         self._line = Line(workers, _UNDER_WAY_BYTES)
         self._groups: dict[str, _Group] = {}
         self._waiting_bytes = 0
+        self._sealed: list[_Group] = []
+        self._sealed_bytes = 0
         self._begin_pack()
 
     def add(self, chunk: ChunkId, content: bytes) -> None:
         """`chunk` gets a frame of its own; it is durable after `close`, if not sooner."""
-        self._encode([chunk], [len(content)], content)
+        alone = _Group()
+        alone.add(chunk, content)
+        self._take(alone)
 
     def add_frame(self, chunk: ChunkId, length: int, frame: bytes) -> None:
         """The frame, which holds `chunk` alone, of so many bytes, goes into a pack as it is."""
+        self._encode()
         self._line.follow(partial(self._write, [chunk], [length], frame))
 
     def add_small(self, chunk: ChunkId, content: bytes | memoryview, group: str) -> None:
         """`chunk` shares a frame with others of its group; it is durable after `close`, if not sooner. `content` is not needed
         any more after this."""
-        length = len(content)
         found = self._groups.get(group)
-        if found is not None and (len(found.raw) + length > FRAME_BYTES or len(found.chunks) == FRAME_CHUNKS):
+        if found is not None and (len(found.raw) + len(content) > FRAME_BYTES or len(found.chunks) == FRAME_CHUNKS):
             self._seal(group)
             found = None
         if found is None:
             found = self._groups[group] = _Group()
-        found.chunks.append(chunk)
-        found.lengths.append(length)
-        found.raw += content
-        self._waiting_bytes += length
+        found.add(chunk, content)
+        self._waiting_bytes += len(content)
         if self._waiting_bytes > _WAITING_BYTES:
             self._seal_all()
 
     def close(self) -> None:
         """Everything added is durable, and index segments name it. Raises what the backend raises."""
         self._seal_all()
+        self._encode()
         self._line.drain()
         self._delivery.finish(self._take_pack() if self._rows else None)
 
@@ -81,6 +96,7 @@ class PackWriter:
         """Gives up; see `PackDelivery.discard`."""
         self._line.drop()
         self._groups.clear()
+        self._sealed.clear()
         self._begin_pack()
         self._delivery.discard()
 
@@ -91,10 +107,24 @@ class PackWriter:
     def _seal(self, group: str) -> None:
         sealed = self._groups.pop(group)
         self._waiting_bytes -= len(sealed.raw)
-        self._encode(sealed.chunks, sealed.lengths, sealed.raw)
+        self._take(sealed)
 
-    def _encode(self, chunks: Sequence[ChunkId], lengths: Sequence[int], raw: bytes | bytearray) -> None:
-        self._line.push(len(raw), partial(encode_frame, raw, lengths), partial(self._write, chunks, lengths))
+    def _take(self, sealed: _Group) -> None:
+        self._sealed.append(sealed)
+        self._sealed_bytes += len(sealed.raw)
+        if self._sealed_bytes >= _TOGETHER_BYTES:
+            self._encode()
+
+    def _encode(self) -> None:
+        """What is sealed becomes frames: several at a time, since handing work over costs as much as a frame does."""
+        groups, size_bytes = self._sealed, self._sealed_bytes
+        if groups:
+            self._sealed, self._sealed_bytes = [], 0
+            self._line.push(size_bytes, partial(_frames_of, groups), partial(self._write_all, groups))
+
+    def _write_all(self, groups: Sequence[_Group], frames: Sequence[bytes]) -> None:
+        for group, frame in zip(groups, frames, strict=True):
+            self._write(group.chunks, group.lengths, frame)
 
     def _write(self, chunks: Sequence[ChunkId], lengths: Sequence[int], frame: bytes) -> None:
         rows = len(self._rows) + len(chunks)
