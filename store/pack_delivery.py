@@ -11,13 +11,13 @@ from blake3 import blake3
 
 from datamon.errors import DatamonError
 from datamon.store import layout
-from datamon.store.backend import Appending, Backend
+from datamon.store.backend import Backend
 from datamon.store.ids import SessionId
 from datamon.store.packs import PackRow, encode_footer
 from datamon.store.workers import Outcome, Workers
 
-_PUTS_FAR = 3
-"""Packs that may be under way to a far place at a time, where they overlap; to a file system it is one."""
+_PUTS = 3
+"""Packs that may be under way at a time: to a far place they overlap, and a disk is written to while it syncs."""
 FIRST_SEGMENT_BYTES = 64 * 2**20
 SEGMENT_BYTES = 512 * 2**20
 SEGMENT_ROWS = 65_536
@@ -52,7 +52,7 @@ class PackDelivery:
         self._blob = blob
         self._session = session
         self._put_segment = put_segment
-        self._workers = Workers(1 if isinstance(blob, Appending) else _PUTS_FAR)
+        self._workers = Workers(_PUTS)
         self._under_way: deque[_UnderWay] = deque()
         self._begun: list[str] = []
         self._durable: dict[str, list[PackRow]] = {}
