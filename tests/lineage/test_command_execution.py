@@ -118,8 +118,6 @@ def test_a_request_to_stop_goes_to_the_command_whose_own_end_counts(
     with child.stdout, child.stdin:
         assert child.stdout.readline() == b"ready\n"
         child.send_signal(sent)
-        child.stdin.write(b"\n")
-        child.stdin.flush()
         said = child.stdout.read().decode().split("\n")
     assert child.wait() == 0
     assert said[-2] == told
