@@ -1,15 +1,15 @@
 """The files of a tree on their way into a session: read, cut, hashed and compressed by several threads, kept in order."""
 
 import io
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import BinaryIO, NamedTuple
 
-from datamon.store.beneath import Beneath, is_plain_file
+from datamon.store.beneath import Beneath
 from datamon.store.chunks import STRETCH_BYTES, WHOLE_BYTES, Stretch, stretches
 from datamon.store.long_file import CutFile, LongFile, StoredFile, cut_files
+from datamon.store.long_reading import Limited, read_parts
 from datamon.store.pack_session import PackSession
 from datamon.store.progress import Progress
 from datamon.store.reader import Ended, Part, Reader, Whole
@@ -21,7 +21,6 @@ from datamon.store.whole_files import (
     in_batches,
     read_by_another,
     read_whole,
-    same_version,
     waits_long,
 )
 from datamon.store.workers import ahead
@@ -154,7 +153,7 @@ class _Keeping:
 
     def _stream(self, found: Found) -> None:
         long = self._session.new_long_file()
-        self._end_stream(found, long, self._feed(found, long))
+        self._end_stream(found, long, read_parts(self._tree, found.path, partial(self._feed, long)))
 
     def _stream_heard(self, reader: Reader, found: Found) -> None:
         long = self._session.new_long_file()
@@ -169,36 +168,12 @@ class _Keeping:
         else:
             self.line.follow(partial(self._keep_long, found, long, row))
 
-    def _feed(self, found: Found, long: LongFile) -> Row | None:
-        """All of the file is on its way; its row, or None when it cannot be read or is not what it was before."""
-        try:
-            descriptor = self._tree.open_file(found.path)
-        except OSError:
-            return None
-        try:
-            before = os.fstat(descriptor)
-            if not is_plain_file(before) or before.st_size <= WHOLE_BYTES:
-                return None
-            most_bytes = before.st_size + 1  # it may grow faster than it is read
-            if self._feed_from(descriptor, most_bytes, long) != before.st_size:
-                return None
-            after = os.fstat(descriptor)
-        except _ReadError:
-            return None
-        finally:
-            os.close(descriptor)
-        return row_of(after) if same_version(before, after) else None
-
-    def _feed_from(self, descriptor: int, most_bytes: int, long: LongFile) -> int:
-        """So much of the file is on its way, from its start; how much that was."""
-        count = 0
-        read = _as_read_error(_Limited(descriptor, most_bytes).readinto)
+    def _feed(self, long: LongFile, read: Callable[[memoryview], int]) -> None:
+        """All that `read` gives is on its way."""
         rooms = self._session.rooms
         for stretch in ahead(self._session.reading, STRETCH_BYTES, stretches(b"", read, rooms.take)):
             long.feed(stretch, self.line, partial(rooms.give_back, stretch.content))
-            count += len(stretch.content)
             self._progress.advance(0, len(stretch.content))
-        return count
 
     def _keep_long(self, found: Found, long: LongFile, row: Row) -> None:
         self._kept.append(Kept(found, long.stored(), row))
@@ -208,41 +183,9 @@ class _Keeping:
         """The way for a file that is not as it was found, or cannot be read: alone, and with an error that names it."""
 
         def read(stream: BinaryIO, size_bytes: int) -> StoredFile:
-            limited = io.BufferedReader(_Limited(stream.fileno(), size_bytes + 1))
+            limited = io.BufferedReader(Limited(stream.fileno(), size_bytes + 1))
             return self._session.put_file(limited, extension=extension_of(found.path), size_hint=size_bytes)
 
         stored, status = read_stable(self._tree, found.path, read)
         self._kept.append(Kept(found, stored, row_of(status)))
         self._progress.advance(1, stored.size_bytes)
-
-
-class _Limited(io.RawIOBase):
-    """The next bytes of a file, which may grow faster than it is read."""
-
-    def __init__(self, descriptor: int, most_bytes: int) -> None:
-        self._descriptor = descriptor
-        self._left = most_bytes
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        count = os.readv(self._descriptor, [buffer[: self._left]])
-        self._left -= count
-        return count
-
-
-class _ReadError(Exception):
-    """A file cannot be read; an attempt the slow way says why."""
-
-
-def _as_read_error(read: Callable[[memoryview], int]) -> Callable[[memoryview], int]:
-    """`read`, whose errors cannot be taken for those of a listener or a backend."""
-
-    def told(buffer: memoryview) -> int:
-        try:
-            return read(buffer)
-        except OSError as error:
-            raise _ReadError from error
-
-    return told

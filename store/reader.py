@@ -9,18 +9,19 @@ import os
 import struct
 import time
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from types import TracebackType
 from typing import NamedTuple, Self
 
 from datamon.errors import Unavailable
-from datamon.store.beneath import Beneath, is_plain_file
+from datamon.store.beneath import Beneath
 from datamon.store.chunks import ROOM_BYTES, WHOLE_BYTES, chunk_id, stretches
 from datamon.store.forking import can_fork, fork, reap, undisturbed
 from datamon.store.ids import HASH_BYTES, ChunkId
+from datamon.store.long_reading import read_parts
 from datamon.store.walk import Found, Row, row_of
-from datamon.store.whole_files import MOST_BYTES, ReadFile, in_batches, is_as_found, same_version, waits_long
+from datamon.store.whole_files import MOST_BYTES, ReadFile, in_batches, is_as_found, waits_long
 
 SLOTS = 12
 LONG_SLOTS = 6
@@ -236,32 +237,13 @@ class _Reading:
         return row_of(status) if count == found.size_bytes and is_as_found(found, status) else None
 
     def _read_long(self, found: Found) -> None:
-        row = None
-        with suppress(OSError):
-            descriptor = self._tree.open_file(found.path)
-            try:
-                row = self._read_parts(descriptor)
-            finally:
-                os.close(descriptor)
+        row = read_parts(self._tree, found.path, self._tell_parts)
         self._slot = 0
         self._tell(_ENDED, b"" if row is None else _FILE.pack(True, *row, b""), 0)
 
-    def _read_parts(self, descriptor: int) -> Row | None:
-        before = os.fstat(descriptor)
-        if not is_plain_file(before) or before.st_size <= WHOLE_BYTES:
-            return None
-        left = before.st_size + 1  # it may grow faster than it is read
-
-        def read(buffer: memoryview) -> int:
-            nonlocal left
-            count = os.readv(descriptor, [buffer[:left]])
-            left -= count
-            return count
-
+    def _tell_parts(self, read: Callable[[memoryview], int]) -> None:
         for stretch in stretches(b"", read, self._room):
             self._tell(_PART, array("I", stretch.ends).tobytes(), len(stretch.content))
-        after = os.fstat(descriptor)
-        return row_of(after) if left == 1 and same_version(before, after) else None
 
     def _room(self) -> memoryview:
         """The memory of a slot that may be filled, as soon as one may; ends the process when nobody will free one any more."""

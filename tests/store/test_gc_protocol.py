@@ -39,10 +39,16 @@ def world(trees: Path) -> World:
     return world
 
 
+def newcomer(world: World) -> Process:
+    """One more process, which has done nothing yet."""
+    process = Process(world)
+    world.processes.append(process)
+    return process
+
+
 def collect_now(world: World) -> None:
     """A collector does all of its work while the others stand."""
-    collector = Process(world)
-    world.processes.append(collector)
+    collector = newcomer(world)
     world.collect(collector, 0.5)
     collector.turns.finish()
 
@@ -56,8 +62,7 @@ def condemn_all_packs(world: World) -> None:
 
 def uploading(world: World, tree: str) -> Process:
     """A process that has begun to upload to the repo."""
-    process = Process(world)
-    world.processes.append(process)
+    process = newcomer(world)
     world.upload(process, "one", tree)
     return process
 
@@ -83,8 +88,7 @@ def gc_between_the_last_look_and_the_entry(world: World) -> None:
 
 def commit_between_mark_and_condemn(world: World) -> None:
     """gc has seen that nothing needs A and B; before it says so, a bundle of them is committed."""
-    collector = Process(world)
-    world.processes.append(collector)
+    collector = newcomer(world)
     world.collect(collector, 0.5)
     assert collector.turns.go_to("append journal/")
     uploading(world, "AB").turns.finish()
@@ -101,8 +105,7 @@ def gc_in_the_middle_of_an_upload(world: World) -> None:
 
 def gc_before_the_repo_is_made(world: World) -> None:
     """A tree was put that needs A and B; the repo that it is for is made when gc has told all repos."""
-    upload = Process(world)
-    world.processes.append(upload)
+    upload = newcomer(world)
     world.upload_to_new_repo(upload, "two", "AB")
     assert upload.turns.go_to("append journal/")
     collect_now(world)
@@ -116,8 +119,7 @@ def another_collector_between_the_store_s_log_and_the_others(world: World) -> No
     world.upload(garbage, "two", "LA", create=True)
     garbage.turns.finish()
     collect_now(world)
-    first, second = (Process(world) for _ in range(2))
-    world.processes += (first, second)
+    first, second = newcomer(world), newcomer(world)
     world.collect(first, 0.0)
     assert first.turns.go_to("list stats/")
     first.turns.go_on(1)
