@@ -16,7 +16,7 @@ test: $(READY)
 	$(PYTEST) -n $(WORKERS) -m "not slow" --junitxml=.work/junit.xml $(ARGS)
 
 test-slow: $(READY)
-	$(PYTEST) -m slow -o faulthandler_timeout=1800 $(ARGS)
+	$(PYTEST) -n $(WORKERS) -m slow -o faulthandler_timeout=1800 $(ARGS)
 
 check: $(READY)
 	$(BIN)/ruff check .
