@@ -17,6 +17,7 @@ from datamon.store.download import download, download_file
 from datamon.store.entries import TreeEntry
 from datamon.store.opening import Store, memory_store
 from datamon.store.testing.contents import random_bytes
+from datamon.store.testing.listeners import Interrupting
 from datamon.store.testing.trees import (
     commit_manifest,
     crafted_manifest,
@@ -27,24 +28,6 @@ from datamon.store.testing.trees import (
     write_files,
 )
 from datamon.store.testing.users import ordinary_user
-
-
-class Interrupting:
-    """A listener that raises at the n-th call of `advance`."""
-
-    def __init__(self, number: int) -> None:
-        self._left = number
-
-    def begin(self, what: str, files: int | None, size_bytes: int | None) -> None:
-        pass
-
-    def advance(self, files: int, size_bytes: int) -> None:
-        self._left -= 1
-        if not self._left:
-            raise KeyboardInterrupt
-
-    def end(self) -> None:
-        pass
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from datamon.store.ids import ChunkId
 from datamon.store.opening import Store, memory_store, store_on
 from datamon.store.testing.contents import random_bytes
 from datamon.store.testing.faults import Fault, FaultyBackend
+from datamon.store.testing.listeners import Interrupting
 from datamon.store.testing.trees import snapshot, upload_tree, write_files
 from datamon.store.testing.users import ordinary_user
 
@@ -120,24 +121,6 @@ def count_reads(store: Store, bundle: Bundle, tmp_path: Path) -> list[str]:
     return blob.calls
 
 
-class Stopping:
-    """A listener that raises at the n-th call of `advance`."""
-
-    def __init__(self, number: int) -> None:
-        self._left = number
-
-    def begin(self, what: str, files: int | None, size_bytes: int | None) -> None:
-        pass
-
-    def advance(self, files: int, size_bytes: int) -> None:
-        self._left -= 1
-        if not self._left:
-            raise KeyboardInterrupt
-
-    def end(self) -> None:
-        pass
-
-
 @pytest.mark.parametrize("number", [1, 9, 150, 310])
 def test_an_interrupt_leaves_no_thread_and_nothing_else(
     store: Store, source: Path, tmp_path: Path, number: int
@@ -145,7 +128,7 @@ def test_an_interrupt_leaves_no_thread_and_nothing_else(
     bundle = upload_tree(store, source)
     before = threading.active_count()
     with pytest.raises(KeyboardInterrupt):
-        download(store, bundle, tmp_path / "out", progress=Stopping(number))
+        download(store, bundle, tmp_path / "out", progress=Interrupting(number))
     assert threading.active_count() == before
     assert not (tmp_path / "out").exists()
 
