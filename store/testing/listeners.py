@@ -10,7 +10,7 @@ class Interrupting:
     def begin(self, what: str, files: int | None, size_bytes: int | None) -> None:
         """See `Progress`."""
 
-    def advance(self, files: int, size_bytes: int) -> None:
+    def advance(self, files: int, size_bytes: int) -> None:  # noqa: ARG002 (the shape of a listener)
         """See `Progress`."""
         self._left -= 1
         if not self._left:
