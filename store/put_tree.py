@@ -85,7 +85,8 @@ def put_tree(
         recalled = memory.recall() if memory is not None and source.cache == "use" else None
         known = standing(store, recalled, condemned) if recalled is not None else None
         listings = list_tree(tree, ignoring=True, known=known.listings if known is not None else {})
-        if known is None or listings != known.listings or not manifest_stands(store, known.manifest, condemned):
+        is_same = known is not None and known.is_whole and listings == known.listings
+        if known is None or not is_same or not manifest_stands(store, known.manifest, condemned):
             return _put_changed(_Putting(store, tree, memory, known, condemned, source.processes, progress), listings)
         if known is not recalled and memory is not None:  # its chunks lie in other packs than before
             trusted = memory.trusted(_recognised(listings, known), frozenset())

@@ -55,6 +55,12 @@ class Remembered:
     packs: frozenset[str]
     sections: "_Sections" = field(repr=False)
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether the listings have every path of the manifest: what could not be trusted is not in them, nor missed when it is
+        gone."""
+        return sum(map(len, self.listings.values())) == self.manifest.entries
+
     @cached_property
     def contents(self) -> Mapping[str, Content]:
         """What each path in the listings holds."""

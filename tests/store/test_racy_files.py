@@ -36,6 +36,28 @@ def test_what_was_written_less_than_two_seconds_before_it_was_read_is_read_again
     assert manifest == put_tree(memory_store(), TreeSource(root)).manifest
 
 
+@pytest.mark.parametrize("times", ["both", "change"])
+def test_what_is_younger_than_the_guard_is_read_again_although_its_times_are_the_same(
+    times: str, kept: Store, root: Path
+) -> None:
+    """A clock with coarse ticks would give an edit the times that the file has."""
+    write_files(root, {"a": "xx"})
+    if times == "change":
+        os.utime(root / "a", ns=(OLD_NS, OLD_NS))  # which the change time tells of
+    put_tree(kept, TreeSource(root))
+    reading = Reading()
+    put_tree(kept, TreeSource(root), progress=reading)
+    assert reading.files == 1
+
+
+def test_a_young_file_that_is_removed_is_in_no_later_bundle(kept: Store, root: Path) -> None:
+    """It was not trusted, so that nothing that is remembered of the directory has it."""
+    write_files(root, {"a": "x"})
+    put_tree(kept, TreeSource(root))
+    (root / "a").unlink()
+    assert put_tree(kept, TreeSource(root)).manifest == put_tree(memory_store(), TreeSource(root)).manifest
+
+
 @no_guard
 def test_a_same_size_edit_whose_time_was_set_back_is_seen(kept: Store, root: Path) -> None:
     write_files(root, {"a": "xx"})
