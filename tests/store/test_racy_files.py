@@ -44,6 +44,7 @@ def test_what_is_younger_than_the_guard_is_read_again_although_its_times_are_the
     write_files(root, {"a": "xx"})
     if times == "change":
         os.utime(root / "a", ns=(OLD_NS, OLD_NS))  # which the change time tells of
+    next_tick(root)
     put_tree(kept, TreeSource(root))
     reading = Reading()
     put_tree(kept, TreeSource(root), progress=reading)
