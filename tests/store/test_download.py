@@ -4,6 +4,7 @@ import os
 import resource
 import stat
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from datamon.store import layout
 from datamon.store.bundle import Bundle
 from datamon.store.download import download, download_file
 from datamon.store.entries import TreeEntry
+from datamon.store.manifest import iter_entries, read_manifest
 from datamon.store.opening import Store, memory_store
 from datamon.store.testing.contents import random_bytes
 from datamon.store.testing.listeners import Interrupting
@@ -274,6 +276,23 @@ def test_an_entry_kept_elsewhere_is_refused_by_name(store: Store, tmp_path: Path
     bundle = commit_manifest(store, crafted_manifest(store.metadata, [external]))
     with pytest.raises(Invalid, match=r"far\.csv"):
         download(store, bundle, tmp_path / "out")
+
+
+def test_right_chunks_in_the_wrong_order_are_no_file(store: Store, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "big.bin").write_bytes(random_bytes("big", 900_000))
+    bundle = upload_tree(store, tmp_path / "in")
+    (whole,) = iter_entries(store.metadata, read_manifest(store.metadata, bundle.manifest))
+    assert whole.recipe is not None
+    level, rows = whole.recipe[:1], [whole.recipe[at : at + 36] for at in range(1, len(whole.recipe), 36)]
+    assert level == b"\0"
+    assert rows[0] != rows[1]
+    turned = replace(whole, recipe=b"".join([level, rows[1], rows[0], *rows[2:]]))
+    other = commit_manifest(store, crafted_manifest(store.metadata, [turned]))
+    with pytest.raises(Corrupt, match=r"big\.bin") as caught:
+        download(store, other, tmp_path / "out")
+    assert caught.value.code == "bad-bytes"
+    assert not (tmp_path / "out").exists()
 
 
 def test_one_file_goes_into_a_directory_under_its_own_name(store: Store, bundle: Bundle, tmp_path: Path) -> None:
