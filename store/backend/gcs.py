@@ -200,6 +200,9 @@ def _client(credential: Path | None) -> Any:
         if credential is None
         else storage.Client.from_service_account_json(str(credential), project=None)
     )
+    # For traces that nobody here takes, the library asks after the bucket in threads of its own, at first and whenever a key is
+    # absent: requests that nobody counts, and threads with which this process could not fork.
+    client._bucket_metadata_cache = None
     client._http.mount("https://", HTTPAdapter(pool_maxsize=_CONNECTIONS))
     client._http.mount("http://", HTTPAdapter(pool_maxsize=_CONNECTIONS))
     return client

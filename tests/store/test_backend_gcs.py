@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from datamon.errors import Denied, Unavailable
+from datamon.errors import Denied, NotFound, Unavailable
 from datamon.store.backend import Appending, Backend
 from datamon.store.backend.gcs import GcsBackend
 from datamon.store.backend.opening import open_backend
@@ -150,6 +150,25 @@ def test_a_refused_precondition_is_not_tried_again(place: str, monkeypatch: pyte
     lossy = _lose_answers(backend, 0, monkeypatch)
     assert not backend.put_if_absent("log/1", b"y")
     assert lossy.sent == 1
+
+
+def test_the_client_library_starts_no_threads_of_its_own(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process in which any run cannot fork."""
+    began: list[str] = []
+    start = threading.Thread.start
+
+    def noted(thread: threading.Thread) -> None:
+        began.append(thread.name)
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", noted)
+    backend = open_backend(place)
+    assert backend.put_if_absent("log/1", b"x")
+    assert not backend.has("log/2")
+    with pytest.raises(NotFound):
+        backend.get("log/2")
+    assert list(backend.list("log/3")) == []
+    assert began == []
 
 
 def test_the_client_library_is_not_imported_for_other_places(tmp_path: Path) -> None:
