@@ -11,7 +11,7 @@ from datamon.cli.environment import process_environment
 
 PROGRAM = (sys.executable, "-P", "-m", "datamon.cli.main")
 """Without the working directory on the path, as the installed program has it."""
-LONGEST_S = 60.0
+LONGEST_S = 300.0
 KEPT = ("PATH", "PYTHONPATH", "VIRTUAL_ENV")
 
 
