@@ -58,6 +58,11 @@ class Store:
     clock: Clock = field(default=system_clock)
     state_dir: Path | None = None
 
+    @property
+    def naming(self) -> str:
+        """How the store names bytes: two stores that say the same here give the same bytes the same ids."""
+        return "blake3"
+
     @cached_property
     def chunks(self) -> "ChunkStore":
         """The store's chunks, in packs on the blob backend."""
