@@ -96,11 +96,11 @@ def bundle_listing(repo: Repo, state: RepoState, bundles: list[Bundle]) -> Listi
 
 
 def told_bundle_listing(repo: Repo, state: RepoState, bundle: Bundle) -> Listing:
-    """One bundle with what it is a copy of; its line goes on with `from …` lines, the nearest copy first."""
-    origins = [_origin_record(origin) for origin in bundle.origins]
-    row = (*bundle_row(repo, bundle, positions(state)[bundle.id]), origins)
-    lines = [f"{bundle.id} , {timestamp(bundle.time_ns)} , {bundle.message}", *map(_origin_line, bundle.origins)]
-    return Listing((*BUNDLE_COLUMNS, "from"), [row], lambda _: "\n".join(lines))
+    """One bundle with what it is a copy of; after its line comes one for each of those, the nearest first."""
+    own = bundle_listing(repo, state, [bundle])
+    records = [_origin_record(origin) for origin in bundle.origins]
+    rows = [(*bundle_row(repo, bundle, positions(state)[bundle.id]), records)]
+    return Listing((*BUNDLE_COLUMNS, "from"), rows, own.line, [_origin_line(origin) for origin in bundle.origins])
 
 
 def _origin_record(origin: Origin) -> dict[str, object]:

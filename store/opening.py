@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from datamon.errors import Conflict, Corrupt, Invalid, NotFound
 from datamon.store import layout
-from datamon.store.backend import Backend
+from datamon.store.backend import Backend, Stored
 from datamon.store.backend.memory import MemoryBackend
 from datamon.store.backend.opening import open_backend
 from datamon.store.bundle import Author
@@ -79,10 +79,27 @@ def open_store(places: Places, author: Author, *, clock: Clock = system_clock) -
     Raises Invalid (`bad-path`) when the place holds other things, Invalid (`newer-format`), Conflict (`foreign-blobs`) when
     the blob backend belongs to another store, Corrupt when its records cannot be read, Denied, Unavailable.
     """
+    metadata, blob = _backends(places)
+    return store_on(metadata, blob, author, clock=clock, state_dir=places.state_dir)
+
+
+def find_store(places: Places) -> str | None:
+    """The id of the store at these places, None when one can be made there; nothing is made. Raises as `open_store`."""
+    metadata, blob = _backends(places)
+    record = _read(metadata, layout.STORE, "store")
+    strange = next(iter(metadata.list("")), None) if record is None else None
+    if strange is not None:
+        raise _holds_others(metadata, strange)
+    owned = _read(blob, layout.BLOBS, "blobs")
+    if owned is not None and (record is None or owned["store"] != record["store"]):
+        raise _foreign(blob, owned)
+    return record["store"] if record is not None else None
+
+
+def _backends(places: Places) -> tuple[Backend, Backend]:
     metadata = open_backend(places.metadata, credential=places.credential)
     one_place = places.blob == places.metadata
-    blob = metadata if one_place else open_backend(places.blob, credential=places.credential)
-    return store_on(metadata, blob, author, clock=clock, state_dir=places.state_dir)
+    return metadata, metadata if one_place else open_backend(places.blob, credential=places.credential)
 
 
 def memory_store(author: Author = _NOBODY, clock: Clock = system_clock) -> Store:
@@ -146,13 +163,17 @@ def _new_store(metadata: Backend, clock: Clock) -> Record:
     # Whoever was first, now or while we listed: what stands there is the store.
     record = _read(metadata, layout.STORE, "store")
     if record is None:
-        raise Invalid(
-            "bad-path",
-            f"{metadata.url} holds other things (such as {strange.key if strange else '?'}) and no datamon store; "
-            "name an empty or a new place",
-            where=metadata.url,
-        )
+        raise _holds_others(metadata, strange)
     return record
+
+
+def _holds_others(metadata: Backend, strange: Stored | None) -> Invalid:
+    return Invalid(
+        "bad-path",
+        f"{metadata.url} holds other things (such as {strange.key if strange else '?'}) and no datamon store; "
+        "name an empty or a new place",
+        where=metadata.url,
+    )
 
 
 def _check_blobs(blob: Backend, identity: str) -> None:
@@ -161,11 +182,15 @@ def _check_blobs(blob: Backend, identity: str) -> None:
         blob.put_if_absent(layout.BLOBS, encode_sealed(stamped("blobs", {"store": identity})))
         record = _read(blob, layout.BLOBS, "blobs") or {}
     if record.get("store") != identity:
-        raise Conflict(
-            "foreign-blobs",
-            f"the blob backend {blob.url} belongs to the store {record.get('store')}; name this store's own, or an empty one",
-            where=blob.url,
-        )
+        raise _foreign(blob, record)
+
+
+def _foreign(blob: Backend, record: Record) -> Conflict:
+    return Conflict(
+        "foreign-blobs",
+        f"the blob backend {blob.url} belongs to the store {record.get('store')}; name this store's own, or an empty one",
+        where=blob.url,
+    )
 
 
 def _read(backend: Backend, key: str, kind: str) -> Record | None:
