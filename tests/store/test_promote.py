@@ -251,10 +251,11 @@ def test_a_store_that_names_bytes_otherwise_gets_them_cut_anew(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("recut", [False, True])
+@pytest.mark.parametrize("letters", ["ab", "abL"])
 def test_a_damaged_chunk_is_an_error_that_names_the_bundle_and_nothing_is_made(
-    recut: bool, here: Place, there: Place
+    letters: str, recut: bool, here: Place, there: Place
 ) -> None:
-    bundle = here.upload("abL")
+    bundle = here.upload(letters)
     key = max(here.blob.list(layout.PACKS), key=lambda stored: stored.size_bytes).key
     content = bytearray(here.blob.get(key))
     content[100] ^= 1

@@ -7,10 +7,13 @@ from pathlib import Path
 import pytest
 
 from datamon.errors import Conflict, DatamonError, NotFound
+from datamon.store import layout
 from datamon.store.backend.memory import MemoryBackend
 from datamon.store.bundle import Bundle, Repo
 from datamon.store.check.check import check
 from datamon.store.gc.collect import GcRequest, collect
+from datamon.store.manifest import read_manifest
+from datamon.store.named import put_named
 from datamon.store.opening import Store
 from datamon.store.promote.promote import Promoted, PromoteRequest, promote
 from datamon.store.repos import create_repo, list_repos
@@ -37,7 +40,8 @@ def raw(store: Store) -> Repo:
 
 
 class During:
-    """Does something at the beginning or the end of a promotion's stage, the first `times` times."""
+    """Does something at a moment of a promotion, the first `times` times: when it begins, when all chunks of a few segments have
+    been looked for, and at its end, before the commit."""
 
     def __init__(self, moment: str, then: Callable[[], object], times: int = 1) -> None:
         self._moment = moment
@@ -48,7 +52,9 @@ class During:
         self._come("begin")
 
     def advance(self, files: int, size_bytes: int) -> None:
-        """Does nothing."""
+        """Of the segments that were looked through the entries are told, of chunks the bytes."""
+        if files and not size_bytes:
+            self._come("looked")
 
     def end(self) -> None:
         self._come("end")
@@ -140,7 +146,7 @@ def test_a_collection_between_the_chunks_and_the_commit_costs_another_attempt(he
     check_whole(there, made.bundle, here, "abL")
 
 
-@pytest.mark.parametrize("moment", ["begin", "end"])
+@pytest.mark.parametrize("moment", ["begin", "looked", "end"])
 def test_what_it_relied_on_in_the_target_is_deleted_and_collected_before_the_commit(
     moment: str, here: Place, there: Place
 ) -> None:
@@ -159,28 +165,50 @@ def test_what_it_relied_on_in_the_target_is_deleted_and_collected_before_the_com
     check_whole(there, made.bundle, here, "abcdL")
 
 
+@pytest.mark.parametrize("moment", ["begin", "end"])
 def test_the_head_whose_segments_it_shares_is_deleted_and_collected_before_the_commit(
-    here: Place, there: Place, tmp_path: Path
+    moment: str, here: Place, there: Place
 ) -> None:
-    """Nothing of a segment that the head has was looked at, so only the head's life keeps its chunks."""
+    """Nothing of a segment that the head has was looked at, so only the head's life keeps its chunks. An upload that was given
+    up has put the segment again, but none of its chunks are there any more."""
     letters = "abL"
     head = send(here.process(), there.process(), here.upload(letters)).bundle
-    for file in (tree := here.tree(letters)).iterdir():
+    for file in here.tree(letters).iterdir():
         file.chmod(0o600)  # the segment of entries is the same, that of modes is not
     bundle = here.upload(letters)
     assert (bundle.content, bundle.manifest != head.manifest) == (head.content, True)
 
     def vanish() -> None:
+        manifest = read_manifest(there.metadata, head.manifest)
+        segment = layout.segment(manifest.segments[0].id)
+        content = there.metadata.get(segment)
         there.delete(*live(there))
         collect(there.process(), EVERYTHING)
+        put_named(there.metadata, segment, lambda: content, there.process().logs.store().condemned)
 
-    during = During("end", vanish)
+    during = During(moment, vanish)
     made = send(here.process(), there.process(), bundle, during)
     assert (during.left, [b.id for b in live(there)]) == (0, [made.bundle.id])
     check_whole(there, made.bundle, here, letters)
-    assert tree.is_dir()
     collect(there.process(), EVERYTHING)
     check_whole(there, made.bundle, here, letters)
+
+
+@pytest.mark.parametrize("moment", ["begin", "looked", "end"])
+def test_a_chunk_of_another_repo_on_which_it_relied_is_collected_before_the_commit(
+    moment: str, here: Place, there: Place
+) -> None:
+    other = there.upload("bL", "other")
+    bundle = here.upload("aL")
+
+    def vanish() -> None:
+        there.delete(other)
+        collect(there.process(), EVERYTHING)
+
+    during = During(moment, vanish)
+    made = send(here.process(), there.process(), bundle, during)
+    assert (during.left, len(live(there))) == (0, 2)
+    check_whole(there, made.bundle, here, "aL")
 
 
 def test_what_is_collected_each_time_is_an_error_in_the_end(here: Place, there: Place) -> None:
