@@ -82,7 +82,7 @@ def create(
     settings = load_settings(Globals(places.flags.config, name), place=Place.model_validate(place))
     store = None if unchecked else _store_there(settings, init=init)
     if shared:
-        place |= {"metadata": settings.metadata, "blob": settings.blob}
+        place |= {"metadata": settings.metadata} | ({"blob": settings.blob} if "blob" in place else {})
         places.shared_or_refuse().opened(settings.author).create(name, place, replace=force)
     else:
         change_configuration(places.file, lambda keys: _with_context(keys, name, given, places.file, force=force))

@@ -84,7 +84,8 @@ def open_store(places: Places, author: Author, *, clock: Clock = system_clock) -
 
 
 def find_store(places: Places) -> str | None:
-    """The id of the store at these places, None when one can be made there; nothing is made. Raises as `open_store`."""
+    """The id of the store at these places, None when one can be made there; nothing is made. Raises as `open_store`, and
+    Conflict (`foreign-blobs`) also when the store's packs lie elsewhere."""
     metadata, blob = _backends(places)
     record = _read(metadata, layout.STORE, "store")
     strange = next(iter(metadata.list("")), None) if record is None else None
@@ -93,7 +94,16 @@ def find_store(places: Places) -> str | None:
     owned = _read(blob, layout.BLOBS, "blobs")
     if owned is not None and (record is None or owned["store"] != record["store"]):
         raise _foreign(blob, owned)
-    return record["store"] if record is not None else None
+    if record is None:
+        return None
+    identity: str = record["store"]
+    if owned is None:  # whoever made the store has put it there at once
+        raise Conflict(
+            "foreign-blobs",
+            f"{blob.url} has nothing of the store {identity} that lies in {metadata.url}; name where its file contents lie",
+            where=blob.url,
+        )
+    return identity
 
 
 def _backends(places: Places) -> tuple[Backend, Backend]:
