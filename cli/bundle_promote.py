@@ -89,5 +89,6 @@ def _repo_there(target: Store, context: str, name: str, like: Repo | None) -> Re
             with suppress(Conflict):  # another promotion makes it too
                 create_repo(target, name, like.description)
             return find_repo(target, name)
-        message = f"in the context {context!r} {error.message}; --create-repo makes it there"
+        joint = "" if error.message.endswith("?") else ";"
+        message = f"in the context {context!r} {error.message}{joint} --create-repo makes it there"
         raise NotFound(error.code, message, **{**error.facts, "context": context}) from error
