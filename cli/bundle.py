@@ -6,13 +6,14 @@ from datamon.cli.bundle_delete import delete
 from datamon.cli.bundle_diff import diff
 from datamon.cli.bundle_download import download, download_file
 from datamon.cli.bundle_list import list_, list_files
+from datamon.cli.bundle_promote import promote
 from datamon.cli.bundle_update import update
 from datamon.cli.bundle_upload import upload
 from datamon.cli.commands import Phrases
 from datamon.cli.opening import open_configured
 from datamon.cli.options import BranchOption, BundleOption, FormatOption, LabelOption, RepoOption
 from datamon.cli.output import show
-from datamon.cli.rows import bundle_listing
+from datamon.cli.rows import told_bundle_listing
 from datamon.cli.selecting import Selection, select_bundle
 from datamon.store.repos import find_repo
 
@@ -39,7 +40,7 @@ def get(
     branch: BranchOption = None,
     form: FormatOption = None,
 ) -> None:
-    """Show one bundle: id , time , message.
+    """Show one bundle: id , time , message; of one that was promoted also what it is a copy of, the nearest first.
 
     \b
     Example:
@@ -49,10 +50,11 @@ def get(
     store = open_configured(ctx)
     found = find_repo(store, repo)
     chosen = select_bundle(store, found, selection)
-    show(bundle_listing(found, store.logs.repo(found.id), [chosen]), form)
+    show(told_bundle_listing(found, store.logs.repo(found.id), chosen), form)
 
 
 app.command("list")(list_)
 app.command("list files")(list_files)
 app.command("diff")(diff)
+app.command("promote")(promote)
 app.command("delete")(delete)

@@ -36,6 +36,7 @@ class Word:
 
 WORDS: tuple[Word, ...] = (
     Word("config", "datamon.cli.config", "Write the configuration file."),
+    Word("context", "datamon.cli.context", "Contexts: named stores, your own or shared by a team."),
     Word("repo", "datamon.cli.repo", "Repos: named data sets."),
     Word("bundle", "datamon.cli.bundle", "Bundles: a repo's file tree at one moment; upload, download, compare."),
     Word("label", "datamon.cli.label", "Labels: names that people give to bundles."),

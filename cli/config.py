@@ -1,23 +1,19 @@
 """`datamon config`: writing the configuration file."""
 
-import os
-import tempfile
 from pathlib import Path
 from typing import Annotated
 
 import typer
-import yaml
 
 from datamon.cli.commands import Phrases
+from datamon.cli.config_file import Keys, change_configuration, write_configuration
 from datamon.cli.options import Globals
 from datamon.cli.output import note
-from datamon.cli.settings import configuration_file, read_configuration
-from datamon.errors import Conflict
+from datamon.cli.settings import configuration_file
 
 app = typer.Typer(
     cls=Phrases, add_completion=False, rich_markup_mode=None, no_args_is_help=True, help="Write the configuration file."
 )
-PRIVATE = 0o600
 
 
 @app.callback()
@@ -39,6 +35,10 @@ def create(
     blob: Annotated[
         str | None, typer.Option("--blob", metavar="PLACE", help="Where file contents lie: bucket, path or URL.")
     ] = None,
+    shared_contexts: Annotated[
+        str | None,
+        typer.Option("--shared-contexts", metavar="PLACE", help="Where your team keeps the contexts that it shares."),
+    ] = None,
     force: Annotated[
         bool, typer.Option("--force", help="Change a file that exists; keys not given here keep their values.")
     ] = False,
@@ -56,41 +56,13 @@ def create(
         "blob": blob,
         "email": email,
         "name": name,
+        "config": shared_contexts,
         "credential": str(credential.expanduser().absolute()) if credential else None,
     }
-    write_configuration(
-        file,
-        (_keys(file) if force else {}) | {key: value for key, value in given.items() if value is not None},
-        replace=force,
-    )
+    said: Keys = {key: value for key, value in given.items() if value is not None}
+    if force:
+        change_configuration(file, lambda keys: keys | said)
+    else:
+        write_configuration(file, said, replace=False)
     if credential is not None and not credential.expanduser().is_file():
         note(f"note: there is no file {credential} yet")
-
-
-def _keys(file: Path) -> dict[str, object]:
-    """The file's keys as they stand, also those that are not known; none when it is absent. Raises Invalid (`bad-config`)."""
-    read_configuration(file)
-    return (yaml.safe_load(file.read_text(encoding="utf-8")) or {}) if file.exists() else {}
-
-
-def write_configuration(file: Path, keys: dict[str, object], *, replace: bool) -> None:
-    """Writes the whole file at once, mode 0600. Raises Conflict (`config-exists`) when it exists and `replace` is off."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    text = yaml.safe_dump(keys, sort_keys=False, allow_unicode=True)
-    descriptor, draft = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
-    try:
-        with open(descriptor, "w", encoding="utf-8") as stream:
-            os.fchmod(stream.fileno(), PRIVATE)
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        if replace:
-            Path(draft).replace(file)
-        else:
-            file.hardlink_to(draft)
-    except FileExistsError:
-        raise Conflict(
-            "config-exists", f"the configuration {file} exists; edit it, or change it with --force", file=str(file)
-        ) from None
-    finally:
-        Path(draft).unlink(missing_ok=True)

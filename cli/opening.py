@@ -47,9 +47,12 @@ def settings_of(ctx: typer.Context) -> Settings:
 
 def open_settled(settings: Settings) -> Store:
     """The store that these settings name, made on first use. What this machine keeps for it lies apart from other stores'."""
-    return open_store(
-        Places(settings.metadata, settings.blob, settings.credential, settings.state_dir), settings.author
-    )
+    return open_store(places_of(settings), settings.author)
+
+
+def places_of(settings: Settings) -> Places:
+    """Where the store of these settings lies."""
+    return Places(settings.metadata, settings.blob, settings.credential, settings.state_dir)
 
 
 def policy_of(settings: Settings) -> Policy:

@@ -19,11 +19,13 @@ Row = Sequence[object]
 
 @dataclass(frozen=True)
 class Listing:
-    """An answer of named columns. `line` gives a row's plain line; without one, plain is a table."""
+    """An answer of named columns. `line` gives a row's plain line; without one, plain is a table. `last` are plain lines that
+    come after those of the rows."""
 
     columns: tuple[str, ...]
     rows: Iterable[Row]
     line: Callable[[Row], str] | None = None
+    last: Sequence[str] = ()
 
 
 def show(listing: Listing, form: Format | None) -> None:
@@ -33,6 +35,7 @@ def show(listing: Listing, form: Format | None) -> None:
     """
     if form is None and listing.line is not None:
         _write(f"{printable(listing.line(row))}\n" for row in listing.rows)
+        _write(f"{printable(line)}\n" for line in listing.last)
     elif form is Format.JSONL:
         _write(f"{_json(_record(listing.columns, row))}\n" for row in listing.rows)
     elif form is Format.JSON:

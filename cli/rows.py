@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 
 from datamon.cli.output import Listing, Row
-from datamon.store.bundle import Bundle, Entry, Move, Ref, RefKind, Repo
+from datamon.store.bundle import Bundle, Entry, Move, Origin, Ref, RefKind, Repo
 from datamon.store.clock import timestamp
 from datamon.store.ids import BundleId, RepoId
 from datamon.store.log import RepoState
@@ -93,6 +93,32 @@ def bundle_listing(repo: Repo, state: RepoState, bundles: list[Bundle]) -> Listi
     rows = [bundle_row(repo, bundle, places[bundle.id]) for bundle in bundles]
     lines = {b.id: f"{b.id} , {timestamp(b.time_ns)} , {b.message}" for b in bundles}
     return Listing(BUNDLE_COLUMNS, rows, lambda row: lines[BundleId(str(row[0]))])
+
+
+def told_bundle_listing(repo: Repo, state: RepoState, bundle: Bundle) -> Listing:
+    """One bundle with what it is a copy of; after its line comes one for each of those, the nearest first."""
+    own = bundle_listing(repo, state, [bundle])
+    records = [_origin_record(origin) for origin in bundle.origins]
+    rows = [(*bundle_row(repo, bundle, positions(state)[bundle.id]), records)]
+    return Listing((*BUNDLE_COLUMNS, "from"), rows, own.line, [_origin_line(origin) for origin in bundle.origins])
+
+
+def _origin_record(origin: Origin) -> dict[str, object]:
+    return {
+        "store": origin.store,
+        "repo": origin.repo_name,
+        "bundle": origin.bundle,
+        "author": origin.author.name,
+        "email": origin.author.email,
+        "time": moment(origin.time_ns),
+        "run": origin.run,
+    }
+
+
+def _origin_line(origin: Origin) -> str:
+    run = f" , run {origin.run}" if origin.run else ""
+    when = timestamp(origin.time_ns)
+    return f"from {origin.repo_name}@{origin.bundle} , {when} , {origin.author.name} , store {origin.store}{run}"
 
 
 def bundle_row(repo: Repo, bundle: Bundle, position: int) -> tuple[object, ...]:

@@ -8,7 +8,7 @@ import difflib
 import os
 import socket
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from datamon.cli.environment import process_environment, working_directory
 from datamon.cli.options import Globals
+from datamon.cli.shared_contexts import SharedSource
 from datamon.errors import Invalid, NotFound
 from datamon.store.bundle import Author
 
@@ -39,7 +40,17 @@ class Setting:
 SETTINGS: tuple[Setting, ...] = (
     Setting("The configuration file.", "`datamon.yaml` in the home directory of datamon", "--config", "DATAMON_CONFIG"),
     Setting(
-        "Which of the file's `contexts` to use.", "none: the file's own keys", "--context", "DATAMON_CONTEXT", "context"
+        "Which of the file's `contexts` to use, or of those that are shared.",
+        "none: the file's own keys",
+        "--context",
+        "DATAMON_CONTEXT",
+        "context",
+    ),
+    Setting(
+        "Where a team keeps the contexts that it shares, said like `metadata`.",
+        "none",
+        variable="DATAMON_GLOBAL_CONFIG",
+        key="config",
     ),
     Setting(
         "Where metadata lies: a bucket name, a path that starts with `/`, `.` or `~`, or a `file://` or `gs://` URL.",
@@ -101,6 +112,7 @@ class Configuration(Place):
     """A configuration file. Keys that are not known are left alone."""
 
     context: str | None = None
+    config: str | None = None
     contexts: dict[str, Place] = Field(default_factory=dict)
     secrets: Secrets = Field(default_factory=Secrets)
 
@@ -135,8 +147,11 @@ class Settings(BaseModel):
         return Author(name, self.email or git.get("user.email") or f"{login}@{socket.gethostname()}")
 
 
-def load_settings(flags: Globals, environment: Mapping[str, str] | None = None) -> Settings:
-    """The settings under these flags; `environment` is the process's own when None.
+def load_settings(
+    flags: Globals, environment: Mapping[str, str] | None = None, *, place: Place | None = None
+) -> Settings:
+    """The settings under these flags; `environment` is the process's own when None. `place` is what the context of the flag says,
+    whether there is one or not; None: what it says where it is found.
 
     A context chosen by its flag beats the environment's places, since a flag beats the environment. Raises NotFound
     (`path-not-found`, `context-not-found`) and Invalid (`bad-config`).
@@ -147,7 +162,8 @@ def load_settings(flags: Globals, environment: Mapping[str, str] | None = None) 
     named = flags.config is not None or bool(variables.get("DATAMON_CONFIG"))
     configuration = read_configuration(file, must_exist=named)
     context = flags.context or variables.get("DATAMON_CONTEXT") or configuration.context
-    chosen = _context(configuration, context, file) if context else Place()
+    shared = shared_source(configuration, variables, file)
+    chosen = place or (_context(configuration, context, file, shared) if context else Place())
     from_flag = chosen if flags.context else Place()
 
     def setting(key: str, variable: str) -> str | None:
@@ -214,12 +230,8 @@ def read_configuration(file: Path, *, must_exist: bool = False) -> Configuration
     try:
         return Configuration.model_validate({} if document is None else document)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
         raise Invalid(
-            "bad-config",
-            f"the configuration {file} is wrong{f' at {where}' if where else ''}: {first['msg'].lower()}; correct it",
-            file=str(file),
+            "bad-config", f"the configuration {file} is wrong{_fault(error)}; correct it", file=str(file)
         ) from error
 
 
@@ -234,11 +246,49 @@ def _check_keys(document: object, file: Path) -> None:
             )
 
 
-def _context(configuration: Configuration, name: str, file: Path) -> Place:
-    if name in configuration.contexts:
-        return configuration.contexts[name]
-    known = f"it has {', '.join(sorted(configuration.contexts))}" if configuration.contexts else "it has none"
-    raise NotFound("context-not-found", f"there is no context {name!r} in {file}; {known}", context=name)
+def shared_source(configuration: Configuration, variables: Mapping[str, str], file: Path) -> SharedSource | None:
+    """Where shared contexts are looked for, and with which credentials; None when nowhere."""
+    place = _anchored("config", variables.get("DATAMON_GLOBAL_CONFIG"), None)
+    place = place or _anchored("config", configuration.config, file)
+    credential = _anchored("credential", variables.get("GOOGLE_APPLICATION_CREDENTIALS"), None)
+    credential = credential or _anchored("credential", configuration.credential, file)
+    return SharedSource(place, Path(credential) if credential else None) if place else None
+
+
+def _context(configuration: Configuration, name: str, file: Path, shared: SharedSource | None) -> Place:
+    """What the context says: of the file, or else of those that are shared. Where it names the place of the metadata and none
+    for file contents, these lie there too, whatever is said outside of it."""
+    found = configuration.contexts.get(name)
+    if found is None and shared is not None:
+        told = shared.find(name)
+        found = None if told is None else _shared_place(told, name, shared.place)
+    if found is None:
+        raise no_context(name, configuration, file, shared)
+    return found.model_copy(update={"blob": found.blob or found.metadata})
+
+
+def _shared_place(told: Mapping[str, object], name: str, where: str) -> Place:
+    try:
+        return Place.model_validate(told)
+    except ValidationError as error:
+        message = f"the context {name!r} in {where} is wrong{_fault(error)}; make it anew with --shared --force"
+        raise Invalid("bad-config", message, context=name) from error
+
+
+def no_context(name: str, configuration: Configuration, file: Path, shared: SharedSource | None) -> NotFound:
+    """The error that says that neither has the context, with the nearest name there is."""
+    known = [*configuration.contexts, *(shared.names() if shared is not None else ())]
+    where = f"{file}, nor in {shared.place}" if shared is not None else f"{file}"
+    return NotFound("context-not-found", f"there is no context {name!r} in {where}; {_near(name, known)}", context=name)
+
+
+def _near(name: str, known: Sequence[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    if near:
+        return f"did you mean {near[0]!r}?"
+    if not known:
+        return "it has none: `datamon context create` makes one"
+    return f"it has {', '.join(sorted(set(known)))}"
 
 
 def _anchored(key: str, value: str | None, file: Path | None) -> str | None:
@@ -250,6 +300,12 @@ def _anchored(key: str, value: str | None, file: Path | None) -> str | None:
         return value
     path = Path(value).expanduser()
     return os.path.normpath((file.parent if file else working_directory()) / path)
+
+
+def _fault(error: ValidationError) -> str:
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    return f"{f' at {where}' if where else ''}: {first['msg'].lower()}"
 
 
 def _line(error: Exception) -> str:

@@ -46,8 +46,46 @@ class Repo:
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """The bundle of another store, or of another repo, of which a bundle is a copy: who made it there, when, and by which run."""
+
+    store: str
+    repo: RepoId
+    repo_name: str
+    bundle: BundleId
+    author: Author
+    time_ns: int
+    run: RunId | None
+
+    def to_record(self) -> Record:
+        """As it is stored in the `from` of a bundle."""
+        return {
+            "store": self.store,
+            "repo": self.repo,
+            "name": self.repo_name,
+            "bundle": self.bundle,
+            "author": self.author.to_record(),
+            "time": self.time_ns,
+            "run": self.run,
+        }
+
+    @classmethod
+    def from_record(cls, record: Record) -> "Origin":
+        """From what is stored."""
+        return cls(
+            store=record["store"],
+            repo=RepoId(record["repo"]),
+            repo_name=record["name"],
+            bundle=BundleId(record["bundle"]),
+            author=Author.from_record(record["author"]),
+            time_ns=record["time"],
+            run=RunId(record["run"]) if record["run"] else None,
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Bundle:
-    """A repo's file tree at one moment; immutable."""
+    """A repo's file tree at one moment; immutable. `origins` are the bundles of which it is a copy, the nearest first."""
 
     id: BundleId
     repo: RepoId
@@ -61,10 +99,11 @@ class Bundle:
     size_bytes: int
     run: RunId | None = None
     role: str | None = None
+    origins: tuple[Origin, ...] = ()
 
     def to_record(self) -> Record:
         """As it is stored inside a `commit` entry."""
-        return {
+        record: Record = {
             "id": self.id,
             "manifest": self.manifest,
             "content": self.content,
@@ -77,6 +116,9 @@ class Bundle:
             "run": self.run,
             "role": self.role,
         }
+        if self.origins:
+            record["from"] = [origin.to_record() for origin in self.origins]
+        return record
 
     @classmethod
     def from_record(cls, repo: RepoId, record: Record) -> "Bundle":
@@ -94,6 +136,7 @@ class Bundle:
             size_bytes=record["bytes"],
             run=RunId(record["run"]) if record["run"] else None,
             role=record["role"],
+            origins=tuple([Origin.from_record(origin) for origin in record.get("from", ())]),
         )
 
 

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from datamon.errors import Invalid
-from datamon.store.bundle import Bundle, Move, Repo
+from datamon.errors import Conflict, Invalid
+from datamon.store.bundle import Bundle, Move, Origin, Repo
 from datamon.store.codec import Record
 from datamon.store.ids import BundleId, RunId, SessionId, new_ksuid
 from datamon.store.log import RepoState
@@ -26,7 +26,8 @@ class CommitRequest:
     With neither `branch` nor `label` no ref moves (a run's output, until its run ends). `parents` None is the head of
     `branch` (else of `follows`, a branch that does not move) at the moment of the entry, or none where there is no branch.
     `reused` are the packs of other sessions that hold some of its chunks; None is for a manifest that was taken over from
-    somewhere, and costs a look at every chunk once a gc has condemned anything.
+    somewhere, and costs a look at every chunk once a gc has condemned anything. `beside` is a live bundle of the repo whose
+    chunks and segments it relies on too: as long as that one is not deleted they stay. `origins` are as in Bundle.
     """
 
     manifest: "Manifest"
@@ -39,6 +40,8 @@ class CommitRequest:
     parents: tuple[BundleId, ...] | None = None
     follows: str | None = None
     reused: frozenset[str] | None = None
+    beside: BundleId | None = None
+    origins: tuple[Origin, ...] = ()
 
 
 def commit_bundle(store: Store, repo: Repo, request: CommitRequest) -> Bundle:
@@ -59,6 +62,7 @@ def commit_bundle(store: Store, repo: Repo, request: CommitRequest) -> Bundle:
         if repo.id != store.id:  # what is committed to a deleted repo would be acknowledged and never seen
             standing_repo(own, repo)
         reliance.check(state, own)
+        _check_beside(state, request.beside)
         moves = [next_move(state, repo, Move(ref.ref, ref.ref_kind, None, identity)) for ref in targets]
         bundle = _bundle(store, repo, request, state, identity)
         return {
@@ -72,6 +76,16 @@ def commit_bundle(store: Store, repo: Repo, request: CommitRequest) -> Bundle:
     entry = store.logs.append(repo.id, make)
     [bundle] = entry.bundles
     return bundle
+
+
+def _check_beside(state: RepoState, beside: BundleId | None) -> None:
+    """Raises Conflict (`condemned`) when the bundle on which another relies was deleted."""
+    if beside is not None and beside in state.deleted:
+        raise Conflict(
+            "condemned",
+            f"the bundle {beside}, on which this one relies, was deleted meanwhile; try again, which puts what is missing",
+            name=beside,
+        )
 
 
 def check_targets(store: Store, repo: Repo, *, branch: str | None, label: str | None) -> None:
@@ -122,4 +136,5 @@ def _bundle(store: Store, repo: Repo, request: CommitRequest, state: RepoState, 
         size_bytes=manifest.size_bytes,
         run=request.run,
         role=request.role,
+        origins=request.origins,
     )

@@ -1,4 +1,4 @@
-"""Every key of a store, made here and nowhere else (docs/format.md, "Two backends")."""
+"""Every key of a store, and of a place with contexts, made here and nowhere else (docs/format.md, "Two backends")."""
 
 from blake3 import blake3
 
@@ -17,6 +17,7 @@ MANIFESTS = "manifests/"
 SEGMENTS = "segments/"
 STATS = "stats/"
 ENVIRONMENTS = "environments/"
+CONTEXTS = "contexts/"
 
 
 def pack_name(session: SessionId, number: int) -> str:
@@ -81,3 +82,23 @@ def environment(digest: str) -> str:
 def open_run(run: RunId) -> str:
     """Where the mark of a run that has not ended in full lies."""
     return f"{OPEN_RUNS}{run}"
+
+
+def context(name: str) -> str:
+    """The prefix of the versions of a shared context. Of its name, letters and digits of ASCII, `.` and `-` stand for themselves,
+    every other byte of its UTF-8 is `_` and two hexadecimal digits.
+
+    >>> context("prod-eu"), context("été_2")
+    ('contexts/prod-eu/', 'contexts/_c3_a9t_c3_a9_5f2/')
+    """
+    plain = (chr(byte) if _is_plain(byte) else f"_{byte:02x}" for byte in name.encode())
+    return f"{CONTEXTS}{''.join(plain)}/"
+
+
+def context_version(name: str, number: int) -> str:
+    """Where version `number` of a shared context lies."""
+    return f"{context(name)}{number:020d}"
+
+
+def _is_plain(byte: int) -> bool:
+    return chr(byte) in ".-" or (byte < 0x80 and chr(byte).isalnum())

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from datamon.errors import Conflict, Corrupt, Invalid, NotFound
 from datamon.store import layout
-from datamon.store.backend import Backend
+from datamon.store.backend import Backend, Stored
 from datamon.store.backend.memory import MemoryBackend
 from datamon.store.backend.opening import open_backend
 from datamon.store.bundle import Author
@@ -58,6 +58,11 @@ class Store:
     clock: Clock = field(default=system_clock)
     state_dir: Path | None = None
 
+    @property
+    def naming(self) -> str:
+        """How the store names bytes: two stores that say the same here give the same bytes the same ids."""
+        return "blake3"
+
     @cached_property
     def chunks(self) -> "ChunkStore":
         """The store's chunks, in packs on the blob backend."""
@@ -74,10 +79,37 @@ def open_store(places: Places, author: Author, *, clock: Clock = system_clock) -
     Raises Invalid (`bad-path`) when the place holds other things, Invalid (`newer-format`), Conflict (`foreign-blobs`) when
     the blob backend belongs to another store, Corrupt when its records cannot be read, Denied, Unavailable.
     """
+    metadata, blob = _backends(places)
+    return store_on(metadata, blob, author, clock=clock, state_dir=places.state_dir)
+
+
+def find_store(places: Places) -> str | None:
+    """The id of the store at these places, None when one can be made there; nothing is made. Raises as `open_store`, and
+    Conflict (`foreign-blobs`) also when the store's packs lie elsewhere."""
+    metadata, blob = _backends(places)
+    record = _read(metadata, layout.STORE, "store")
+    strange = next(iter(metadata.list("")), None) if record is None else None
+    if strange is not None:
+        raise _holds_others(metadata, strange)
+    owned = _read(blob, layout.BLOBS, "blobs")
+    if owned is not None and (record is None or owned["store"] != record["store"]):
+        raise _foreign(blob, owned)
+    if record is None:
+        return None
+    identity: str = record["store"]
+    if owned is None:  # whoever made the store has put it there at once
+        raise Conflict(
+            "foreign-blobs",
+            f"{blob.url} has nothing of the store {identity} that lies in {metadata.url}; name where its file contents lie",
+            where=blob.url,
+        )
+    return identity
+
+
+def _backends(places: Places) -> tuple[Backend, Backend]:
     metadata = open_backend(places.metadata, credential=places.credential)
     one_place = places.blob == places.metadata
-    blob = metadata if one_place else open_backend(places.blob, credential=places.credential)
-    return store_on(metadata, blob, author, clock=clock, state_dir=places.state_dir)
+    return metadata, metadata if one_place else open_backend(places.blob, credential=places.credential)
 
 
 def memory_store(author: Author = _NOBODY, clock: Clock = system_clock) -> Store:
@@ -141,13 +173,17 @@ def _new_store(metadata: Backend, clock: Clock) -> Record:
     # Whoever was first, now or while we listed: what stands there is the store.
     record = _read(metadata, layout.STORE, "store")
     if record is None:
-        raise Invalid(
-            "bad-path",
-            f"{metadata.url} holds other things (such as {strange.key if strange else '?'}) and no datamon store; "
-            "name an empty or a new place",
-            where=metadata.url,
-        )
+        raise _holds_others(metadata, strange)
     return record
+
+
+def _holds_others(metadata: Backend, strange: Stored | None) -> Invalid:
+    return Invalid(
+        "bad-path",
+        f"{metadata.url} holds other things (such as {strange.key if strange else '?'}) and no datamon store; "
+        "name an empty or a new place",
+        where=metadata.url,
+    )
 
 
 def _check_blobs(blob: Backend, identity: str) -> None:
@@ -156,11 +192,15 @@ def _check_blobs(blob: Backend, identity: str) -> None:
         blob.put_if_absent(layout.BLOBS, encode_sealed(stamped("blobs", {"store": identity})))
         record = _read(blob, layout.BLOBS, "blobs") or {}
     if record.get("store") != identity:
-        raise Conflict(
-            "foreign-blobs",
-            f"the blob backend {blob.url} belongs to the store {record.get('store')}; name this store's own, or an empty one",
-            where=blob.url,
-        )
+        raise _foreign(blob, record)
+
+
+def _foreign(blob: Backend, record: Record) -> Conflict:
+    return Conflict(
+        "foreign-blobs",
+        f"the blob backend {blob.url} belongs to the store {record.get('store')}; name this store's own, or an empty one",
+        where=blob.url,
+    )
 
 
 def _read(backend: Backend, key: str, kind: str) -> Record | None:

@@ -69,14 +69,33 @@ def commit_tree(
 
     Raises as `put_tree` and `commit_bundle` do; after `ATTEMPTS` the Conflict (`condemned`, `session-fenced`) of the last.
     """
-    for attempt in range(1, ATTEMPTS + 1):
-        condemned = store.logs.store().condemned | store.logs.repo(repo.id).condemned
+
+    def put(condemned: frozenset[str]) -> StoredTree:
+        nonlocal source
         tree = put_tree(store, source, condemned=condemned, progress=progress)
+        if source.cache == "refresh":
+            source = replace(source, cache="use")  # its files have been read now
+        return tree
+
+    return commit_put(store, repo, put, ask)
+
+
+def commit_put(
+    store: Store,
+    repo: Repo,
+    put: Callable[[frozenset[str]], StoredTree],
+    ask: Callable[[StoredTree], CommitRequest],
+) -> tuple[Manifest, Bundle]:
+    """What `put` puts, relying on nothing of the condemned names that it is given, is committed as `ask` says of it; it is put
+    again when a collector condemns meanwhile what it relies on, or takes its session for dead.
+
+    Raises as `put` and `commit_bundle` do; after `ATTEMPTS` the Conflict (`condemned`, `session-fenced`) of the last.
+    """
+    for attempt in range(1, ATTEMPTS + 1):
+        tree = put(store.logs.store().condemned | store.logs.repo(repo.id).condemned)
         try:
             return tree.manifest, commit_bundle(store, repo, ask(tree))
         except Conflict as error:
             if error.code not in ("condemned", "session-fenced") or attempt == ATTEMPTS:
                 raise
-        if source.cache == "refresh":
-            source = replace(source, cache="use")  # its files have been read now
     raise AssertionError("the last attempt returns or raises")

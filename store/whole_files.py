@@ -62,8 +62,13 @@ def waits_long(waited_s: float, worked_s: float) -> bool:
 
 
 def extension_of(path: str) -> str:
-    """What follows the last dot of the name, if anything."""
-    return path[path.rfind("/") + 1 :].rpartition(".")[2]
+    """What follows the last dot of the name, if anything.
+
+    >>> extension_of("d/a.tar.gz"), extension_of("d.x/Makefile")
+    ('gz', '')
+    """
+    _, dot, extension = path[path.rfind("/") + 1 :].rpartition(".")
+    return extension if dot else ""
 
 
 def same_version(before: os.stat_result, after: os.stat_result) -> bool:
