@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 
 from datamon.cli.output import Listing, Row
-from datamon.store.bundle import Bundle, Entry, Move, Origin, Ref, RefKind, Repo
+from datamon.store.bundle import Bundle, CopiedFrom, Entry, Move, Ref, RefKind, Repo
 from datamon.store.clock import timestamp
 from datamon.store.ids import BundleId, RepoId
 from datamon.store.log import RepoState
@@ -98,27 +98,27 @@ def bundle_listing(repo: Repo, state: RepoState, bundles: list[Bundle]) -> Listi
 def told_bundle_listing(repo: Repo, state: RepoState, bundle: Bundle) -> Listing:
     """One bundle with what it is a copy of; after its line comes one for each of those, the nearest first."""
     own = bundle_listing(repo, state, [bundle])
-    records = [_origin_record(origin) for origin in bundle.origins]
+    records = [_copied_record(copied) for copied in bundle.copied_from]
     rows = [(*bundle_row(repo, bundle, positions(state)[bundle.id]), records)]
-    return Listing((*BUNDLE_COLUMNS, "from"), rows, own.line, [_origin_line(origin) for origin in bundle.origins])
+    return Listing((*BUNDLE_COLUMNS, "from"), rows, own.line, [_copied_line(copied) for copied in bundle.copied_from])
 
 
-def _origin_record(origin: Origin) -> dict[str, object]:
+def _copied_record(copied: CopiedFrom) -> dict[str, object]:
     return {
-        "store": origin.store,
-        "repo": origin.repo_name,
-        "bundle": origin.bundle,
-        "author": origin.author.name,
-        "email": origin.author.email,
-        "time": moment(origin.time_ns),
-        "run": origin.run,
+        "store": copied.store,
+        "repo": copied.repo_name,
+        "bundle": copied.bundle,
+        "author": copied.author.name,
+        "email": copied.author.email,
+        "time": moment(copied.time_ns),
+        "run": copied.run,
     }
 
 
-def _origin_line(origin: Origin) -> str:
-    run = f" , run {origin.run}" if origin.run else ""
-    when = timestamp(origin.time_ns)
-    return f"from {origin.repo_name}@{origin.bundle} , {when} , {origin.author.name} , store {origin.store}{run}"
+def _copied_line(copied: CopiedFrom) -> str:
+    run = f" , run {copied.run}" if copied.run else ""
+    when = timestamp(copied.time_ns)
+    return f"from {copied.repo_name}@{copied.bundle} , {when} , {copied.author.name} , store {copied.store}{run}"
 
 
 def bundle_row(repo: Repo, bundle: Bundle, position: int) -> tuple[object, ...]:
