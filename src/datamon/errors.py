@@ -36,6 +36,7 @@ CODES: dict[str, str] = {
     "session-fenced": "a gc gave up an upload as abandoned",
     "foreign-blobs": "the blob backend holds the packs of another store",
     "config-exists": "a configuration file exists",
+    "bundle-exists": "the repo has, or had, a bundle of this id",
     # invalid
     "bad-name": "a name that is not allowed",
     "bad-reference": "a reference that cannot be read",
