@@ -22,7 +22,7 @@ def parse(content: bytes, where: str) -> Plain:
     try:
         node = yaml.compose(content, Loader=_LOADER)
         return _plain(node, set())
-    except (yaml.YAMLError, UnicodeError, RecursionError, ValueError, binascii.Error) as error:
+    except (yaml.YAMLError, UnicodeError, RecursionError, ValueError, TypeError, binascii.Error) as error:
         reason = " ".join(str(error).split())[:120]
         raise Corrupt(
             "bad-record", f"{where} cannot be read ({reason}); restore it from a copy", where=where
@@ -39,7 +39,7 @@ def _plain(node: yaml.Node | None, seen: set[int]) -> Plain:
     if isinstance(node, yaml.SequenceNode):
         return [_plain(each, seen) for each in node.value]
     if not isinstance(node, yaml.MappingNode):
-        raise ValueError("it is empty")
+        raise TypeError("it is empty")
     found: dict[str, Plain] = {}
     for key, value in node.value:
         name = _plain(key, seen)

@@ -164,7 +164,7 @@ class _Fields:
             raise self.wrong(f"has no {name}")
         try:
             return told(self._plain[name])
-        except ValueError as error:
+        except (TypeError, ValueError) as error:
             raise self.wrong(f"has a {name} that cannot be read") from error
 
     def get(self, name: str, told: Callable[[Plain], _Told], otherwise: _Told) -> _Told:
@@ -210,7 +210,7 @@ def _key(plain: Plain) -> bytes:
 
 def _author(plain: Plain) -> Author:
     if not isinstance(plain, dict):
-        raise ValueError
+        raise TypeError
     name, email = _text(plain.get("name", "")), _text(plain.get("email", ""))
     return Author(name or email, email or name) if name or email else NOBODY
 

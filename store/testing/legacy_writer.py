@@ -108,8 +108,17 @@ class LegacyWriter:
             self.put("vmetadata", f"{lead}/diamond-done.yaml", _document([f"diamondID: {diamond}", "state: done"]))
 
     def _hash(self, content: bytes, *, depth: int, offset: int, last: bool) -> bytes:
-        tree = {"fanout": 0, "depth": 2, "leaf_size": self.leaf_bytes, "inner_size": 64}
-        return blake2b(content, digest_size=64, node_depth=depth, node_offset=offset, last_node=last, **tree).digest()
+        return blake2b(
+            content,
+            digest_size=64,
+            fanout=0,
+            depth=2,
+            leaf_size=self.leaf_bytes,
+            node_offset=offset,
+            node_depth=depth,
+            inner_size=64,
+            last_node=last,
+        ).digest()
 
 
 def context_yaml(context: str, places: Mapping[Place, str]) -> bytes:

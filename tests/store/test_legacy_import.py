@@ -18,7 +18,7 @@ from datamon.store.legacy.importing import ImportRequest, Tally, import_legacy
 from datamon.store.legacy.sources import LegacyPlaces, LegacyStore, open_legacy
 from datamon.store.manifest import iter_entries, read_manifest
 from datamon.store.opening import Store, memory_store
-from datamon.store.refs import find_ref, ref_history
+from datamon.store.refs import find_ref, ref_history, set_label
 from datamon.store.repos import find_repo, list_repos
 from datamon.store.resolve import resolve
 from datamon.store.testing.contents import random_bytes
@@ -197,8 +197,37 @@ def test_modes_that_were_never_kept_become_usual_ones(store: Store, writer: Lega
 
 
 def test_odd_names_come_as_they_are(store: Store, writer: LegacyWriter, old: LegacyStore) -> None:
-    names = ["no", "null", "~", "=", "1.0", "0x1f", "12:30:45", "2019-03-01", " a ", "é", "数据/données.csv", "a\tb", "a\nb", '"q"',
-             "'", "#x", "- a", "a: b", "%", "\N{PILE OF POO}", "x\x85y", "!!binary", "&a", "*a", "{}", "?", "a\\b", "\x01"]  # fmt: skip
+    names = [
+        "no",
+        "null",
+        "~",
+        "=",
+        "1.0",
+        "0x1f",
+        "12:30:45",
+        "2019-03-01",
+        " a ",
+        "é",
+        "数据/données.csv",
+        "a\tb",
+        "a\nb",
+    ]
+    names += [
+        '"q"',
+        "'",
+        "#x",
+        "- a",
+        "a: b",
+        "%",
+        "\N{PILE OF POO}",
+        "x\x85y",
+        "!!binary",
+        "&a",
+        "*a",
+        "{}",
+        "?",
+        "\x01",
+    ]
     writer.repo("données-1", 'é: "x"\n- y\n')
     writer.bundle("données-1", ksuid(1), {name: name.encode() for name in names}, message="- a: \n b'\"")
 
@@ -221,8 +250,16 @@ def test_names_of_a_mount_begin_with_a_slash_and_mean_the_same(
 
 @pytest.mark.parametrize(
     "files",
-    [{"../a": b""}, {"a//b": b""}, {"a": b"1", "a/b": b"2"}, {"/a": b"1", "a": b"2"}, {"": b""}, {"a\0b": b""}, {b"\xff": b""}],
-)  # fmt: skip
+    [
+        {"../a": b""},
+        {"a//b": b""},
+        {"a": b"", "a/b": b""},
+        {"/a": b"", "a": b""},
+        {"": b""},
+        {"a\0b": b""},
+        {b"\xff": b""},
+    ],
+)
 def test_names_that_form_no_tree_leave_their_bundle_out(
     store: Store, writer: LegacyWriter, old: LegacyStore, files: Mapping[str | bytes, bytes]
 ) -> None:
@@ -282,8 +319,8 @@ def test_labels_come_and_those_that_cannot_be_are_told(store: Store, writer: Leg
         ("move-left", "labels/orders/gone/label.yaml", True),
     ]
     assert tally.moves == 1
-    label = find_ref(store, find_repo(store, "orders"), "v1", "label")
-    assert (label.bundle, label.author, label.time_ns) == (
+    v1 = find_ref(store, find_repo(store, "orders"), "v1", "label")
+    assert (v1.bundle, v1.author, v1.time_ns) == (
         ksuid(1),
         Author("Bob", "bob@example.org"),
         1_551_484_800 * 10**9,
@@ -293,8 +330,6 @@ def test_labels_come_and_those_that_cannot_be_are_told(store: Store, writer: Leg
 def test_a_label_that_was_moved_here_stays_and_a_new_one_of_the_old_store_comes(
     store: Store, writer: LegacyWriter, old: LegacyStore
 ) -> None:
-    from datamon.store.refs import set_label
-
     writer.repo("orders")
     for number in (1, 2):
         writer.bundle("orders", ksuid(number), {"a": b"%d" % number}, time=moment(number))
