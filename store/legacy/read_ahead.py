@@ -19,8 +19,8 @@ Asked = tuple[int, Callable[[], Made]]
 
 
 class Readers:
-    """The threads: many where each read waits for an answer from elsewhere, few on a disk, where hashing takes most of the
-    time. For one thread that asks."""
+    """The threads: many where each read waits for an answer from elsewhere, few on a disk, where hashing takes most time.
+    For one thread that asks."""
 
     def __init__(self, *, is_far: bool) -> None:
         self._least_bytes = INLINE_BYTES if is_far else 0

@@ -8,59 +8,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from datamon.errors import NotFound
-from datamon.store.bundle import Author, Bundle
+from datamon.store.bundle import Author
 from datamon.store.check.check import check
-from datamon.store.check.findings import Finding
 from datamon.store.check.packs import Sample
-from datamon.store.chunk_store import read_file
-from datamon.store.ids import new_ksuid
-from datamon.store.legacy.importing import ImportRequest, Tally, import_legacy
-from datamon.store.legacy.sources import LegacyPlaces, LegacyStore, open_legacy
+from datamon.store.legacy.importing import Tally
+from datamon.store.legacy.sources import LegacyStore
 from datamon.store.manifest import iter_entries, read_manifest
 from datamon.store.opening import Store, memory_store
 from datamon.store.refs import find_ref, ref_history, set_label
 from datamon.store.repos import find_repo, list_repos
 from datamon.store.resolve import resolve
 from datamon.store.testing.contents import random_bytes
+from datamon.store.testing.legacy_imports import NOON_S, bundles_of, files_of, ksuid, moment, opened, taken
 from datamon.store.testing.legacy_writer import LegacyWriter, in_directories
-
-NOON_S = 1_551_441_600
-
-
-def ksuid(number: int) -> str:
-    return new_ksuid((NOON_S + number) * 10**9, number.to_bytes(16, "big"))
-
-
-def moment(number: int) -> str:
-    return f"2019-03-01T12:{number // 60:02}:{number % 60:02}.5Z"
-
-
-def opened(root: Path) -> LegacyStore:
-    return open_legacy(LegacyPlaces(*(str(root / place) for place in ("metadata", "vmetadata", "blob"))))
-
-
-def taken(store: Store, old: LegacyStore, *repos: str, dry_run: bool = False) -> tuple[list[Finding], Tally]:
-    findings = import_legacy(store, old, ImportRequest(repos, dry_run))
-    found = []
-    while True:
-        try:
-            found.append(next(findings))
-        except StopIteration as end:
-            assert isinstance(end.value, Tally)
-            return found, end.value
-
-
-def files_of(store: Store, bundle: Bundle) -> dict[str, bytes]:
-    manifest = read_manifest(store.metadata, bundle.manifest)
-    return {
-        entry.path: b"".join(read_file(store.chunks, entry.content, entry.size_bytes, entry.recipe))
-        for entry in iter_entries(store.metadata, manifest)
-        if entry.kind == "file"
-    }
-
-
-def bundles_of(store: Store, repo: str) -> list[Bundle]:
-    return list(store.logs.repo(find_repo(store, repo).id).bundles.values())
 
 
 def assert_clean(store: Store) -> None:
