@@ -27,8 +27,8 @@ class Readers:
         self._workers = Workers(_FAR_READERS if is_far else core_workers())
 
     def each(self, asked: Iterable[Asked[Made]]) -> Iterator[Made | Corrupt]:
-        """What each read gives, in their order; where it finds damage or nothing, the error that says so. May be asked again while
-        it is taken from. Raises Denied, Unavailable."""
+        """What each read gives, in their order; where it finds damage or nothing, the error that says so. May be asked again
+        while it is taken from. Raises Denied, Unavailable."""
         pending: deque[tuple[int, Outcome[Made | Corrupt]]] = deque()
         ahead_bytes = 0
         try:

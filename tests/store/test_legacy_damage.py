@@ -24,7 +24,7 @@ from datamon.store.testing.legacy_writer import LegacyWriter, in_directories
 LEAF = 64
 TREES: Mapping[int, Mapping[str | bytes, bytes]] = {
     1: {"a": random_bytes("a", 150), "d/b": b"five!", "empty": b""},
-    2: {"a": random_bytes("a", 150), "d/b": b"other", "c": random_bytes("c", 64)},
+    2: {"a": random_bytes("a", 150), "d/b": b"other", "c": random_bytes("c", 64), "e": random_bytes("e", 64)},
     3: {"last": b"x"},
 }
 """The bundles of the small store, by the number of their ids."""
@@ -265,11 +265,22 @@ def test_a_flipped_byte_anywhere_is_told_or_does_no_harm(
 
 
 @pytest.mark.slow
-def test_every_flipped_byte_is_told_or_does_no_harm(root: Path) -> None:
-    for path in sorted(path for path in root.rglob("*") if path.is_file()):
+@pytest.mark.parametrize("by", [0x01, 0x0E, 0x20])
+@pytest.mark.parametrize("place", ["metadata", "vmetadata", "blob"])
+def test_every_flipped_byte_is_told_or_does_no_harm(root: Path, place: str, by: int) -> None:
+    for path in sorted(path for path in (root / place).rglob("*") if path.is_file()):
         for at in range(path.stat().st_size):
-            for by in (0x01, 0x0E, 0x20):
-                check_flip(root, path, at, by)
+            check_flip(root, path, at, by)
+
+
+def test_a_byte_that_makes_two_files_of_a_list_one_is_damage(root: Path, store: Store) -> None:
+    path = root / "metadata" / "bundles" / "orders" / ksuid(2) / "bundle-files-0.yaml"
+    content = path.read_text()
+    path.write_text(content.replace("- hash", "# hash").replace("# hash", "- hash", 3))
+
+    found, _ = taken(store, opened(root))
+
+    assert [(finding.code, finding.bundle) for finding in found] == [("bad-record", ksuid(2))]
 
 
 def test_an_import_that_is_killed_at_any_write_goes_on_to_the_same_end(root: Path) -> None:
