@@ -10,9 +10,8 @@ def left_out(error: DatamonError, repo: str, bundle: str | None, what: str, path
     facts = error.facts
     code = error.code if error.code in FINDING_CODES else "bad-record"
     message = f"{error.message}; until then {what} is left out"
-    key = facts.get("key", facts.get("where"))
     named = path if path is not None else facts.get("path")
-    return Finding(code, "damage", message, _text(key), repo, _bundle(bundle), _text(named))
+    return Finding(code, "damage", message, _text(facts.get("key")), repo, _bundle(bundle), _text(named))
 
 
 def told(code: str, message: str, repo: str, bundle: str | None = None, key: str | None = None) -> Finding:

@@ -1,7 +1,7 @@
 """Import of a store of the first datamon: repos, bundles with their ids, labels with their history, every byte verified."""
 
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from datamon.errors import Corrupt, Invalid, NotFound
 from datamon.store.backend.objects import Objects
@@ -94,6 +94,7 @@ class _Importing:
     contents: Contents
     progress: Progress
     tally: Tally
+    names: set[str] = field(default_factory=set)
 
     def repo(self, name: str, parts: Mapping[str, set[int]]) -> Generator[Finding, None, None]:
         """One repo with all that belongs to it."""
@@ -115,10 +116,13 @@ class _Importing:
         """The repo's record, with nothing said where it cannot be read; None for a repo that is left out."""
         key = layout.repo_record(name)
         try:
-            check_name("repo", name)
+            taken = check_name("repo", name)
+            if taken in self.names:
+                raise Invalid("bad-name", f"another repo is written like {name!r}", kind="repo", name=name)
         except Invalid as error:
             yield refused("bad-name", f"{error.message}; rename it with the first datamon", name, key=key)
             return None
+        self.names.add(taken)
         try:
             return read_repo(shelf.metadata.read(key), name, shelf.where(key))
         except Corrupt as error:

@@ -13,6 +13,7 @@ from datamon.store.codec import Record
 from datamon.store.ids import BundleId
 from datamon.store.legacy import layout
 from datamon.store.legacy.findings import left_out, refused, told
+from datamon.store.legacy.plain_yaml import Where
 from datamon.store.legacy.read_ahead import Asked, Readers
 from datamon.store.legacy.records import LegacyLabel, read_label
 from datamon.store.log import RepoState
@@ -54,16 +55,16 @@ def read_labels(vmetadata: Objects, readers: Readers, repo: str, nobody: Author)
     versions = list(vmetadata.versions(layout.labels(repo)))
 
     def read(version: Version, label: str) -> LegacyLabel:
-        where = f"{vmetadata.url}/{version.name}"
-        return read_label(vmetadata.read(version.name, version.number), label, where)
+        return read_label(vmetadata.read(version.name, version.number), label, Where(vmetadata.url, version.name))
 
     named = [(version, label) for version in versions if (label := layout.label_of(repo, version.name)) is not None]
     asked: list[Asked[LegacyLabel]] = [(_LABEL_BYTES, partial(read, *each)) for each in named]
     met = zip([version for version, _ in named], readers.each(asked), strict=True)
+    taken: set[str] = set()
     for name, group in groupby(met, key=lambda each: each[0].name):
         label = layout.label_of(repo, name) or ""
         try:
-            _check(label)
+            _check(label, taken)
         except Invalid as error:
             yield refused("bad-name", f"{error.message}; set a label of another name in its place", repo, key=name)
         else:
@@ -89,9 +90,14 @@ def take_label(store: Store, repo: Repo, history: LegacyHistory) -> Generator[Fi
     return moves
 
 
-def _check(label: str) -> None:
-    if check_name("label", label) == DEFAULT_BRANCH:
+def _check(label: str, taken: set[str]) -> None:
+    """Returns when the label can have this name here, which is `taken` then. Raises Invalid (`bad-name`)."""
+    name = check_name("label", label)
+    if name == DEFAULT_BRANCH:
         raise Invalid("bad-name", f"{label!r} is a branch here and cannot be a label too", kind="label", name=label)
+    if name in taken:
+        raise Invalid("bad-name", f"another label is written like {label!r}", kind="label", name=label)
+    taken.add(name)
 
 
 def _history(

@@ -5,7 +5,7 @@ Nothing is guessed: a file named `no` stays one, a time keeps its nanoseconds, a
 
 import base64
 import binascii
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import yaml
 
@@ -17,16 +17,28 @@ _LOADER: Any = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 _BINARY = "tag:yaml.org,2002:binary"
 
 
-def parse(content: bytes, where: str) -> Plain:
+class Where(NamedTuple):
+    """Where a record was read: the place, as a person would write it, and the name there."""
+
+    url: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.url}/{self.name}"
+
+    def corrupt(self, fault: str) -> Corrupt:
+        """The error (`bad-record`) that says what is wrong with the record."""
+        return Corrupt("bad-record", f"{self} {fault}; restore it from a copy", key=self.name)
+
+
+def parse(content: bytes, where: Where) -> Plain:
     """What the document says; a text that is not UTF-8 has its bytes as surrogates. Raises Corrupt (`bad-record`)."""
     try:
         node = yaml.compose(content, Loader=_LOADER)
         return _plain(node, set())
     except (yaml.YAMLError, UnicodeError, RecursionError, ValueError, TypeError, binascii.Error) as error:
         reason = " ".join(str(error).split())[:120]
-        raise Corrupt(
-            "bad-record", f"{where} cannot be read ({reason}); restore it from a copy", where=where
-        ) from error
+        raise where.corrupt(f"cannot be read ({reason})") from error
 
 
 def _plain(node: yaml.Node | None, seen: set[int]) -> Plain:

@@ -12,7 +12,7 @@ from datamon.errors import Corrupt
 from datamon.store.bundle import Author
 from datamon.store.ids import BundleId, is_ksuid, ksuid_time_ns
 from datamon.store.legacy.keys import LeafRule
-from datamon.store.legacy.plain_yaml import Plain, parse
+from datamon.store.legacy.plain_yaml import Plain, Where, parse
 
 NOBODY = Author("unknown", "unknown")
 """The author of what says none: the first datamon could be told to ask for nobody's name."""
@@ -81,7 +81,7 @@ class LegacyLabel:
     author: Author
 
 
-def read_repo(content: bytes, repo: str, where: str) -> LegacyRepo:
+def read_repo(content: bytes, repo: str, where: Where) -> LegacyRepo:
     """The record of `repo`. Raises Corrupt (`bad-record`)."""
     fields = _Fields(parse(content, where), where)
     if fields.get("name", _text, repo) != repo:
@@ -90,7 +90,7 @@ def read_repo(content: bytes, repo: str, where: str) -> LegacyRepo:
     return LegacyRepo(description, fields.get("contributor", _author, NOBODY), fields.get("timestamp", _time, None))
 
 
-def read_bundle(content: bytes, bundle: str, where: str) -> LegacyBundle:
+def read_bundle(content: bytes, bundle: str, where: Where) -> LegacyBundle:
     """The record of `bundle`. Raises Corrupt (`bad-record`), also for a version that is not known."""
     fields = _Fields(parse(content, where), where)
     if not is_ksuid(bundle) or fields.need("id", _text) != bundle:
@@ -115,13 +115,13 @@ def read_bundle(content: bytes, bundle: str, where: str) -> LegacyBundle:
     )
 
 
-def read_files(content: bytes, where: str) -> list[LegacyFile]:
+def read_files(content: bytes, where: Where) -> list[LegacyFile]:
     """The files of one list, in its order. Raises Corrupt (`bad-record`)."""
     rows = _Fields(parse(content, where), where).need("BundleEntries", _list)
     return [_file(_Fields(row, where)) for row in rows]
 
 
-def read_label(content: bytes, label: str, where: str) -> LegacyLabel:
+def read_label(content: bytes, label: str, where: Where) -> LegacyLabel:
     """The record of `label`. Raises Corrupt (`bad-record`)."""
     fields = _Fields(parse(content, where), where)
     if fields.get("name", _text, label) != label:
@@ -133,7 +133,7 @@ def read_label(content: bytes, label: str, where: str) -> LegacyLabel:
     return LegacyLabel(BundleId(bundle), fields.get("timestamp", _time, None), authors[0] if authors else NOBODY)
 
 
-def read_places(content: bytes, where: str) -> tuple[str, str, str]:
+def read_places(content: bytes, where: Where) -> tuple[str, str, str]:
     """The places of a context's record: metadata, versioned metadata, blobs. Raises Corrupt (`bad-record`)."""
     fields = _Fields(parse(content, where), where)
     return fields.need("metadata", _text), fields.need("vmetadata", _text), fields.need("blob", _text)
@@ -152,7 +152,7 @@ def _file(fields: "_Fields") -> LegacyFile:
 class _Fields:
     """A mapping whose values are looked at one by one."""
 
-    def __init__(self, plain: Plain, where: str) -> None:
+    def __init__(self, plain: Plain, where: Where) -> None:
         self._where = where
         if not isinstance(plain, dict):
             raise self.wrong("is no record")
@@ -173,7 +173,7 @@ class _Fields:
 
     def wrong(self, fault: str) -> Corrupt:
         """The error that says what is wrong with the record."""
-        return Corrupt("bad-record", f"{self._where} {fault}; restore it from a copy", where=self._where)
+        return self._where.corrupt(fault)
 
 
 def _text(plain: Plain) -> str:

@@ -11,6 +11,7 @@ from blake3 import blake3
 from datamon.errors import Corrupt, Invalid
 from datamon.store.backend.objects import Objects
 from datamon.store.legacy import layout
+from datamon.store.legacy.plain_yaml import Where
 from datamon.store.legacy.read_ahead import Asked, Readers
 from datamon.store.legacy.records import LONGEST_LIST, LegacyBundle, LegacyFile, read_bundle, read_files
 from datamon.store.legacy.trees import Placed, place_files
@@ -69,9 +70,9 @@ class Shelf:
             fault = next((each for each in lists if isinstance(each, Corrupt)), None)
             yield fault or _joined(bundle, [each for each in lists if isinstance(each, _FileList)])
 
-    def where(self, name: str) -> str:
-        """The place of a record, as a person would write it."""
-        return f"{self.metadata.url}/{name}"
+    def where(self, name: str) -> Where:
+        """Where a record is."""
+        return Where(self.metadata.url, name)
 
     def _read_record(self, bundle: str) -> LegacyBundle:
         name = layout.bundle_record(self.repo, bundle)
@@ -91,10 +92,9 @@ class Shelf:
         if missing < bundle.lists:
             where = self.where(layout.file_list(self.repo, bundle.id, missing))
             message = f"{where} is missing, one of {bundle.lists} file lists; restore it from a copy"
-            return Corrupt("missing-bytes", message, where=where)
+            return Corrupt("missing-bytes", message, key=where.name)
         where = self.where(layout.bundle_record(self.repo, bundle.id))
-        message = f"{where} counts {bundle.lists} file lists where there are {len(numbers)}; restore it from a copy"
-        return Corrupt("bad-record", message, where=where)
+        return where.corrupt(f"counts {bundle.lists} file lists where there are {len(numbers)}")
 
 
 def _joined(bundle: LegacyBundle, lists: Sequence[_FileList]) -> Listed | Invalid:

@@ -7,6 +7,7 @@ from datamon.errors import NotFound
 from datamon.store.backend.objects import Objects
 from datamon.store.backend.opening import open_objects
 from datamon.store.legacy import layout
+from datamon.store.legacy.plain_yaml import Where
 from datamon.store.legacy.records import read_places
 
 
@@ -57,4 +58,4 @@ def context_places(config: str, context: str, *, credential: Path | None = None)
             f"the configuration at {bucket.url} has no context {context!r} (there is no {name}); name another with --context",
             context=context,
         ) from error
-    return LegacyPlaces(*read_places(content, f"{bucket.url}/{name}"))
+    return LegacyPlaces(*read_places(content, Where(bucket.url, name)))

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from datamon.errors import Unavailable
 from datamon.store.backend.memory import MemoryBackend
 from datamon.store.backend.objects import Objects, Version
+from datamon.store.gc.collect import GcRequest, collect
+from datamon.store.legacy.importing import ImportRequest, import_legacy
 from datamon.store.legacy.sources import LegacyStore
 from datamon.store.opening import Store, memory_store, store_on
 from datamon.store.repos import find_repo, list_repos
@@ -136,6 +138,8 @@ def test_a_bundle_whose_records_are_damaged_is_told_and_the_others_come(
     found, tally = taken(store, opened(root))
 
     assert [(finding.code, finding.bundle, finding.is_damage) for finding in found] == [(code, ksuid(2), True)]
+    key = "bundle.yaml" if name == "bundle-files-1.yaml" else name  # the record counts one list
+    assert found[0].key == f"bundles/orders/{ksuid(2)}/{key}"
     assert came(store) == {ksuid(number): TREES[number] for number in (1, 3)}
     assert (tally.bundles, tally.left_out) == (2, 1)
 
@@ -229,6 +233,15 @@ def test_an_old_store_that_stops_answering_stops_the_import_and_the_next_reads_o
         blobs.read_names
     )
     assert blob(root, random_bytes("a", 150)[:64]).name not in blobs.read_names
+
+
+def test_what_a_collector_takes_away_between_two_bundles_is_read_again(root: Path, store: Store) -> None:
+    with flipped(blob(root, b"five!"), 0, 1):
+        findings = import_legacy(store, opened(root), ImportRequest())
+        assert next(findings).bundle == ksuid(1)
+        assert collect(store, GcRequest(grace_ns=0)).swept.packs > 0
+        assert [finding.code for finding in findings] == ["move-left"]
+    assert came(store) == {ksuid(number): TREES[number] for number in (2, 3)}
 
 
 def check_flip(root: Path, path: Path, at: int, by: int) -> None:

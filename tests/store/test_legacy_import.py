@@ -346,6 +346,23 @@ def test_a_bundle_that_the_first_datamon_made_unreadable_by_deleting_a_file_come
     assert files_of(store, bundles_of(store, "orders")[0]) == files
 
 
+def test_names_that_are_written_alike_here_are_told(store: Store, writer: LegacyWriter, old: LegacyStore) -> None:
+    composed, decomposed = "\u00e9", "e\u0301"
+    for repo in (composed, decomposed):
+        writer.repo(repo)
+    writer.bundle(decomposed, ksuid(1), {"a": b"1"})
+    for label in (composed, decomposed):
+        writer.label(decomposed, label, ksuid(1))
+
+    found, _ = taken(store, old)
+
+    assert [(finding.code, finding.key) for finding in found] == [
+        ("bad-name", f"labels/{decomposed}/{composed}/label.yaml"),
+        ("bad-name", f"repos/{composed}/repo.yaml"),
+    ]
+    assert find_ref(store, find_repo(store, composed), composed, "label").bundle == ksuid(1)
+
+
 def test_a_repo_without_a_record_comes_only_when_it_is_named(
     store: Store, writer: LegacyWriter, old: LegacyStore, tmp_path: Path
 ) -> None:
