@@ -171,16 +171,15 @@ class _Importing:
     def _take(
         self, shelf: Shelf, taker: Taker | None, bundles: Sequence[LegacyBundle]
     ) -> Generator[Finding, None, None]:
-        wanted, files, size_bytes = yield from self._survey(shelf, taker, bundles)
+        survey = yield from self._survey(shelf, taker, bundles)
         if self.request.dry_run or taker is None:
-            self._count(len(wanted), files, size_bytes)
+            self._count(len(survey.wanted), survey.files, survey.size_bytes)
             return
-        self.progress.begin(f"import {shelf.repo}", files, size_bytes)
-        for bundle, listed in zip(bundles, shelf.listed(bundles), strict=True):
-            if not isinstance(listed, Listed):
-                if bundle.id in wanted:  # it could be read a moment ago
-                    yield self._left_out(listed, shelf.repo, bundle.id)
-            elif bundle.id not in wanted:
+        self.progress.begin(f"import {shelf.repo}", survey.files, survey.size_bytes)
+        for bundle, listed in zip(survey.read, shelf.listed(survey.read), strict=True):
+            if not isinstance(listed, Listed):  # it could be read a moment ago
+                yield self._left_out(listed, shelf.repo, bundle.id)
+            elif bundle.id not in survey.wanted:
                 taker.pass_by(listed)
             elif (yield from taker.take(listed)):
                 self._count(1, len(listed.placed), _size(listed))
@@ -190,24 +189,24 @@ class _Importing:
 
     def _survey(
         self, shelf: Shelf, taker: Taker | None, bundles: Sequence[LegacyBundle]
-    ) -> Generator[Finding, None, tuple[set[str], int, int]]:
-        """The bundles that are to be taken, and how many files and bytes they have."""
-        wanted: set[str] = set()
-        files = size_bytes = 0
+    ) -> Generator[Finding, None, "_Survey"]:
+        survey = _Survey()
+        before: list[LegacyBundle] = []
         for bundle, listed in zip(bundles, shelf.listed(bundles), strict=True):
             if not isinstance(listed, Listed):
                 yield self._left_out(listed, shelf.repo, bundle.id)
                 continue
             standing = taker.standing(listed) if taker is not None else "absent"
             if standing in ("absent", "unproven"):
-                wanted.add(bundle.id)
-                files, size_bytes = files + len(listed.placed), size_bytes + _size(listed)
+                survey.add(before, listed)
+                before = []
                 yield from _short(shelf, listed)
             elif taker is not None:
                 yield from taker.met(listed, standing)
+                before = [bundle] if standing == "here" else before
                 self.tally.here += standing == "here"
                 self.tally.left_out += standing == "other"
-        return wanted, files, size_bytes
+        return survey
 
     def _labels(self, name: str, repo: Repo | None) -> Generator[Finding, None, None]:
         for history in read_labels(self.old.vmetadata, self.readers, name, self.store.author):
@@ -226,6 +225,24 @@ class _Importing:
         self.tally.bundles += bundles
         self.tally.files += files
         self.tally.size_bytes += size_bytes
+
+
+@dataclass
+class _Survey:
+    """What is to be taken of a repo, `wanted` by id, with how many files and bytes; and what is to be `read` for that, in order:
+    before a bundle that is wanted the one that is here already and that it follows."""
+
+    read: list[LegacyBundle] = field(default_factory=list)
+    wanted: set[str] = field(default_factory=set)
+    files: int = 0
+    size_bytes: int = 0
+
+    def add(self, before: Sequence[LegacyBundle], listed: Listed) -> None:
+        """This bundle is wanted."""
+        self.read += [*before, listed.bundle]
+        self.wanted.add(listed.bundle.id)
+        self.files += len(listed.placed)
+        self.size_bytes += _size(listed)
 
 
 def _move_default(store: Store, repo: Repo) -> None:
