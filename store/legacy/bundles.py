@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from datamon.errors import Conflict, Corrupt, DatamonError
-from datamon.store.bundle import Bundle, Repo
+from datamon.store.bundle import Repo
 from datamon.store.check.findings import Finding, capped
 from datamon.store.commit import CommitRequest, commit_bundle
 from datamon.store.ids import BundleId, SessionId
@@ -26,6 +26,8 @@ FILES_NAMED = 20
 Standing = Literal["absent", "here", "other", "deleted", "unproven"]
 """How a bundle's id stands in our repo: not there; there, from these very records; there, from others; deleted; there, and not
 known from which records."""
+Outcome = Literal["taken", "here", "left out"]
+"""What became of a bundle: it is here and was not before; it was here; it could not come."""
 _TRY_AGAIN = ("condemned", "session-fenced", "bundle-exists")
 
 
@@ -63,22 +65,21 @@ class Taker:
             return "unproven"
         return "here" if digest == listed.digest else "other"
 
-    def take(self, listed: Listed) -> Generator[Finding, None, bool]:
-        """The bundle is here when this gives True, and was not before; what keeps it out is told. Raises Denied, Unavailable,
-        Conflict (`condemned`, `session-fenced`, `log-contended`)."""
+    def take(self, listed: Listed) -> Generator[Finding, None, Outcome]:
+        """What became of the bundle; what keeps it out is told. Raises Denied, Unavailable, Conflict (`condemned`,
+        `session-fenced`, `log-contended`)."""
         self._recall()
         for attempt in range(1, ATTEMPTS + 1):
             standing = self.standing(listed)
             if standing not in ("absent", "unproven"):
                 yield from self.met(listed, standing)
                 self.pass_by(listed)
-                return False
+                return "here" if standing == "here" else "left out"
             put = yield from self._put(listed)
             if put is None:
-                return False
+                return "left out"
             if standing == "unproven":
-                yield from self._compared(listed, put)
-                return False
+                return (yield from self._compared(listed, put))
             try:
                 yield from self._commit(listed, put)
             except Conflict as error:
@@ -86,7 +87,7 @@ class Taker:
                     raise
                 self.contents.forget()
             else:
-                return True
+                return "taken"
         raise AssertionError("the last attempt returns or raises")
 
     def met(self, listed: Listed, standing: Standing) -> Iterator[Finding]:
@@ -179,13 +180,14 @@ class Taker:
         live = tuple(parent for parent in named if parent in state.bundles and parent not in state.deleted)
         return live, [parent for parent in named if parent not in live]
 
-    def _compared(self, listed: Listed, put: _Put) -> Iterator[Finding]:
+    def _compared(self, listed: Listed, put: _Put) -> Generator[Finding, None, Outcome]:
         """What is here under the id holds the same files, or is told."""
-        here: Bundle = self._state().bundles[listed.bundle.id]
+        here = self._state().bundles[listed.bundle.id]
         if here.content == put.manifest.content:
             self.last = here.id
-        else:
-            yield self._differs(listed)
+            return "here"
+        yield self._differs(listed)
+        return "left out"
 
     def _differs(self, listed: Listed) -> Finding:
         bundle, name = listed.bundle.id, self.repo.name

@@ -181,10 +181,12 @@ class _Importing:
                 yield self._left_out(listed, shelf.repo, bundle.id)
             elif bundle.id not in survey.wanted:
                 taker.pass_by(listed)
-            elif (yield from taker.take(listed)):
-                self._count(1, len(listed.placed), _size(listed))
             else:
-                self.tally.left_out += 1
+                outcome = yield from taker.take(listed)
+                self.tally.here += outcome == "here"
+                self.tally.left_out += outcome == "left out"
+                if outcome == "taken":
+                    self._count(1, len(listed.placed), _size(listed))
         self.progress.end()
 
     def _survey(

@@ -8,14 +8,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from datamon.errors import Unavailable
+from datamon.errors import Conflict, Unavailable
 from datamon.store.backend.memory import MemoryBackend
 from datamon.store.backend.objects import Objects, Version
+from datamon.store.commit import CommitRequest, commit_bundle
 from datamon.store.gc.collect import GcRequest, collect
+from datamon.store.ids import BundleId
 from datamon.store.legacy.importing import ImportRequest, import_legacy
 from datamon.store.legacy.sources import LegacyStore
+from datamon.store.manifest import write_manifest
 from datamon.store.opening import Store, memory_store, store_on
-from datamon.store.repos import find_repo, list_repos
+from datamon.store.put_tree import TreeSource, put_tree
+from datamon.store.repos import create_repo, find_repo, list_repos
 from datamon.store.resolve import resolve
 from datamon.store.retention.delete_bundles import DeleteRequest, delete_bundles
 from datamon.store.testing.contents import random_bytes
@@ -170,6 +174,35 @@ def test_a_bundle_that_is_here_with_other_content_is_told(root: Path, store: Sto
     ]
     assert (tally.bundles, tally.here, tally.left_out) == (0, 2, 1)
     assert came(store)[ksuid(2)] == TREES[2]
+
+
+@pytest.mark.parametrize("content", [b"x", b"y"])
+def test_a_bundle_that_came_another_way_is_compared_by_content(
+    root: Path, store: Store, content: bytes, tmp_path: Path
+) -> None:
+    (tmp_path / "tree").mkdir()
+    (tmp_path / "tree" / "last").write_bytes(content)
+    (tmp_path / "tree" / "last").chmod(0o644)
+    tree = put_tree(store, TreeSource(tmp_path / "tree"))
+    repo = create_repo(store, "orders", "made here")
+    commit_bundle(store, repo, CommitRequest(tree.manifest, "from elsewhere", tree.session, id=BundleId(ksuid(3))))
+
+    found, tally = taken(store, opened(root))
+
+    differs = content != TREES[3]["last"]
+    assert [(finding.code, finding.bundle) for finding in found] == [("bundle-differs", ksuid(3))] * differs
+    assert (tally.bundles, tally.here, tally.left_out) == (2, 1 - differs, differs)
+    assert bundles_of(store, "orders")[0].message == "from elsewhere"
+
+
+def test_an_id_that_is_taken_is_refused(store: Store) -> None:
+    repo = create_repo(store, "orders", "made here")
+    request = CommitRequest(write_manifest(store.metadata, []), "one", None, id=BundleId(ksuid(1)))
+    commit_bundle(store, repo, request)
+
+    with pytest.raises(Conflict) as error:
+        commit_bundle(store, repo, request)
+    assert error.value.code == "bundle-exists"
 
 
 def test_a_bundle_that_was_deleted_here_stays_deleted(root: Path, store: Store) -> None:
