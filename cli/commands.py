@@ -46,6 +46,7 @@ WORDS: tuple[Word, ...] = (
     Word("demo", "datamon.cli.demo", "See a small real pipeline go stale and fresh again.", "datamon.cli.demo_story"),
     Word("check", "datamon.cli.check", "Find what is damaged or missing in the store."),
     Word("repair", "datamon.cli.repair", "Make good what is damaged or missing."),
+    Word("import-legacy", "datamon.cli.import_legacy", "Take over a store of the first datamon."),
     Word("gc", "datamon.cli.gc", "Free the bytes that no bundle needs any more."),
     Word("version", "datamon.cli.version", "Print the version."),
     Word("completion", "datamon.cli.completion", "Print the completion script of a shell."),

@@ -158,7 +158,7 @@ def history_listing(repo: Repo, moves: list[tuple[Entry, Move]]) -> Listing:
     rows = []
     lines = {}
     for entry, move in moves:
-        when, who = moment(entry.time_ns), entry.author
+        when, who = moment(entry.made_ns), entry.author
         rows.append(
             (
                 repo.name,
@@ -174,5 +174,5 @@ def history_listing(repo: Repo, moves: list[tuple[Entry, Move]]) -> Listing:
                 entry.run,
             )
         )
-        lines[entry.number] = f"{move.ref} , {move.new or 'deleted'} , {timestamp(entry.time_ns)}"
+        lines[entry.number] = f"{move.ref} , {move.new or 'deleted'} , {timestamp(entry.made_ns)}"
     return Listing(HISTORY_COLUMNS, rows, lambda row: lines[int(str(row[3]))])

@@ -214,7 +214,8 @@ class Ref:
 class Entry:
     """One entry of a commit log. `moves` is what it does to refs, `bundles` what it makes (a commit one bundle), `deleted` what
     it deletes, `replaced` which of its bundles stands in for which deleted one. `condemned` are pack names and metadata keys that
-    may not be relied on any more, `fenced` sessions that may not commit, `swept` what of the condemned is gone."""
+    may not be relied on any more, `fenced` sessions that may not commit, `swept` what of the condemned is gone. `original_ns` is
+    when what was taken over from another store was made there."""
 
     number: int
     id: str
@@ -230,4 +231,10 @@ class Entry:
     condemned: frozenset[str] = frozenset()
     fenced: frozenset[SessionId] = frozenset()
     swept: frozenset[str] = frozenset()
+    original_ns: int | None = None
     record: Record = field(default_factory=dict)
+
+    @property
+    def made_ns(self) -> int:
+        """When a person made this: the entry's time, but where it was taken over from another store the time there."""
+        return self.time_ns if self.original_ns is None else self.original_ns

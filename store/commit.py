@@ -10,6 +10,7 @@ from datamon.store.ids import BundleId, RunId, SessionId, new_ksuid
 from datamon.store.log import RepoState
 from datamon.store.names import check_name
 from datamon.store.opening import Store
+from datamon.store.origin import Origin
 from datamon.store.refs import live_bundle, next_move
 from datamon.store.reliance import Reliance
 from datamon.store.repos import check_text, standing_repo
@@ -27,7 +28,8 @@ class CommitRequest:
     `branch` (else of `follows`, a branch that does not move) at the moment of the entry, or none where there is no branch.
     `reused` are the packs of other sessions that hold some of its chunks; None is for a manifest that was taken over from
     somewhere, and costs a look at every chunk once a gc has condemned anything. `beside` is a live bundle of the repo whose
-    chunks and segments it relies on too: as long as that one is not deleted they stay. `copied_from` are as in Bundle.
+    chunks and segments it relies on too: as long as that one is not deleted they stay. `copied_from` are as in Bundle. What is
+    taken over from a store of the first datamon keeps the `id` that it has there, and its `origin` says who made it and when.
     """
 
     manifest: "Manifest"
@@ -42,6 +44,8 @@ class CommitRequest:
     reused: frozenset[str] | None = None
     beside: BundleId | None = None
     copied_from: tuple[CopiedFrom, ...] = ()
+    id: BundleId | None = None
+    origin: Origin | None = None
 
 
 def commit_bundle(store: Store, repo: Repo, request: CommitRequest) -> Bundle:
@@ -49,13 +53,13 @@ def commit_bundle(store: Store, repo: Repo, request: CommitRequest) -> Bundle:
 
     A parent that was replaced since is its replacement. Raises Invalid (`bad-name`, `bad-argument`), NotFound
     (`bundle-not-found` for a parent, `repo-not-found` when the repo was deleted meanwhile), Conflict (`ref-exists`, `ref-frozen`,
-    `log-contended`; `condemned` and `session-fenced` when a gc takes something away on which the bundle relies: put it again in a
-    new session, and commit that), Unavailable.
+    `log-contended`; `bundle-exists` when the repo has or had a bundle of this `id`; `condemned` and `session-fenced` when a gc
+    takes something away on which the bundle relies: put it again in a new session, and commit that), Unavailable.
     """
     check_text("message", request.message)
     targets = _targets(request.branch, request.label)
     reliance = Reliance(store, request.manifest, request.session, request.reused)
-    identity = BundleId(new_ksuid(store.clock()))
+    identity = request.id or BundleId(new_ksuid(store.clock()))
 
     def make(state: RepoState) -> Record:
         own = store.logs.store()
@@ -63,6 +67,8 @@ def commit_bundle(store: Store, repo: Repo, request: CommitRequest) -> Bundle:
             standing_repo(own, repo)
         reliance.check(state, own)
         _check_beside(state, request.beside)
+        if identity in state.bundles:
+            raise _exists(repo, identity)
         moves = [next_move(state, repo, Move(ref.ref, ref.ref_kind, None, identity)) for ref in targets]
         bundle = _bundle(store, repo, request, state, identity)
         return {
@@ -71,6 +77,7 @@ def commit_bundle(store: Store, repo: Repo, request: CommitRequest) -> Bundle:
             "bundle": bundle.to_record(),
             "session": request.session,
             "moves": [move.to_record() for move in moves],
+            **(request.origin.fields(store, state) if request.origin is not None else {}),
         }
 
     entry = store.logs.append(repo.id, make)
@@ -115,8 +122,17 @@ def _targets(branch: str | None, label: str | None) -> list[Move]:
     return moves
 
 
+def _exists(repo: Repo, bundle: BundleId) -> Conflict:
+    return Conflict(
+        "bundle-exists",
+        f"the repo {repo.name!r} has, or had, a bundle {bundle}; `datamon bundle list --repo {repo.name}` shows those it has",
+        repo=repo.name,
+        bundle=bundle,
+    )
+
+
 def _bundle(store: Store, repo: Repo, request: CommitRequest, state: RepoState, identity: BundleId) -> Bundle:
-    manifest = request.manifest
+    manifest, origin = request.manifest, request.origin
     parents = request.parents
     if parents is None:
         branch = request.branch if request.branch is not None else request.follows
@@ -129,8 +145,8 @@ def _bundle(store: Store, repo: Repo, request: CommitRequest, state: RepoState, 
         manifest=manifest.id,
         content=manifest.content,
         parents=parents,
-        author=store.author,
-        time_ns=store.logs.next_time_ns(state),
+        author=store.author if origin is None else origin.author,
+        time_ns=store.logs.next_time_ns(state) if origin is None else origin.time_ns,
         message=request.message,
         entries=manifest.entries,
         size_bytes=manifest.size_bytes,

@@ -90,9 +90,10 @@ class Logs:
         """One entry more stands in the log, durable, when this returns it; when this raises, nothing is changed.
 
         `make` is given the state at the tail, raises to refuse, and otherwise gives the entry's `kind` and fields (and its
-        `time`, if it needs to know that: `next_time_ns`). It is called again whenever another writer was first. An entry
-        whose answer was lost is known by its id. Raises what `make` raises, Conflict (`log-contended`) after `ATTEMPTS`
-        losses, and Unavailable when the backend fails; should the backend carry out a failed write later, the entry stands.
+        `time`, if it needs to know that: `next_time_ns`; and its `author`, if it is another's). It is called again whenever
+        another writer was first. An entry whose answer was lost is known by its id. Raises what `make` raises, Conflict
+        (`log-contended`) after `ATTEMPTS` losses, and Unavailable when the backend fails; should the backend carry out a failed
+        write later, the entry stands.
         """
         if repo is None:
             return self._store_log.append(make)
@@ -188,7 +189,7 @@ class _Log(Generic[_S]):
             "number": state.number + 1,
             "entry": entry_id,
             "time": time_ns,
-            "author": self._setting.author.to_record(),
+            "author": fields.get("author", self._setting.author.to_record()),
         }
         return stamped(fields["kind"], {**fields, **own})
 

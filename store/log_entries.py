@@ -48,6 +48,7 @@ def _read_entry(repo: RepoId | None, record: Record) -> Entry:
         condemned=gone if kind == "condemn" else frozenset(),
         fenced=frozenset(map(SessionId, record["fenced"])) if kind == "condemn" else frozenset(),
         swept=gone if kind == "swept" else frozenset(),
+        original_ns=record["origin"]["time"] if "origin" in record else None,
         record=record,
     )
 

@@ -114,7 +114,7 @@ def _ref(entry: Entry, move: Move, bundle: BundleId) -> Ref:
         bundle=bundle,
         frozen=move.frozen,
         author=entry.author,
-        time_ns=entry.time_ns,
+        time_ns=entry.made_ns,
         number=entry.number,
     )
 
@@ -191,4 +191,4 @@ class StoreState:
 
 def _created(entry: Entry) -> Repo:
     record = entry.record
-    return Repo(RepoId(record["repo"]), record["name"], record["description"], entry.author, entry.time_ns)
+    return Repo(RepoId(record["repo"]), record["name"], record["description"], entry.author, entry.made_ns)

@@ -12,10 +12,11 @@ from datamon.store.ids import RepoId, new_ksuid
 from datamon.store.log import StoreState
 from datamon.store.names import RUNS_REPO, check_name
 from datamon.store.opening import Store
+from datamon.store.origin import Origin
 
 
-def create_repo(store: Store, name: str, description: str) -> Repo:
-    """A new repo, which stands in the store's log when this returns.
+def create_repo(store: Store, name: str, description: str, origin: Origin | None = None) -> Repo:
+    """A new repo, which stands in the store's log when this returns; with `origin` one that is taken over from another store.
 
     Raises Invalid (`bad-name`, `bad-argument`), Conflict (`repo-exists`) at once when the name is taken.
     """
@@ -26,10 +27,11 @@ def create_repo(store: Store, name: str, description: str) -> Repo:
     def make(state: StoreState) -> Record:
         if name in state.names:
             raise Conflict("repo-exists", f"a repo {name!r} exists; choose another name, or use that one", repo=name)
-        return {"kind": "repo-created", "repo": identity, "name": name, "description": description}
+        told = {} if origin is None else origin.fields(store, state)
+        return {"kind": "repo-created", "repo": identity, "name": name, "description": description, **told}
 
     entry = store.logs.append(None, make)
-    return Repo(identity, name, description, entry.author, entry.time_ns)
+    return Repo(identity, name, description, entry.author, entry.made_ns)
 
 
 def rename_repo(store: Store, repo: Repo, new_name: str) -> Repo:

@@ -50,7 +50,7 @@ def deleted_repos(store: Store) -> list[Repo]:
     for entry in store.logs.store().entries:
         record, repo = entry.record, RepoId(entry.record.get("repo", ""))
         if entry.kind == "repo-created":
-            known[repo] = Repo(repo, record["name"], record["description"], entry.author, entry.time_ns)
+            known[repo] = Repo(repo, record["name"], record["description"], entry.author, entry.made_ns)
         elif entry.kind == "repo-renamed":
             known[repo] = replace(known[repo], name=record["name"])
         elif entry.kind == "repo-deleted":

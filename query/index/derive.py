@@ -177,7 +177,7 @@ def _move_rows(repo: RepoId, entry: Entry) -> list[Row]:
             move.frozen,
             entry.author.name,
             entry.author.email,
-            entry.time_ns // 1000,
+            entry.made_ns // 1000,
             entry.run,
         )
         for place, move in enumerate(entry.moves)
@@ -195,7 +195,7 @@ def rows_of_repos(records: Iterable[Record]) -> list[Row]:
                 "description": record["description"],
                 "author": record["author"]["name"],
                 "email": record["author"]["email"],
-                "created": record["time"] // 1000,
+                "created": record.get("origin", record)["time"] // 1000,
                 "deleted": None,
                 "deleted_by": None,
                 "deleted_email": None,

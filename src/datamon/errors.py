@@ -37,6 +37,7 @@ CODES: dict[str, str] = {
     "foreign-blobs": "the blob backend holds the packs of another store",
     "config-exists": "a configuration file exists",
     "context-exists": "a context of this name exists",
+    "bundle-exists": "the repo has, or had, a bundle of this id",
     # invalid
     "bad-name": "a name that is not allowed",
     "bad-reference": "a reference that cannot be read",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from datamon.errors import DatamonError, Denied, NotFound, Unavailable
 from datamon.store.backend import Content, Span, Stored, joined
 from datamon.store.backend.keys import check_key, check_prefix, is_key, key_not_found
+from datamon.store.backend.objects import Version
 
 if TYPE_CHECKING:
     from google.cloud.storage import Blob, Bucket
@@ -168,6 +169,58 @@ class GcsBackend:
         return Unavailable(
             "backend-unavailable", f"cannot {verb} {key} in {self.url} ({reason}); try again later", **facts
         )
+
+
+class GcsObjects:
+    """What others put into `bucket`, below `prefix`, by any name (see `Objects`); a bucket with versioning keeps versions."""
+
+    def __init__(self, bucket: str, prefix: str = "", credential: Path | None = None) -> None:
+        self._within = GcsBackend(bucket, prefix, credential)
+
+    @property
+    def url(self) -> str:
+        """See `Objects`: `gs://bucket/prefix`."""
+        return self._within.url
+
+    @property
+    def is_far(self) -> bool:
+        """See `Objects`."""
+        return True
+
+    def check(self) -> None:
+        """See `Objects`."""
+        next(self.names(""), None)
+
+    def names(self, prefix: str) -> Iterator[str]:
+        """See `Objects`."""
+        return (blob.name for blob in self._listed(prefix, "items(name),nextPageToken"))
+
+    def versions(self, prefix: str) -> Iterator[Version]:
+        """See `Objects`."""
+        # The text "true", not True: the library writes that as "True", which not every server takes for it.
+        fields = "items(name,generation,timeDeleted),nextPageToken"
+        found = [(blob.name, int(blob.generation), blob.time_deleted) for blob in self._listed(prefix, fields, "true")]
+        found.sort()
+        newest = {name: generation for name, generation, _ in found}
+        for name, generation, deleted in found:
+            is_gone = generation == newest[name] and deleted is not None
+            yield Version(name, generation, int(deleted.timestamp() * 10**6) * 1000 if is_gone else None)
+
+    def read(self, name: str, number: int | None = None) -> bytes:
+        """See `Objects`."""
+        within = self._within
+        blob = within._bucket().blob(within._prefix + name, generation=number)
+        with within._errors("read", name):
+            content: bytes = blob.download_as_bytes(raw_download=True)
+        return content
+
+    def _listed(self, prefix: str, fields: str, versions: str | None = None) -> Iterator["Blob"]:
+        """What lies below `prefix`, named as it is within the place."""
+        within = self._within
+        with within._errors("list", prefix):
+            for blob in within._bucket().list_blobs(prefix=within._prefix + prefix, versions=versions, fields=fields):
+                blob.name = blob.name[len(within._prefix) :]
+                yield blob
 
 
 class _Refused(Exception):  # noqa: N818 (not an error: the other outcome)

@@ -6,9 +6,10 @@ from urllib.parse import unquote, urlsplit
 
 from datamon.errors import Invalid
 from datamon.store.backend import Backend
-from datamon.store.backend.gcs import GcsBackend
+from datamon.store.backend.gcs import GcsBackend, GcsObjects
 from datamon.store.backend.local import LocalBackend
 from datamon.store.backend.memory import MemoryBackend
+from datamon.store.backend.objects import DirectoryObjects, Objects
 
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")
 
@@ -34,11 +35,34 @@ def open_backend(place: str, *, credential: Path | None = None) -> Backend:
     raise _refused(place)
 
 
+def open_objects(place: str, *, credential: Path | None = None) -> Objects:
+    """What others put into `place`, said as for `open_backend`, to be read by any name. Raises Invalid (`bad-config`), and
+    NotFound (`path-not-found`), Denied or Unavailable when there is no such place or it cannot be asked."""
+    scheme, separator, rest = place.partition("://")
+    found: Objects
+    if place.startswith(("/", ".", "~")):
+        found = DirectoryObjects(Path(place).expanduser())
+    elif separator and scheme == "file":
+        found = DirectoryObjects(_file_path(place))
+    elif not separator or scheme == "gs":
+        bucket, prefix = _bucket_and_prefix(rest if separator else place, place)
+        found = GcsObjects(bucket, prefix, credential)
+    else:
+        raise _refused(place)
+    found.check()
+    return found
+
+
 def _bucket(text: str, place: str, credential: Path | None) -> Backend:
+    bucket, prefix = _bucket_and_prefix(text, place)
+    return GcsBackend(bucket, prefix, credential)
+
+
+def _bucket_and_prefix(text: str, place: str) -> tuple[str, str]:
     bucket, _, prefix = text.partition("/")
     if not _BUCKET.fullmatch(bucket):
         raise _refused(place)
-    return GcsBackend(bucket, prefix.strip("/"), credential)
+    return bucket, prefix.strip("/")
 
 
 def _file_path(place: str) -> Path:

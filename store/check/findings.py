@@ -24,6 +24,14 @@ FINDING_CODES: dict[str, str] = {
     "unreferenced": "stored bytes that no bundle needs; gc removes them",
     "unknown-key": "something that datamon did not put there",
     "packs-read": "which packs a sample took",
+    "bad-name": "a name in an old store that cannot be one here",
+    "bundle-differs": "a bundle is here under the id of one of an old store, with other content",
+    "bundle-deleted": "a bundle of an old store that was deleted here",
+    "upload-unfinished": "an upload to an old store that never ended",
+    "session-unfinished": "a diamond of an old store that was not committed",
+    "list-short": "a file list of an old store from which files were deleted",
+    "parent-missing": "a bundle of an old store names a parent that is not here",
+    "move-left": "a move of a label of an old store that was not taken over",
 }
 """Every code of a finding with what it means. Append-only, like `datamon.errors.CODES`."""
 

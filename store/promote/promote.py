@@ -43,7 +43,7 @@ def promote(
     source: Store, target: Store, repo: Repo, request: PromoteRequest, *, progress: Progress = SILENT
 ) -> Promoted:
     """`repo` of the target has a bundle with the same entries, to which branch and label point; until the one entry that says so
-    stands, nothing is visible. It has an id of its own and says in `copied_from` what it is a copy of. Chunks and segments that the
+    stands, nothing is visible. It has an id of its own and says in `copied_from` of what it is one. Chunks and segments that the
     target has are not sent, and what is sent is verified. Where the branch's head holds the very same entries already, nothing
     is made and only the label is set.
 

@@ -20,8 +20,8 @@ def test_what_produced_a_promoted_bundle_names_the_store_and_the_run_that_know()
     copy = commit_bundle(target, create_repo(target, "model", ""), request)
     answer = ask(target, "WHAT PRODUCED 'model'", index=open_index(target))
     assert answer.rows == []
-    who, copied = answer.notes[-2:]
+    who, of_what = answer.notes[-2:]
     assert who.startswith(f"no recorded run wrote it: Bob promoted bundle {copy.id} at ")
     begins = f"it is a copy of model@{made.id} in the store {source.id}, made by the run {story.train.run} at "
-    assert (copied.startswith(begins), copied.endswith("; ask there")) == (True, True)
+    assert (of_what.startswith(begins), of_what.endswith("; ask there")) == (True, True)
     assert [row["run"] for row in story.ask(f"WHAT PRODUCED 'model@{made.id}'")] == [story.train.run]
