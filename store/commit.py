@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from datamon.errors import Invalid
+from datamon.errors import Conflict, Invalid
 from datamon.store.bundle import Bundle, Move, Repo
 from datamon.store.codec import Record
 from datamon.store.ids import BundleId, RunId, SessionId, new_ksuid
@@ -25,8 +25,9 @@ class CommitRequest:
 
     With neither `branch` nor `label` no ref moves (a run's output, until its run ends). `parents` None is the head of
     `branch` (else of `follows`, a branch that does not move) at the moment of the entry, or none where there is no branch.
-    `reused` are the packs of other sessions that hold some of its chunks; None is for a manifest that was taken over from
-    somewhere, and costs a look at every chunk once a gc has condemned anything.
+    With `only_onto_parents` the entry is made only while the branch's head is the first of `parents`, or there is no branch
+    and there are none. `reused` are the packs of other sessions that hold some of its chunks; None is for a manifest that was
+    taken over from somewhere, and costs a look at every chunk once a gc has condemned anything.
     """
 
     manifest: "Manifest"
@@ -39,6 +40,7 @@ class CommitRequest:
     parents: tuple[BundleId, ...] | None = None
     follows: str | None = None
     reused: frozenset[str] | None = None
+    only_onto_parents: bool = False
 
 
 def commit_bundle(store: Store, repo: Repo, request: CommitRequest) -> Bundle:
@@ -46,8 +48,8 @@ def commit_bundle(store: Store, repo: Repo, request: CommitRequest) -> Bundle:
 
     A parent that was replaced since is its replacement. Raises Invalid (`bad-name`, `bad-argument`), NotFound
     (`bundle-not-found` for a parent, `repo-not-found` when the repo was deleted meanwhile), Conflict (`ref-exists`, `ref-frozen`,
-    `log-contended`; `condemned` and `session-fenced` when a gc takes something away on which the bundle relies: put it again in a
-    new session, and commit that), Unavailable.
+    `ref-moved` under `only_onto_parents`, `log-contended`; `condemned` and `session-fenced` when a gc takes something away on
+    which the bundle relies: put it again in a new session, and commit that), Unavailable.
     """
     check_text("message", request.message)
     targets = _targets(request.branch, request.label)
@@ -59,6 +61,8 @@ def commit_bundle(store: Store, repo: Repo, request: CommitRequest) -> Bundle:
         if repo.id != store.id:  # what is committed to a deleted repo would be acknowledged and never seen
             standing_repo(own, repo)
         reliance.check(state, own)
+        if request.only_onto_parents:
+            _check_head(repo, request, state)
         moves = [next_move(state, repo, Move(ref.ref, ref.ref_kind, None, identity)) for ref in targets]
         bundle = _bundle(store, repo, request, state, identity)
         return {
@@ -82,6 +86,15 @@ def check_targets(store: Store, repo: Repo, *, branch: str | None, label: str | 
     state = store.logs.repo(repo.id)
     for move in _targets(branch, label):
         next_move(state, repo, move)
+
+
+def _check_head(repo: Repo, request: CommitRequest, state: RepoState) -> None:
+    assert request.branch is not None
+    ref = state.refs.get(check_name("branch", request.branch))
+    expected = request.parents[0] if request.parents else None
+    if (None if ref is None else ref.bundle) != (None if expected is None else standing_in(state, expected)):
+        message = f"the branch {request.branch!r} of {repo.name!r} moved meanwhile; try again"
+        raise Conflict("ref-moved", message, repo=repo.name, ref=request.branch)
 
 
 def _targets(branch: str | None, label: str | None) -> list[Move]:
