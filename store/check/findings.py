@@ -23,6 +23,10 @@ FINDING_CODES: dict[str, str] = {
     "run-incomplete": "the journal has lost a part of a run",
     "unreferenced": "stored bytes that no bundle needs; gc removes them",
     "unknown-key": "something that datamon did not put there",
+    "source-changed": "what an external entry names is not what was linked",
+    "source-not-found": "what an external entry names is gone",
+    "source-denied": "what an external entry names may not be read",
+    "source-unavailable": "what an external entry names cannot be read now",
     "packs-read": "which packs a sample took",
 }
 """Every code of a finding with what it means. Append-only, like `datamon.errors.CODES`."""

@@ -66,6 +66,17 @@ def _naming(listed: Listed) -> Iterator[None]:
         raise
 
 
+def use_one(sources: Sources, listed: Listed, use: Callable[[Listed, Iterator[bytes]], Used]) -> Used:
+    """As `use_each`, of one source, all of it by this thread."""
+    with _naming(listed):
+        try:
+            return use(listed, _counted(listed, _whole(sources, listed)))
+        except Conflict as error:
+            if error.code != CHANGED:
+                raise
+        return _use_again(sources, listed, use)[1]
+
+
 def _use_again(sources: Sources, listed: Listed, use: Callable[[Listed, Iterator[bytes]], Used]) -> tuple[Listed, Used]:
     source = sources.of(listed.url)
     for attempt in range(1, _ATTEMPTS + 1):
@@ -84,7 +95,7 @@ def _whole(sources: Sources, listed: Listed) -> Iterator[bytes]:
     if at.size_bytes is None or not at.ranges:
         yield from source.stream(listed.url, at)
         return
-    for begin in range(0, at.size_bytes, PART_BYTES):
+    for begin in range(0, at.size_bytes or 1, PART_BYTES):
         yield source.read(listed.url, at, begin, min(begin + PART_BYTES, at.size_bytes))
 
 

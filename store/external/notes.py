@@ -1,7 +1,8 @@
 """What was read of a source before, noted on this machine, so that what did not change is not read again.
 
 A note is a file beside the store's other state, one line for each thing that was read, behind its checksum. A line is believed
-for the very URL and the very `proof` that it names, and what it says lies in the store is looked for there.
+for the very URL and the very `proof` whose hash it has, and what it says lies in the store is looked for there. URLs, which may
+be signed, do not stand in it.
 """
 
 import json
@@ -38,18 +39,18 @@ class Notes:
         name = blake3(url.text.encode()).hexdigest()
         self._place = None if store.state_dir is None else store.state_dir / _FOLDER / f"{name}.log"
         self._known = _load(self._place) if self._place is not None else {}
-        self._new: dict[tuple[str, str], Note] = {}
-        self._used: dict[tuple[str, str], Note] = {}
+        self._new: dict[str, Note] = {}
+        self._used: dict[str, Note] = {}
 
     def find(self, listed: Listed) -> Note | None:
         """What was noted of these very bytes."""
-        note = self._known.get((listed.url.text, listed.at.proof)) if listed.at.proof is not None else None
+        note = self._known.get(_key(listed)) if listed.at.proof is not None else None
         return note if note is not None and note.size_bytes == listed.at.size_bytes else None
 
     def keep(self, listed: Listed, note: Note) -> None:
         """To be noted with the next `write`, or still to be true, if it was noted before."""
         if listed.at.proof is not None:
-            key = (listed.url.text, listed.at.proof)
+            key = _key(listed)
             self._used[key] = note
             if self._known.get(key) != note:
                 self._new[key] = note
@@ -77,17 +78,21 @@ class Notes:
             keep_file(self._place, lambda target: target.write(content))
 
 
-def _encode(notes: Iterable[tuple[tuple[str, str], Note]]) -> bytes:
+def _key(listed: Listed) -> str:
+    return blake3(f"{listed.url.text}\n{listed.at.proof}".encode()).hexdigest()
+
+
+def _encode(notes: Iterable[tuple[str, Note]]) -> bytes:
     lines = []
-    for (url, proof), note in notes:
+    for key, note in notes:
         recipe = None if note.recipe is None else note.recipe.hex()
-        line = json.dumps([url, proof, note.content, note.size_bytes, recipe]).encode()
+        line = json.dumps([key, note.content, note.size_bytes, recipe]).encode()
         lines.append(b"%s %s\n" % (_checksum(line), line))
     return b"".join(lines)
 
 
-def _load(place: Path) -> dict[tuple[str, str], Note]:
-    known: dict[tuple[str, str], Note] = {}
+def _load(place: Path) -> dict[str, Note]:
+    known: dict[str, Note] = {}
     try:
         content = place.read_bytes()
     except OSError:
@@ -95,8 +100,8 @@ def _load(place: Path) -> dict[tuple[str, str], Note]:
     for line in content.split(b"\n"):
         checksum, _, body = line.partition(b" ")
         if body and checksum == _checksum(body):
-            url, proof, digest, size_bytes, recipe = json.loads(body)
-            known[url, proof] = Note(ContentId(digest), size_bytes, None if recipe is None else bytes.fromhex(recipe))
+            key, digest, size_bytes, recipe = json.loads(body)
+            known[key] = Note(ContentId(digest), size_bytes, None if recipe is None else bytes.fromhex(recipe))
     return known
 
 

@@ -8,7 +8,7 @@ from datamon.errors import DatamonError
 from datamon.store.bundle import Bundle
 from datamon.store.entries import TreeEntry, as_file
 from datamon.store.external.failures import changed
-from datamon.store.external.fetch import use_each
+from datamon.store.external.fetch import use_each, use_one
 from datamon.store.external.source import Listed
 from datamon.store.external.sources import Sources
 from datamon.store.external.target import decode_target
@@ -37,14 +37,13 @@ def write_externals(writer: TreeWriter, entries: Sequence[TreeEntry], bundle: Bu
 
 def verify_external(sources: Sources, entry: TreeEntry) -> None:
     """Returns when the entry's bytes were read where they lie and are what was hashed. Raises as `write_externals`, without the
-    bundle."""
+    bundle. Any thread may call this."""
 
     def verify(listed: Listed, parts: Iterator[bytes]) -> None:
         for _ in _verified(entry, listed, parts):
             pass
 
-    for _ in use_each(sources, [decode_target(entry)], verify):
-        pass
+    use_one(sources, decode_target(entry), verify)
 
 
 def named(error: DatamonError, bundle: Bundle) -> DatamonError:

@@ -66,6 +66,17 @@ def parse_url(text: str) -> Url:
     raise _bad(text, f"has the scheme {scheme!r}, which datamon cannot read", "use s3, gs, https, http or file")
 
 
+def url_text(text: str) -> str:
+    """The URL that a person meant who may have typed a path.
+
+    >>> url_text("/srv/a b"), url_text("s3://bucket/key")
+    ('file:///srv/a%20b', 's3://bucket/key')
+    """
+    if "://" in text:
+        return text
+    return path_url(Path(text).expanduser().absolute()).text
+
+
 def path_url(path: Path) -> Url:
     """The `file://` URL of a path. Raises Invalid (`unsupported-file`) when its name is not UTF-8."""
     text = str(path)

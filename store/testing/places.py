@@ -7,6 +7,10 @@ from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import quote
 
+from datamon.store.bundle import Bundle
+from datamon.store.entries import TreeEntry
+from datamon.store.manifest import iter_entries, read_manifest
+from datamon.store.opening import Store
 from datamon.store.testing.web_server import WebServer
 
 
@@ -149,3 +153,14 @@ def running_s3_server() -> Iterator[dict[str, str]]:
         }
     finally:
         server.stop()
+
+
+def entries_of(store: Store, bundle: Bundle) -> dict[str, TreeEntry]:
+    """What a bundle holds, by path."""
+    manifest = read_manifest(store.metadata, bundle.manifest)
+    return {entry.path: entry for entry in iter_entries(store.metadata, manifest)}
+
+
+def contents(root: Path) -> dict[str, bytes]:
+    """The bytes of every file below a directory, by path."""
+    return {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()}

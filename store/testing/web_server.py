@@ -60,10 +60,10 @@ def _answering(served: WebServer) -> type[BaseHTTPRequestHandler]:
     class Answering(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
-        def do_HEAD(self) -> None:  # noqa: N802 (the name is the library's)
+        def do_HEAD(self) -> None:
             self._answer(with_body=False)
 
-        def do_GET(self) -> None:  # noqa: N802 (the name is the library's)
+        def do_GET(self) -> None:
             self._answer(with_body=True)
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002
