@@ -111,12 +111,14 @@ def _counted(listed: Listed, parts: Iterator[bytes]) -> Iterator[bytes]:
 
 @contextmanager
 def _fetching(sources: Sources) -> Iterator["_Fetching"]:
-    """Reading, of which nothing goes on after the block."""
+    """Reading, of which nothing goes on after the block, save that a failure does not wait for requests under way."""
     threads = ThreadPoolExecutor(_READERS, thread_name_prefix="sources")
     try:
         yield _Fetching(sources, threads)
-    finally:
-        threads.shutdown(cancel_futures=True)
+    except BaseException:
+        threads.shutdown(wait=False, cancel_futures=True)  # one may be waiting for a server that is silent
+        raise
+    threads.shutdown()
 
 
 class _Fetching:
