@@ -159,6 +159,8 @@ class Web:
                     method, here.text, headers=headers, stream=True, timeout=_TIMEOUT_S, allow_redirects=False
                 )
                 with answer:
+                    if method == "HEAD":
+                        _ = answer.content  # there is none, but the connection can be used again when it was asked for
                     if not answer.is_redirect:
                         yield answer
                         return

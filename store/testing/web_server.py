@@ -9,13 +9,15 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import quote, unquote
 
+_PATIENCE_S = 20.0
+
 
 @dataclass
 class WebServer:
     """What the server at `url` serves: `files` by path (decoded, without the first slash). `requests` are method, path and range
     of each request. The next `failing` answers are 503, the next `truncating` end in the middle; `status` is the answer to all.
-    `extra_links` stand on every page as they are. `conditions` are what requests asked for with If-Match. With `hold` bodies that
-    are asked for whole wait until it is set."""
+    `extra_links` stand on every page as they are. `conditions` are what requests asked for with If-Match. With `together` the
+    answer to a GET waits until as many as the barrier says were asked for at once."""
 
     url: str = ""
     files: dict[str, bytes] = field(default_factory=dict)
@@ -29,7 +31,7 @@ class WebServer:
     redirects: dict[str, str] = field(default_factory=dict)
     extra_links: list[str] = field(default_factory=list)
     conditions: list[str | None] = field(default_factory=list)
-    hold: threading.Event | None = None
+    together: threading.Barrier | None = None
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def count(self, method: str) -> int:
@@ -49,8 +51,6 @@ def running_web_server() -> Iterator[WebServer]:
     try:
         yield served
     finally:
-        if served.hold is not None:
-            served.hold.set()
         server.shutdown()
         server.server_close()
         thread.join()
@@ -59,6 +59,7 @@ def running_web_server() -> Iterator[WebServer]:
 def _answering(served: WebServer) -> type[BaseHTTPRequestHandler]:
     class Answering(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        wbufsize = 2**16
 
         def do_HEAD(self) -> None:
             self._answer(with_body=False)
@@ -75,8 +76,8 @@ def _answering(served: WebServer) -> type[BaseHTTPRequestHandler]:
                 served.requests.append((self.command, path, self.headers.get("Range")))
                 served.conditions.append(self.headers.get("If-Match"))
                 fails, served.failing = served.failing > 0, max(0, served.failing - 1)
-            if served.hold is not None and with_body and self.headers.get("Range") is None:
-                served.hold.wait(30)
+            if served.together is not None and with_body and path in served.files:
+                served.together.wait(_PATIENCE_S)
             if path in served.redirects:
                 self._send(302, b"", {"Location": served.redirects[path]}, with_body=with_body)
             elif fails or served.status is not None:

@@ -5,15 +5,18 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 from pathlib import Path
 
 import pytest
+from blake3 import blake3
 
 from datamon.errors import Conflict, Unavailable
 from datamon.store.check.check import check
 from datamon.store.download import download
 from datamon.store.external import bring, fetch
 from datamon.store.external.ingest import IngestRequest, ingest
+from datamon.store.external.link import LinkRequest, link
 from datamon.store.gc.collect import GcRequest, collect
 from datamon.store.opening import Store
 from datamon.store.progress import Silent
@@ -276,3 +279,40 @@ def test_a_server_without_ranges_or_lengths_is_read_to_its_end(
     made = ingest(kept_repo, request(web.url))
     download(kept_repo, made, tmp_path / "out")
     assert contents(tmp_path / "out") == {name.removeprefix("data/"): each for name, each in web_server.files.items()}
+
+
+def test_many_sources_are_read_at_once(kept_repo: Store, web: WebPlace, web_server: WebServer, tmp_path: Path) -> None:
+    for number in range(2):
+        web.put(f"3{number}.bin", b"so that there are four times eight")
+    web_server.together = threading.Barrier(8)
+    ingest(kept_repo, request(web.url))
+    linked = link(kept_repo, LinkRequest(web.url, "raw", "m", branch="linked"))
+    download(kept_repo, linked, tmp_path / "out")
+    assert len(contents(tmp_path / "out")) == 32
+
+
+def test_parts_of_one_long_source_are_read_at_once(
+    kept_repo: Store, web_server: WebServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetch, "PART_BYTES", 100_000)
+    web_server.files["long"] = random_bytes("long", 800_000)
+    web_server.together = threading.Barrier(8)
+    made = ingest(kept_repo, request(f"{web_server.url}/long"))
+    assert entries_of(kept_repo, made)["long"].content == blake3(web_server.files["long"]).hexdigest()
+
+
+def test_no_more_is_asked_for_ahead_than_the_bound(
+    kept_repo: Store, web: WebPlace, web_server: WebServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetch, "AHEAD_BYTES", 5_000)
+    ahead: list[int] = []
+
+    class Counting(Silent):
+        taken = 0
+
+        def advance(self, files: int, size_bytes: int) -> None:
+            self.taken += size_bytes
+            ahead.append((web_server.count("GET") - 1) * 1_000 - self.taken)
+
+    ingest(kept_repo, request(web.url), progress=Counting())
+    assert 0 <= max(ahead) <= 6_000
