@@ -17,6 +17,9 @@ from datamon.store.download import download
 from datamon.store.external import bring, fetch
 from datamon.store.external.ingest import IngestRequest, ingest
 from datamon.store.external.link import LinkRequest, link
+from datamon.store.external.source import Listed, Status
+from datamon.store.external.sources import Sources
+from datamon.store.external.urls import parse_url
 from datamon.store.gc.collect import GcRequest, collect
 from datamon.store.opening import Store
 from datamon.store.progress import Silent
@@ -316,3 +319,22 @@ def test_no_more_is_asked_for_ahead_than_the_bound(
 
     ingest(kept_repo, request(web.url), progress=Counting())
     assert 0 <= max(ahead) <= 6_000
+
+
+def test_a_note_that_says_another_content_is_not_believed(kept_repo: Store, web: WebPlace) -> None:
+    first = link(kept_repo, LinkRequest(web.url, "raw", "m"))
+    assert kept_repo.state_dir is not None
+    [note] = (kept_repo.state_dir / "sources").iterdir()
+    content = entries_of(kept_repo, first)["07.bin"].content
+    other = entries_of(kept_repo, first)["08.bin"].content
+    note.write_bytes(note.read_bytes().replace(content.encode(), other.encode()))
+    again = link(kept_repo, LinkRequest(web.url, "raw", "m"))
+    assert entries_of(kept_repo, again)["07.bin"].content == content
+
+
+def test_fewer_bytes_than_were_stated_are_not_taken_for_all(web_server: WebServer) -> None:
+    web_server.files["a"] = b"123"
+    web_server.lengths = web_server.ranges = False
+    stated = Listed("a", parse_url(f"{web_server.url}/a"), Status(fetch.PART_BYTES + 1, ranges=False))
+    [(listed, content)] = fetch.use_each(Sources(), [stated], lambda _, parts: b"".join(parts))
+    assert (listed.at.size_bytes, content) == (None, b"123")
