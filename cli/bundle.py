@@ -5,6 +5,7 @@ import typer
 from datamon.cli.bundle_delete import delete
 from datamon.cli.bundle_diff import diff
 from datamon.cli.bundle_download import download, download_file
+from datamon.cli.bundle_link import link
 from datamon.cli.bundle_list import list_, list_files
 from datamon.cli.bundle_promote import promote
 from datamon.cli.bundle_update import update
@@ -26,6 +27,7 @@ def bundle() -> None:
 
 
 app.command("upload")(upload)
+app.command("link")(link)
 app.command("download")(download)
 app.command("download file")(download_file)
 app.command("update")(update)

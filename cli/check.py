@@ -1,6 +1,6 @@
 """`datamon check`: finds what is damaged or missing in the store."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -28,12 +28,16 @@ def check(
     ctx: typer.Context,
     read_data: ReadDataOption = None,
     seed: SeedOption = None,
+    external: Annotated[
+        bool, typer.Option("--external", help="Read what bundles link to, too, where it lies, and compare it.")
+    ] = False,
     form: FormatOption = None,
 ) -> int:
     """Find what is damaged or missing in the store, and which files that hits; exit code 8 when anything is.
 
     Changes nothing, and may run while others work. Records, manifests and the chunk index are always read and verified, and the
-    end of every pack; with --read-data every byte. A line is severity , code , message; a notice is harmless.
+    end of every pack; with --read-data every byte; with --external what bundles only link to. A line is severity , code ,
+    message; a notice is harmless.
 
     \b
     Examples:
@@ -43,13 +47,20 @@ def check(
     """
     from datamon.lineage.checking import check_runs  # these bring pyarrow, 0.2 s, which help does not need
     from datamon.store.check.check import check as check_store
+    from datamon.store.check.external import check_external
     from datamon.store.check.identity import open_to_check
 
     sample = sample_of(read_data, seed)
     settings = settings_of(ctx)
     opened = open_to_check(*backends_of(settings), settings.author)
     with watching() as progress:
-        found = [*opened.findings, *check_store(opened.store, sample, progress=progress), *check_runs(opened.store)]
+        outside = check_external(opened.store, progress=progress) if external else ()
+        found = [
+            *opened.findings,
+            *check_store(opened.store, sample, progress=progress),
+            *check_runs(opened.store),
+            *outside,
+        ]
     show(Listing(FINDING_COLUMNS, map(finding_row, found), _line), form)
     damage = sum(finding.is_damage for finding in found)
     note(_summary(damage, len(found) - damage))

@@ -26,6 +26,9 @@ class CommitRequest:
 
     With neither `branch` nor `label` no ref moves (a run's output, until its run ends). `parents` None is the head of
     `branch` (else of `follows`, a branch that does not move) at the moment of the entry, or none where there is no branch.
+    With `only_onto_parents` the entry is made only while the branch's head is the first of `parents`, or there is no branch
+    and there are none.
+
     `reused` are the packs of other sessions that hold some of its chunks; None is for a manifest that was taken over from
     somewhere, and costs a look at every chunk once a gc has condemned anything. `beside` is a live bundle of the repo whose
     chunks and segments it relies on too: as long as that one is not deleted they stay. `copied_from` are as in Bundle. What is
@@ -46,6 +49,7 @@ class CommitRequest:
     copied_from: tuple[CopiedFrom, ...] = ()
     id: BundleId | None = None
     origin: Origin | None = None
+    only_onto_parents: bool = False
 
 
 def commit_bundle(store: Store, repo: Repo, request: CommitRequest) -> Bundle:
@@ -53,8 +57,9 @@ def commit_bundle(store: Store, repo: Repo, request: CommitRequest) -> Bundle:
 
     A parent that was replaced since is its replacement. Raises Invalid (`bad-name`, `bad-argument`), NotFound
     (`bundle-not-found` for a parent, `repo-not-found` when the repo was deleted meanwhile), Conflict (`ref-exists`, `ref-frozen`,
-    `log-contended`; `bundle-exists` when the repo has or had a bundle of this `id`; `condemned` and `session-fenced` when a gc
-    takes something away on which the bundle relies: put it again in a new session, and commit that), Unavailable.
+    `ref-moved` under `only_onto_parents`, `log-contended`; `bundle-exists` when the repo has or had a bundle of this `id`;
+    `condemned` and `session-fenced` when a gc takes something away on which the bundle relies: put it again in a new session, and
+    commit that), Unavailable.
     """
     check_text("message", request.message)
     targets = _targets(request.branch, request.label)
@@ -69,6 +74,8 @@ def commit_bundle(store: Store, repo: Repo, request: CommitRequest) -> Bundle:
         _check_beside(state, request.beside)
         if identity in state.bundles:
             raise _exists(repo, identity)
+        if request.only_onto_parents:
+            _check_head(repo, request, state)
         moves = [next_move(state, repo, Move(ref.ref, ref.ref_kind, None, identity)) for ref in targets]
         bundle = _bundle(store, repo, request, state, identity)
         return {
@@ -103,6 +110,15 @@ def check_targets(store: Store, repo: Repo, *, branch: str | None, label: str | 
     state = store.logs.repo(repo.id)
     for move in _targets(branch, label):
         next_move(state, repo, move)
+
+
+def _check_head(repo: Repo, request: CommitRequest, state: RepoState) -> None:
+    assert request.branch is not None
+    ref = state.refs.get(check_name("branch", request.branch))
+    expected = request.parents[0] if request.parents else None
+    if (None if ref is None else ref.bundle) != (None if expected is None else standing_in(state, expected)):
+        message = f"the branch {request.branch!r} of {repo.name!r} moved meanwhile; try again"
+        raise Conflict("ref-moved", message, repo=repo.name, ref=request.branch)
 
 
 def _targets(branch: str | None, label: str | None) -> list[Move]:

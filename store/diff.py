@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from datamon.store.bundle import Bundle
-from datamon.store.entries import Holding, TreeEntry, paired, same_content
+from datamon.store.entries import Holding, TreeEntry, as_file, paired, same_content
 from datamon.store.manifest import Manifest, iter_entries, read_manifest
 from datamon.store.opening import Store
 from datamon.store.restore import naming
@@ -51,7 +51,7 @@ def diff_directory(store: Store, bundle: Bundle, directory: Path) -> Iterator[Ch
     manifest = _read_root(store, bundle)
     with open_tree(directory) as tree:
         here = (observe(tree, found) for found in scan_to_keep(tree))
-        yield from _changes(_entries(store, bundle, manifest), here)
+        yield from _changes(map(as_file, _entries(store, bundle, manifest)), here)
 
 
 def _read_root(store: Store, bundle: Bundle) -> Manifest:

@@ -7,7 +7,7 @@ from datamon.errors import Conflict, Denied, Unavailable
 from datamon.store.beneath import Beneath
 from datamon.store.bringing import Bringing, fill_empty
 from datamon.store.bundle import Bundle
-from datamon.store.entries import clean_path, same_content
+from datamon.store.entries import as_file, clean_path, same_content
 from datamon.store.opening import Store
 from datamon.store.progress import SILENT, Progress
 from datamon.store.restorable import restorable_part
@@ -63,7 +63,7 @@ def download_file(store: Store, bundle: Bundle, path: str, destination: Path) ->
         present = next((one for one in scan_top(tree) if one.path == entry.path), None)
         if present is None:
             write_entries(TreeWriter(tree, new_token()), entries, store.chunks, bundle, SILENT)
-        elif not same_content(observe(tree, present), entry):
+        elif not same_content(observe(tree, present), as_file(entry)):
             message = f"{str(shown)!r} is there and holds something else; remove it or choose another destination"
             raise Conflict("destination-not-empty", message, path=str(shown))
     return shown

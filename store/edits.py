@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from datamon.errors import Corrupt
 from datamon.store.beneath import Beneath
-from datamon.store.entries import NO_CONTENT, TreeEntry, printable
+from datamon.store.entries import NO_CONTENT, TreeEntry, as_file, printable
 from datamon.store.file_times import GUARD_NS, mapped_inodes, trusted_time_ns
 from datamon.store.ids import ContentId
 from datamon.store.manifest import part_entries, read_manifest
@@ -81,9 +81,9 @@ def noted_paths(store: Store, note: Worktree) -> list[str]:
 
 
 def source_entries(store: Store, source: Source) -> Iterable[TreeEntry]:
-    """The entries of a tree that was put somewhere. Raises Corrupt, NotFound (`path-not-found`)."""
+    """The entries of a tree that was put somewhere, as they stand there. Raises Corrupt, NotFound (`path-not-found`)."""
     entries = part_entries(store.metadata, read_manifest(store.metadata, source.manifest), source.part)
-    return matching(entries, source.pattern)
+    return map(as_file, matching(entries, source.pattern))
 
 
 class _Seen:

@@ -2,7 +2,7 @@
 
 import operator
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice, pairwise
 from typing import Literal, Protocol, TypeVar
 
@@ -81,6 +81,11 @@ def same_content(one: Holding, other: Holding) -> bool:
         other.target,
         other.executable,
     )
+
+
+def as_file(entry: TreeEntry) -> TreeEntry:
+    """The entry as it stands in a directory: what an external entry names is a file there."""
+    return replace(entry, kind="file", target=None) if entry.kind == "external" else entry
 
 
 def paired(olds: Iterable[Old], news: Iterable[New]) -> Iterator[tuple[Old | None, New | None]]:

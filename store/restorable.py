@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from datamon.errors import Invalid
 from datamon.store.bundle import Bundle
 from datamon.store.entries import TreeEntry, checked_tree
+from datamon.store.external.target import decode_target
 from datamon.store.manifest import Manifest, is_directory, iter_rows, part_entries, read_manifest
 from datamon.store.name_filter import check_filter, matching
 from datamon.store.opening import Store
@@ -87,10 +88,7 @@ def _looks_right(rows: "Rows", directories: set[str]) -> bool:
 def _checked(entries: Iterable[TreeEntry]) -> Iterator[TreeEntry]:
     for entry in checked_tree(entries):
         if entry.kind == "external":
-            message = (
-                f"{entry.path!r} lies outside the store and cannot be written from it; name another part of the bundle"
-            )
-            raise Invalid("unsupported-file", message, path=entry.path)
+            decode_target(entry)
         if entry.kind == "symlink" and (not entry.target or "\0" in entry.target):
             message = f"the symlink {entry.path!r} has no target; upload the tree again from its source"
             raise Invalid("unsafe-path", message, path=entry.path)

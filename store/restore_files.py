@@ -27,7 +27,7 @@ def write_entries(
     """The entries stand below the writer's top, read from the store and verified; directories do not have their modes and times
     yet: those are returned, for `settle_directories`. Beside them some ten thousand entries are in memory at a time.
 
-    Raises Corrupt, naming the file and the bundle, and as TreeWriter does."""
+    Raises Corrupt, naming the file and the bundle, as TreeWriter does, and as `write_externals`."""
     return Restoring(writer, chunks, bundle, progress).write(entries)
 
 
@@ -36,6 +36,7 @@ class Others(NamedTuple):
 
     directories: list[TreeEntry]
     symlinks: list[TreeEntry]
+    externals: list[TreeEntry]
 
 
 def settle_directories(writer: TreeWriter, directories: Sequence[TreeEntry]) -> None:
@@ -55,9 +56,9 @@ class Restoring:
 
     def write(self, entries: Iterable[TreeEntry]) -> list[TreeEntry]:
         """As `write_entries`."""
-        others = Others([], [])
+        others = Others([], [], [])
         self.write_files(self.made_others(entries, others, self.progress))
-        self.make_symlinks(others)  # after the files: one name serves for what is begun
+        self.make_rest(others)  # after the files: one name serves for what is begun
         return others.directories
 
     def made_others(self, entries: Iterable[TreeEntry], others: Others, progress: Progress) -> Iterator[TreeEntry]:
@@ -69,14 +70,22 @@ class Restoring:
                 self.writer.make_directory(entry.path)
                 others.directories.append(entry)
                 progress.advance(1, 0)
-            else:
+            elif entry.kind == "symlink":
                 others.symlinks.append(entry)
+            else:
+                others.externals.append(entry)
 
-    def make_symlinks(self, others: Others) -> None:
-        """The symlinks among the others are made."""
+    def make_rest(self, others: Others) -> None:
+        """The symlinks among the others are made, and what lies elsewhere stands in its place. Raises as `write_entries`, and as
+        `write_externals`."""
         for entry in others.symlinks:
             self.writer.make_symlink(entry)
             self.progress.advance(1, 0)
+        if others.externals:
+            # Imported at first use: few bundles name what lies elsewhere.
+            from datamon.store.external.restoring import write_externals
+
+            write_externals(self.writer, others.externals, self.bundle, self.progress)
 
     def write_files(self, files: Iterable[TreeEntry]) -> None:
         """Every file stands in its place. Raises as `write_entries`."""

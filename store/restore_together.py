@@ -40,7 +40,7 @@ def write_together(restoring: Restoring, tree: RestorableTree, tokens: Sequence[
         restoring.progress.begin(stage, tree.count, tree.size_bytes)
         return restoring.write(tree)
     entries: Iterable[TreeEntry] = list(tree) if tree.count <= _KEPT_ENTRIES else tree
-    others = Others([], [])
+    others = Others([], [], [])
     for _ in restoring.made_others(entries, others, SILENT):
         pass
     restoring.chunks.locate(_ANY_CHUNK)  # so the index is loaded, once for all
@@ -56,7 +56,7 @@ def write_together(restoring: Restoring, tree: RestorableTree, tokens: Sequence[
         crew.advance(len(others.directories), 0)
         together = replace(restoring, progress=crew)
         together.write_files(_share(entries, 0, len(tokens)))
-        together.make_symlinks(others)
+        together.make_rest(others)
         crew.wait()
     return others.directories
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from datamon.store.edits import Inspection
-from datamon.store.entries import TreeEntry, same_content
+from datamon.store.entries import TreeEntry, as_file, same_content
 from datamon.store.walk import Found
 
 
@@ -73,7 +73,7 @@ def _to_be_made(
     made, restated = [], []
     for entry in entries:
         held = inspection.held.get(entry.path)
-        if held is None or not same_content(held, entry):
+        if held is None or not same_content(held, as_file(entry)):
             made.append(entry)
         elif _status_differs(found[entry.path], entry):
             restated.append(entry)

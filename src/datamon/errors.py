@@ -19,6 +19,7 @@ CODES: dict[str, str] = {
     "bundle-not-found": "the repo has no bundle of this id",
     "run-not-found": "no run has this id",
     "path-not-found": "the bundle or the file system has nothing at this path",
+    "source-not-found": "nothing is at the URL that was given, or that an entry names",
     "key-not-found": "the backend keeps nothing under this key",
     "context-not-found": "the configuration names no such context",
     # conflict
@@ -35,6 +36,7 @@ CODES: dict[str, str] = {
     "condemned": "a gc takes away something that a bundle to be relies on",
     "session-fenced": "a gc gave up an upload as abandoned",
     "foreign-blobs": "the blob backend holds the packs of another store",
+    "source-changed": "what lies at a URL is not what was linked, or changes while it is read",
     "config-exists": "a configuration file exists",
     "context-exists": "a context of this name exists",
     "bundle-exists": "the repo has, or had, a bundle of this id",
@@ -46,6 +48,7 @@ CODES: dict[str, str] = {
     "unsafe-path": "an entry that would be written outside the destination",
     "unsupported-file": "a file of a kind that cannot be kept",
     "file-changed": "a file changed while it was read",
+    "bad-url": "a URL that cannot be read, or may not be kept",
     "bad-key": "a key that no backend takes",
     "bad-argument": "an argument that cannot be used",
     "bad-config": "a configuration that cannot be read",
@@ -58,6 +61,7 @@ CODES: dict[str, str] = {
     # denied
     "unreadable": "the file system or the backend refuses to read it",
     "unwritable": "the file system or the backend refuses to write it",
+    "source-denied": "the place of a URL refuses to give what is there",
     "statement-refused": "a statement that would change or read what a query may not",
     # corrupt
     "bad-bytes": "stored bytes do not have the hash they are named by",
@@ -67,6 +71,7 @@ CODES: dict[str, str] = {
     # unavailable
     "disk-full": "no room is left",
     "backend-unavailable": "the backend does not answer",
+    "source-unavailable": "the place of a URL does not answer, or not to the end",
     "query-stopped": "a query reached its limit",
     "index-busy": "the index is replaced faster than it can be opened",
     "index-unwritable": "the index cannot be written",

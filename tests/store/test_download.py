@@ -271,10 +271,10 @@ def test_a_symlink_planted_in_the_destination_meanwhile_is_not_written_through(s
     assert not (tmp_path / "out").exists()
 
 
-def test_an_entry_kept_elsewhere_is_refused_by_name(store: Store, tmp_path: Path) -> None:
+def test_an_entry_that_does_not_say_what_lies_elsewhere_is_refused_by_name(store: Store, tmp_path: Path) -> None:
     external = entry("far.csv", "external", target='{"url":"gs://elsewhere/far.csv"}')
     bundle = commit_manifest(store, crafted_manifest(store.metadata, [external]))
-    with pytest.raises(Invalid, match=r"far\.csv"):
+    with pytest.raises(Corrupt, match=r"far\.csv"):
         download(store, bundle, tmp_path / "out")
 
 
