@@ -194,7 +194,9 @@ class _Importing:
     ) -> Generator[Finding, None, "_Survey"]:
         survey = _Survey()
         before: list[LegacyBundle] = []
+        self.progress.begin(f"lists of {shelf.repo}", len(bundles), None)
         for bundle, listed in zip(bundles, shelf.listed(bundles), strict=True):
+            self.progress.advance(1, 0)
             if not isinstance(listed, Listed):
                 yield self._left_out(listed, shelf.repo, bundle.id)
                 continue
@@ -208,6 +210,7 @@ class _Importing:
                 before = [bundle] if standing == "here" else before
                 self.tally.here += standing == "here"
                 self.tally.left_out += standing == "other"
+        self.progress.end()
         return survey
 
     def _labels(self, name: str, repo: Repo | None) -> Generator[Finding, None, None]:

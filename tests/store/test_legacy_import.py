@@ -342,6 +342,39 @@ def test_a_squash_after_the_import_keeps_as_many_as_it_says(
     assert [bundle.id for bundle in squashed.bundles] == [ksuid(1)]
 
 
+class Watching:
+    """Adds up, stage by stage, what was announced and what was done."""
+
+    def __init__(self) -> None:
+        self.stages: dict[str, list[int]] = {}
+
+    def begin(self, what: str, files: int | None, size_bytes: int | None) -> None:
+        self.stages[what] = [files or 0, size_bytes or 0, 0, 0]
+        self._now = self.stages[what]
+
+    def advance(self, files: int, size_bytes: int) -> None:
+        self._now[2] += files
+        self._now[3] += size_bytes
+
+    def end(self) -> None:
+        assert self._now[:2] == self._now[2:]
+
+
+def test_a_watcher_sees_all_files_and_bytes_go_by(store: Store, writer: LegacyWriter, old: LegacyStore) -> None:
+    writer.repo("orders")
+    tree: dict[str | bytes, bytes] = {"a": b"1", "b": b"1", "c": random_bytes("c", 5_000), "d": b""}
+    writer.bundle("orders", ksuid(1), tree, time=moment(1))
+    writer.bundle("orders", ksuid(2), {**tree, "e": random_bytes("e", 1_024)}, time=moment(2))
+    watching = Watching()
+
+    taken(store, old, progress=watching)
+
+    assert watching.stages == {
+        "lists of orders": [2, 0, 2, 0],
+        "import orders": [9, 11_028, 9, 11_028],
+    }
+
+
 def test_what_never_ended_is_told_and_not_imported(store: Store, writer: LegacyWriter, old: LegacyStore) -> None:
     writer.repo("orders")
     writer.bundle("orders", ksuid(1), {"a": b"1"})
