@@ -4,7 +4,7 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from datamon.errors import Corrupt, Invalid, NotFound
-from datamon.store.backend.objects import Objects
+from datamon.store.backend.foreign import Foreign
 from datamon.store.bundle import Move, Repo
 from datamon.store.check.findings import Finding
 from datamon.store.legacy import layout
@@ -68,12 +68,12 @@ def import_legacy(
         readers.stop()
 
 
-def _bundle_names(metadata: Objects, repos: Sequence[str]) -> Iterator[str]:
+def _bundle_names(metadata: Foreign, repos: Sequence[str]) -> Iterator[str]:
     for prefix in map(layout.bundles, dict.fromkeys(repos)) if repos else [layout.BUNDLES]:
         yield from metadata.names(prefix)
 
 
-def _chosen(metadata: Objects, wanted: Sequence[str], parts: Mapping[str, object]) -> list[str]:
+def _chosen(metadata: Foreign, wanted: Sequence[str], parts: Mapping[str, object]) -> list[str]:
     """The repos to look at, in order. Raises NotFound (`repo-not-found`)."""
     known = set(layout.repos_in(metadata.names(layout.REPOS))) | parts.keys()
     for repo in wanted:
