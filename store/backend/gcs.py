@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from datamon.errors import DatamonError, Denied, NotFound, Unavailable
 from datamon.store.backend import Content, Span, Stored, joined
+from datamon.store.backend.foreign import Version
 from datamon.store.backend.keys import check_key, check_prefix, is_key, key_not_found
-from datamon.store.backend.objects import Version
 
 if TYPE_CHECKING:
     from google.cloud.storage import Blob, Bucket
@@ -171,32 +171,32 @@ class GcsBackend:
         )
 
 
-class GcsObjects:
-    """What others put into `bucket`, below `prefix`, by any name (see `Objects`); a bucket with versioning keeps versions."""
+class ForeignBucket:
+    """What others put into `bucket`, below `prefix`, by any name (see `Foreign`); a bucket with versioning keeps versions."""
 
     def __init__(self, bucket: str, prefix: str = "", credential: Path | None = None) -> None:
         self._within = GcsBackend(bucket, prefix, credential)
 
     @property
     def url(self) -> str:
-        """See `Objects`: `gs://bucket/prefix`."""
+        """See `Foreign`: `gs://bucket/prefix`."""
         return self._within.url
 
     @property
     def is_far(self) -> bool:
-        """See `Objects`."""
+        """See `Foreign`."""
         return True
 
     def check(self) -> None:
-        """See `Objects`."""
+        """See `Foreign`."""
         next(self.names(""), None)
 
     def names(self, prefix: str) -> Iterator[str]:
-        """See `Objects`."""
+        """See `Foreign`."""
         return (blob.name for blob in self._listed(prefix, "items(name),nextPageToken"))
 
     def versions(self, prefix: str) -> Iterator[Version]:
-        """See `Objects`."""
+        """See `Foreign`."""
         # The text "true", not True: the library writes that as "True", which not every server takes for it.
         fields = "items(name,generation,timeDeleted),nextPageToken"
         found = [(blob.name, int(blob.generation), blob.time_deleted) for blob in self._listed(prefix, fields, "true")]
@@ -207,7 +207,7 @@ class GcsObjects:
             yield Version(name, generation, int(deleted.timestamp() * 10**6) * 1000 if is_gone else None)
 
     def read(self, name: str, number: int | None = None) -> bytes:
-        """See `Objects`."""
+        """See `Foreign`."""
         within = self._within
         blob = within._bucket().blob(within._prefix + name, generation=number)
         with within._errors("read", name):

@@ -6,10 +6,10 @@ from urllib.parse import unquote, urlsplit
 
 from datamon.errors import Invalid
 from datamon.store.backend import Backend
-from datamon.store.backend.gcs import GcsBackend, GcsObjects
+from datamon.store.backend.foreign import Foreign, ForeignDirectory
+from datamon.store.backend.gcs import ForeignBucket, GcsBackend
 from datamon.store.backend.local import LocalBackend
 from datamon.store.backend.memory import MemoryBackend
-from datamon.store.backend.objects import DirectoryObjects, Objects
 
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")
 
@@ -35,18 +35,18 @@ def open_backend(place: str, *, credential: Path | None = None) -> Backend:
     raise _refused(place)
 
 
-def open_objects(place: str, *, credential: Path | None = None) -> Objects:
+def open_foreign(place: str, *, credential: Path | None = None) -> Foreign:
     """What others put into `place`, said as for `open_backend`, to be read by any name. Raises Invalid (`bad-config`), and
     NotFound (`path-not-found`), Denied or Unavailable when there is no such place or it cannot be asked."""
     scheme, separator, rest = place.partition("://")
-    found: Objects
+    found: Foreign
     if place.startswith(("/", ".", "~")):
-        found = DirectoryObjects(Path(place).expanduser())
+        found = ForeignDirectory(Path(place).expanduser())
     elif separator and scheme == "file":
-        found = DirectoryObjects(_file_path(place))
+        found = ForeignDirectory(_file_path(place))
     elif not separator or scheme == "gs":
         bucket, prefix = _bucket_and_prefix(rest if separator else place, place)
-        found = GcsObjects(bucket, prefix, credential)
+        found = ForeignBucket(bucket, prefix, credential)
     else:
         raise _refused(place)
     found.check()

@@ -7,7 +7,7 @@ from functools import partial
 from typing import BinaryIO, NamedTuple, cast
 
 from datamon.errors import Corrupt
-from datamon.store.backend.objects import Objects
+from datamon.store.backend.foreign import Foreign
 from datamon.store.legacy.keys import KEY_BYTES, LeafRule, leaf_key, root_key
 from datamon.store.legacy.read_ahead import Asked, Readers
 from datamon.store.legacy.records import LegacyFile
@@ -33,7 +33,7 @@ class _Opened(NamedTuple):
 class Contents:
     """The blobs of an old store on their way into ours. What was put is remembered, within a bound, and not read again."""
 
-    def __init__(self, blob: Objects, readers: Readers, progress: Progress) -> None:
+    def __init__(self, blob: Foreign, readers: Readers, progress: Progress) -> None:
         self._blob = blob
         self._readers = readers
         self._progress = progress
@@ -184,6 +184,6 @@ def _room(stored: StoredFile) -> int:
     return _ROW_BYTES + len(stored.recipe or b"")
 
 
-def _damaged(blob: Objects, name: str, fault: str = "is not what was stored under that name") -> Corrupt:
+def _damaged(blob: Foreign, name: str, fault: str = "is not what was stored under that name") -> Corrupt:
     where = f"{blob.url}/{name}"
     return Corrupt("bad-bytes", f"{where} {fault}; restore it from a copy", key=name)

@@ -4,7 +4,7 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from datamon.errors import Corrupt, Invalid, NotFound
-from datamon.store.backend.objects import Objects
+from datamon.store.backend.foreign import Foreign
 from datamon.store.bundle import Move, Repo
 from datamon.store.check.findings import Finding
 from datamon.store.legacy import layout
@@ -68,12 +68,12 @@ def import_legacy(
         readers.stop()
 
 
-def _bundle_names(metadata: Objects, repos: Sequence[str]) -> Iterator[str]:
+def _bundle_names(metadata: Foreign, repos: Sequence[str]) -> Iterator[str]:
     for prefix in map(layout.bundles, dict.fromkeys(repos)) if repos else [layout.BUNDLES]:
         yield from metadata.names(prefix)
 
 
-def _chosen(metadata: Objects, wanted: Sequence[str], parts: Mapping[str, object]) -> list[str]:
+def _chosen(metadata: Foreign, wanted: Sequence[str], parts: Mapping[str, object]) -> list[str]:
     """The repos to look at, in order. Raises NotFound (`repo-not-found`)."""
     known = set(layout.repos_in(metadata.names(layout.REPOS))) | parts.keys()
     for repo in wanted:
@@ -194,7 +194,9 @@ class _Importing:
     ) -> Generator[Finding, None, "_Survey"]:
         survey = _Survey()
         before: list[LegacyBundle] = []
+        self.progress.begin(f"lists of {shelf.repo}", len(bundles), None)
         for bundle, listed in zip(bundles, shelf.listed(bundles), strict=True):
+            self.progress.advance(1, 0)
             if not isinstance(listed, Listed):
                 yield self._left_out(listed, shelf.repo, bundle.id)
                 continue
@@ -208,6 +210,7 @@ class _Importing:
                 before = [bundle] if standing == "here" else before
                 self.tally.here += standing == "here"
                 self.tally.left_out += standing == "other"
+        self.progress.end()
         return survey
 
     def _labels(self, name: str, repo: Repo | None) -> Generator[Finding, None, None]:

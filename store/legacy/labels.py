@@ -6,7 +6,7 @@ from functools import partial
 from itertools import groupby
 
 from datamon.errors import Conflict, Corrupt, DatamonError, Invalid, NotFound
-from datamon.store.backend.objects import Objects, Version
+from datamon.store.backend.foreign import Foreign, Version
 from datamon.store.bundle import Author, Move, Repo
 from datamon.store.check.findings import Finding
 from datamon.store.codec import Record
@@ -49,7 +49,7 @@ class LegacyHistory:
     lost: Sequence[Corrupt]
 
 
-def read_labels(vmetadata: Objects, readers: Readers, repo: str, nobody: Author) -> Iterator[LegacyHistory | Finding]:
+def read_labels(vmetadata: Foreign, readers: Readers, repo: str, nobody: Author) -> Iterator[LegacyHistory | Finding]:
     """The labels of the repo, and those whose names no label of ours can have. `nobody` is the author of what names none.
     Raises Denied, Unavailable."""
     versions = list(vmetadata.versions(layout.labels(repo)))

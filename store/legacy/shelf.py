@@ -9,7 +9,7 @@ from typing import NamedTuple
 from blake3 import blake3
 
 from datamon.errors import Corrupt, Invalid
-from datamon.store.backend.objects import Objects
+from datamon.store.backend.foreign import Foreign
 from datamon.store.legacy import layout
 from datamon.store.legacy.plain_yaml import Where
 from datamon.store.legacy.read_ahead import Asked, Readers
@@ -40,7 +40,7 @@ class _FileList(NamedTuple):
 class Shelf:
     """Where the bundles of `repo` are; `parts` says of each which of its records there are (see `layout.lists_in`)."""
 
-    metadata: Objects
+    metadata: Foreign
     readers: Readers
     repo: str
     parts: Mapping[str, set[int]]

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from datamon.errors import NotFound
-from datamon.store.backend.objects import Objects
-from datamon.store.backend.opening import open_objects
+from datamon.store.backend.foreign import Foreign
+from datamon.store.backend.opening import open_foreign
 from datamon.store.legacy import layout
 from datamon.store.legacy.plain_yaml import Where
 from datamon.store.legacy.records import read_places
@@ -25,9 +25,9 @@ class LegacyPlaces:
 class LegacyStore:
     """An old store, to be read only."""
 
-    metadata: Objects
-    vmetadata: Objects
-    blob: Objects
+    metadata: Foreign
+    vmetadata: Foreign
+    blob: Foreign
 
     @property
     def is_far(self) -> bool:
@@ -36,9 +36,9 @@ class LegacyStore:
 
 
 def open_legacy(places: LegacyPlaces, *, credential: Path | None = None) -> LegacyStore:
-    """The old store there. Raises as `open_objects` does."""
+    """The old store there. Raises as `open_foreign` does."""
     metadata, vmetadata, blob = (
-        open_objects(place, credential=credential) for place in (places.metadata, places.vmetadata, places.blob)
+        open_foreign(place, credential=credential) for place in (places.metadata, places.vmetadata, places.blob)
     )
     return LegacyStore(metadata, vmetadata, blob)
 
@@ -46,9 +46,9 @@ def open_legacy(places: LegacyPlaces, *, credential: Path | None = None) -> Lega
 def context_places(config: str, context: str, *, credential: Path | None = None) -> LegacyPlaces:
     """The places that a context of the first datamon names, in the configuration bucket `config`.
 
-    Raises NotFound (`context-not-found`), Corrupt (`bad-record`), and as `open_objects` does.
+    Raises NotFound (`context-not-found`), Corrupt (`bad-record`), and as `open_foreign` does.
     """
-    bucket = open_objects(config, credential=credential)
+    bucket = open_foreign(config, credential=credential)
     name = layout.context_record(context)
     try:
         content = bucket.read(name)

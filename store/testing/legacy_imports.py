@@ -10,6 +10,7 @@ from datamon.store.legacy.importing import ImportRequest, Tally, import_legacy
 from datamon.store.legacy.sources import LegacyPlaces, LegacyStore, open_legacy
 from datamon.store.manifest import iter_entries, read_manifest
 from datamon.store.opening import Store
+from datamon.store.progress import SILENT, Progress
 from datamon.store.repos import find_repo
 
 NOON_S = 1_551_441_600
@@ -31,9 +32,11 @@ def opened(root: Path) -> LegacyStore:
     return open_legacy(LegacyPlaces(*(str(root / place) for place in ("metadata", "vmetadata", "blob"))))
 
 
-def taken(store: Store, old: LegacyStore, *repos: str, dry_run: bool = False) -> tuple[list[Finding], Tally]:
+def taken(
+    store: Store, old: LegacyStore, *repos: str, dry_run: bool = False, progress: Progress = SILENT
+) -> tuple[list[Finding], Tally]:
     """The import to its end: what it met, and its tally."""
-    findings = import_legacy(store, old, ImportRequest(repos, dry_run))
+    findings = import_legacy(store, old, ImportRequest(repos, dry_run), progress=progress)
     found = []
     while True:
         try:

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from datamon.errors import Conflict, Unavailable
+from datamon.store.backend.foreign import Foreign, Version
 from datamon.store.backend.memory import MemoryBackend
-from datamon.store.backend.objects import Objects, Version
 from datamon.store.commit import CommitRequest, commit_bundle
 from datamon.store.gc.collect import GcRequest, collect
 from datamon.store.ids import BundleId
@@ -218,25 +218,25 @@ def test_a_bundle_that_was_deleted_here_stays_deleted(root: Path, store: Store) 
 
 
 class Counted:
-    """Objects that note what is read of them, and fail at one name."""
+    """A foreign place that notes what is read of it, and fails at one name."""
 
-    def __init__(self, objects: Objects, fails: str = "") -> None:
-        self._objects = objects
+    def __init__(self, place: Foreign, fails: str = "") -> None:
+        self._place = place
         self._fails = fails
         self.read_names: list[str] = []
-        self.url = objects.url
+        self.url = place.url
         self.is_far = True
-        self.check = objects.check
-        self.names = objects.names
+        self.check = place.check
+        self.names = place.names
 
     def versions(self, prefix: str) -> Iterator[Version]:
-        return self._objects.versions(prefix)
+        return self._place.versions(prefix)
 
     def read(self, name: str, number: int | None = None) -> bytes:
         self.read_names.append(name)
         if name == self._fails:
             raise Unavailable("backend-unavailable", "the old store does not answer; try again later")
-        return self._objects.read(name, number)
+        return self._place.read(name, number)
 
 
 def test_content_that_came_before_is_not_read_again(root: Path, store: Store) -> None:

@@ -6,7 +6,7 @@ import pytest
 from google.cloud import storage
 
 from datamon.errors import NotFound, Unavailable
-from datamon.store.backend.opening import open_objects
+from datamon.store.backend.opening import open_foreign
 from datamon.store.bundle import Author
 from datamon.store.legacy.sources import LegacyPlaces, context_places, open_legacy
 from datamon.store.opening import Places, Store, open_store
@@ -106,10 +106,10 @@ def test_a_context_of_the_configuration_bucket_names_the_places(buckets: storage
 
 def test_a_bucket_that_is_not_there_is_an_error_and_no_empty_store(buckets: storage.Client) -> None:
     with pytest.raises(Unavailable, match="there is no bucket"):
-        open_objects("gs://nowhere")
+        open_foreign("gs://nowhere")
 
 
 def test_a_name_that_is_not_there_is_not_found(buckets: storage.Client) -> None:
     with pytest.raises(NotFound) as error:
-        open_objects("old-blob").read("gone")
+        open_foreign("old-blob").read("gone")
     assert error.value.code == "key-not-found"

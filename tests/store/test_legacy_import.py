@@ -18,9 +18,11 @@ from datamon.store.opening import Store, memory_store
 from datamon.store.refs import find_ref, ref_history, set_label
 from datamon.store.repos import find_repo, list_repos
 from datamon.store.resolve import resolve
+from datamon.store.retention.squash import Keeping, squash
 from datamon.store.testing.contents import random_bytes
 from datamon.store.testing.legacy_imports import NOON_S, bundles_of, files_of, ksuid, moment, opened, taken
 from datamon.store.testing.legacy_writer import LegacyWriter, in_directories
+from datamon.store.testing.trees import upload_tree, write_files
 
 
 def assert_clean(store: Store) -> None:
@@ -313,6 +315,64 @@ def test_a_label_that_was_moved_here_stays_and_a_new_one_of_the_old_store_comes(
     assert resolve(store, "orders@v2").bundle.id == ksuid(3)
     assert [move.new for _, move in ref_history(store, repo, "v2")] == [ksuid(1), ksuid(3)]
     assert resolve(store, "orders").bundle.id == ksuid(3)
+
+
+def test_a_branch_that_somebody_here_went_on_with_stays(
+    store: Store, writer: LegacyWriter, old: LegacyStore, tmp_path: Path
+) -> None:
+    writer.repo("raw")
+    writer.bundle("raw", ksuid(1), {"a": b"1"})
+    mine = upload_tree(store, write_files(tmp_path / "tree", {"mine.txt": "mine"}))
+
+    assert taken(store, old)[0] == []
+    assert resolve(store, "raw").bundle == mine
+    assert [bundle.id for bundle in bundles_of(store, "raw")] == [mine.id, ksuid(1)]
+
+
+def test_a_squash_after_the_import_keeps_as_many_as_it_says(
+    store: Store, writer: LegacyWriter, old: LegacyStore
+) -> None:
+    writer.repo("orders")
+    for number in range(1, 5):
+        writer.bundle("orders", ksuid(number), {"a": b"%d" % number}, time=moment(number))
+    taken(store, old)
+
+    squashed = squash(store, find_repo(store, "orders"), Keeping(last=3))
+
+    assert [bundle.id for bundle in squashed.bundles] == [ksuid(1)]
+
+
+class Watching:
+    """Adds up, stage by stage, what was announced and what was done."""
+
+    def __init__(self) -> None:
+        self.stages: dict[str, list[int]] = {}
+
+    def begin(self, what: str, files: int | None, size_bytes: int | None) -> None:
+        self.stages[what] = [files or 0, size_bytes or 0, 0, 0]
+        self._now = self.stages[what]
+
+    def advance(self, files: int, size_bytes: int) -> None:
+        self._now[2] += files
+        self._now[3] += size_bytes
+
+    def end(self) -> None:
+        assert self._now[:2] == self._now[2:]
+
+
+def test_a_watcher_sees_all_files_and_bytes_go_by(store: Store, writer: LegacyWriter, old: LegacyStore) -> None:
+    writer.repo("orders")
+    tree: dict[str | bytes, bytes] = {"a": b"1", "b": b"1", "c": random_bytes("c", 5_000), "d": b""}
+    writer.bundle("orders", ksuid(1), tree, time=moment(1))
+    writer.bundle("orders", ksuid(2), {**tree, "e": random_bytes("e", 1_024)}, time=moment(2))
+    watching = Watching()
+
+    taken(store, old, progress=watching)
+
+    assert watching.stages == {
+        "lists of orders": [2, 0, 2, 0],
+        "import orders": [9, 11_028, 9, 11_028],
+    }
 
 
 def test_what_never_ended_is_told_and_not_imported(store: Store, writer: LegacyWriter, old: LegacyStore) -> None:

@@ -13,7 +13,7 @@ from datamon.store.backend.keys import key_not_found
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """One content that a name has or had. `number` is what `Objects.read` knows it by; `deleted_ns` is set when nothing took its
+    """One content that a name has or had. `number` is what `Foreign.read` knows it by; `deleted_ns` is set when nothing took its
     place since: the name was deleted then."""
 
     name: str
@@ -21,7 +21,7 @@ class Version:
     deleted_ns: int | None = None
 
 
-class Objects(Protocol):
+class Foreign(Protocol):
     """Bytes by any name, to be read only. Every method may be called from any thread, and raises Unavailable when the place
     cannot be reached, Denied when it refuses."""
 
@@ -47,7 +47,7 @@ class Objects(Protocol):
         """The bytes under `name`, or those of that version. Raises NotFound (`key-not-found`)."""
 
 
-class DirectoryObjects:
+class ForeignDirectory:
     """The files below a directory of this machine, by their paths relative to it."""
 
     def __init__(self, root: Path) -> None:
@@ -55,23 +55,23 @@ class DirectoryObjects:
 
     @property
     def url(self) -> str:
-        """See `Objects`: the directory's absolute path."""
+        """See `Foreign`: the directory's absolute path."""
         return str(self._root)
 
     @property
     def is_far(self) -> bool:
-        """See `Objects`."""
+        """See `Foreign`."""
         return False
 
     def check(self) -> None:
-        """See `Objects`."""
+        """See `Foreign`."""
         if not self._root.is_dir():
             raise NotFound(
                 "path-not-found", f"there is no directory {self.url}; name the old store's", path=str(self._root)
             )
 
     def names(self, prefix: str) -> Iterator[str]:
-        """See `Objects`."""
+        """See `Foreign`."""
         folder = prefix.rpartition("/")[0]
         with self._errors(prefix):
             for directory, below, files in os.walk(self._root / folder, onerror=_raise_unless_absent):
@@ -81,11 +81,11 @@ class DirectoryObjects:
                 yield from (name for name in named if name.startswith(prefix))
 
     def versions(self, prefix: str) -> Iterator[Version]:
-        """See `Objects`: a directory has no versions."""
+        """See `Foreign`: a directory has no versions."""
         return (Version(name, None) for name in self.names(prefix))
 
     def read(self, name: str, number: int | None = None) -> bytes:
-        """See `Objects`."""
+        """See `Foreign`."""
         if number is not None or not _stays_inside(name):
             raise key_not_found(name, self.url)
         with self._errors(name):
