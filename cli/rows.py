@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 
 from datamon.cli.output import Listing, Row
-from datamon.store.bundle import Bundle, Entry, Move, Origin, Ref, RefKind, Repo
+from datamon.store.bundle import Bundle, CopiedFrom, Entry, Move, Ref, RefKind, Repo
 from datamon.store.clock import timestamp
 from datamon.store.ids import BundleId, RepoId
 from datamon.store.log import RepoState
@@ -98,27 +98,31 @@ def bundle_listing(repo: Repo, state: RepoState, bundles: list[Bundle]) -> Listi
 def told_bundle_listing(repo: Repo, state: RepoState, bundle: Bundle) -> Listing:
     """One bundle with what it is a copy of; after its line comes one for each of those, the nearest first."""
     own = bundle_listing(repo, state, [bundle])
-    records = [_origin_record(origin) for origin in bundle.origins]
+    records = [_original_record(original) for original in bundle.copied_from]
     rows = [(*bundle_row(repo, bundle, positions(state)[bundle.id]), records)]
-    return Listing((*BUNDLE_COLUMNS, "from"), rows, own.line, [_origin_line(origin) for origin in bundle.origins])
+    return Listing(
+        (*BUNDLE_COLUMNS, "from"), rows, own.line, [_original_line(original) for original in bundle.copied_from]
+    )
 
 
-def _origin_record(origin: Origin) -> dict[str, object]:
+def _original_record(original: CopiedFrom) -> dict[str, object]:
     return {
-        "store": origin.store,
-        "repo": origin.repo_name,
-        "bundle": origin.bundle,
-        "author": origin.author.name,
-        "email": origin.author.email,
-        "time": moment(origin.time_ns),
-        "run": origin.run,
+        "store": original.store,
+        "repo": original.repo_name,
+        "bundle": original.bundle,
+        "author": original.author.name,
+        "email": original.author.email,
+        "time": moment(original.time_ns),
+        "run": original.run,
     }
 
 
-def _origin_line(origin: Origin) -> str:
-    run = f" , run {origin.run}" if origin.run else ""
-    when = timestamp(origin.time_ns)
-    return f"from {origin.repo_name}@{origin.bundle} , {when} , {origin.author.name} , store {origin.store}{run}"
+def _original_line(original: CopiedFrom) -> str:
+    run = f" , run {original.run}" if original.run else ""
+    when = timestamp(original.time_ns)
+    return (
+        f"from {original.repo_name}@{original.bundle} , {when} , {original.author.name} , store {original.store}{run}"
+    )
 
 
 def bundle_row(repo: Repo, bundle: Bundle, position: int) -> tuple[object, ...]:

@@ -46,7 +46,7 @@ class Repo:
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class CopiedFrom:
     """The bundle of another store, or of another repo, of which a bundle is a copy: who made it there, when, and by which run."""
 
     store: str
@@ -70,7 +70,7 @@ class Origin:
         }
 
     @classmethod
-    def from_record(cls, record: Record) -> "Origin":
+    def from_record(cls, record: Record) -> "CopiedFrom":
         """From what is stored."""
         return cls(
             store=record["store"],
@@ -85,7 +85,7 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """A repo's file tree at one moment; immutable. `origins` are the bundles of which it is a copy, the nearest first."""
+    """A repo's file tree at one moment; immutable. `copied_from` are the bundles of which it is a copy, the nearest first."""
 
     id: BundleId
     repo: RepoId
@@ -99,7 +99,7 @@ class Bundle:
     size_bytes: int
     run: RunId | None = None
     role: str | None = None
-    origins: tuple[Origin, ...] = ()
+    copied_from: tuple[CopiedFrom, ...] = ()
 
     def to_record(self) -> Record:
         """As it is stored inside a `commit` entry."""
@@ -116,8 +116,8 @@ class Bundle:
             "run": self.run,
             "role": self.role,
         }
-        if self.origins:
-            record["from"] = [origin.to_record() for origin in self.origins]
+        if self.copied_from:
+            record["from"] = [original.to_record() for original in self.copied_from]
         return record
 
     @classmethod
@@ -136,7 +136,7 @@ class Bundle:
             size_bytes=record["bytes"],
             run=RunId(record["run"]) if record["run"] else None,
             role=record["role"],
-            origins=tuple([Origin.from_record(origin) for origin in record.get("from", ())]),
+            copied_from=tuple([CopiedFrom.from_record(original) for original in record.get("from", ())]),
         )
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from datamon.errors import Conflict, Invalid
-from datamon.store.bundle import Bundle, Move, Origin, Repo
+from datamon.store.bundle import Bundle, CopiedFrom, Move, Repo
 from datamon.store.codec import Record
 from datamon.store.ids import BundleId, RunId, SessionId, new_ksuid
 from datamon.store.log import RepoState
@@ -27,7 +27,7 @@ class CommitRequest:
     `branch` (else of `follows`, a branch that does not move) at the moment of the entry, or none where there is no branch.
     `reused` are the packs of other sessions that hold some of its chunks; None is for a manifest that was taken over from
     somewhere, and costs a look at every chunk once a gc has condemned anything. `beside` is a live bundle of the repo whose
-    chunks and segments it relies on too: as long as that one is not deleted they stay. `origins` are as in Bundle.
+    chunks and segments it relies on too: as long as that one is not deleted they stay. `copied_from` are as in Bundle.
     """
 
     manifest: "Manifest"
@@ -41,7 +41,7 @@ class CommitRequest:
     follows: str | None = None
     reused: frozenset[str] | None = None
     beside: BundleId | None = None
-    origins: tuple[Origin, ...] = ()
+    copied_from: tuple[CopiedFrom, ...] = ()
 
 
 def commit_bundle(store: Store, repo: Repo, request: CommitRequest) -> Bundle:
@@ -136,5 +136,5 @@ def _bundle(store: Store, repo: Repo, request: CommitRequest, state: RepoState, 
         size_bytes=manifest.size_bytes,
         run=request.run,
         role=request.role,
-        origins=request.origins,
+        copied_from=request.copied_from,
     )

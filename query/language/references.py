@@ -10,7 +10,7 @@ from datamon.query.language.deleted import Deleted, find_deleted
 from datamon.query.language.faults import fault, hint, pointing
 from datamon.query.language.statement import Ref
 from datamon.query.values import Params, text_of
-from datamon.store.bundle import Origin
+from datamon.store.bundle import CopiedFrom
 from datamon.store.ids import is_ksuid
 from datamon.store.manifest import part_content, read_manifest
 from datamon.store.opening import Store
@@ -24,7 +24,7 @@ LONGEST = 8_000
 @dataclass(frozen=True, slots=True)
 class Target:
     """What a reference means: a bundle, or the part of it at `path`, or a run. `content` is that of the part.
-    `held_by` is the ref (`repo@name`) through which a bundle was named, None for an id. `note` says it to a person. `origins`
+    `held_by` is the ref (`repo@name`) through which a bundle was named, None for an id. `note` says it to a person. `copied_from`
     are what the bundle is a copy of."""
 
     kind: Literal["bundle", "run"]
@@ -34,7 +34,7 @@ class Target:
     path: str = ""
     content: str = ""
     held_by: str | None = None
-    origins: tuple[Origin, ...] = ()
+    copied_from: tuple[CopiedFrom, ...] = ()
 
 
 def is_of_run(ref: Ref) -> bool:
@@ -87,7 +87,7 @@ def _bundle_target(store: Store, ref: Ref, typed: str, deleted: bool) -> Target:
         part_content(store.metadata, read_manifest(store.metadata, bundle.manifest), path) if path else bundle.content
     )
     what = f"{path!r} in bundle {bundle.id}" if path else f"bundle {bundle.id}"
-    return Target("bundle", bundle.id, f"{typed!r} is {what}{said}", repo, path, content, held_by, bundle.origins)
+    return Target("bundle", bundle.id, f"{typed!r} is {what}{said}", repo, path, content, held_by, bundle.copied_from)
 
 
 def _refuse_collected(store: Store, gone: Deleted, path: str, missing: NotFound) -> None:

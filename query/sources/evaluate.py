@@ -17,7 +17,7 @@ from datamon.query.sources import closure, produced, stale
 from datamon.query.sources.deleted import TOLD, note_deleted
 from datamon.query.sources.tables import put_table
 from datamon.query.values import runs_of, text_of
-from datamon.store.bundle import Origin
+from datamon.store.bundle import CopiedFrom
 from datamon.store.clock import timestamp
 from datamon.store.repos import find_repo
 
@@ -72,20 +72,20 @@ def _produced(asking: Asking, connection: duckdb.DuckDBPyConnection, source: Pro
     note_deleted(asking, connection, written, shown=True)
     if not rows:
         asking.note(f"no recorded run wrote it: {_who_committed(connection, target)}")
-        for origin in target.origins[:TOLD]:
-            asking.note(f"it is a copy of {_told(origin)}")
+        for original in target.copied_from[:TOLD]:
+            asking.note(f"it is a copy of {_told(original)}")
     return Rows(produced.COLUMNS, rows)
 
 
-def _told(origin: Origin) -> str:
-    by = f"by the run {origin.run}" if origin.run else f"by {origin.author.name}"
-    when = timestamp(origin.time_ns)
-    return f"{origin.repo_name}@{origin.bundle} in the store {origin.store}, made {by} at {when}; ask there"
+def _told(original: CopiedFrom) -> str:
+    by = f"by the run {original.run}" if original.run else f"by {original.author.name}"
+    when = timestamp(original.time_ns)
+    return f"{original.repo_name}@{original.bundle} in the store {original.store}, made {by} at {when}; ask there"
 
 
 def _who_committed(connection: duckdb.DuckDBPyConnection, target: Target) -> str:
     rows = connection.execute("SELECT author, time FROM with_system.bundles WHERE id = ?", [target.id]).fetchall()
-    did = "promoted" if target.origins else "uploaded"
+    did = "promoted" if target.copied_from else "uploaded"
     return f"{rows[0][0]} {did} bundle {target.id} at {rows[0][1]:%Y-%m-%d %H:%M:%S} UTC" if rows else "it was uploaded"
 
 

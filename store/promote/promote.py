@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from datamon.errors import Corrupt
-from datamon.store.bundle import Bundle, Origin, Repo
+from datamon.store.bundle import Bundle, CopiedFrom, Repo
 from datamon.store.commit import CommitRequest, check_targets
 from datamon.store.ids import BundleId
 from datamon.store.manifest import read_manifest
@@ -43,9 +43,9 @@ def promote(
     source: Store, target: Store, repo: Repo, request: PromoteRequest, *, progress: Progress = SILENT
 ) -> Promoted:
     """`repo` of the target has a bundle with the same entries, to which branch and label point; until the one entry that says so
-    stands, nothing is visible. It has an id of its own and says in `origins` what it is a copy of. Chunks and segments that the
-    target has are not sent, and what is sent is verified. Where the branch's head holds the very same entries already, nothing
-    is made and only the label is set.
+    stands, nothing is visible. It has an id of its own and says in `copied_from` what it is a copy of. Chunks and segments that
+    the target has are not sent, and what is sent is verified. Where the branch's head holds the very same entries already,
+    nothing is made and only the label is set.
 
     A collector in the target that takes away what the bundle relies on costs another attempt, as in an upload; one in the
     source nothing, as long as the bundle is there. Raises NotFound (`bundle-not-found` when it was deleted meanwhile,
@@ -72,7 +72,7 @@ def promote(
             label=request.label,
             reused=tree.reused,
             beside=transfer.beside,
-            origins=(_origin(source, request), *request.bundle.origins),
+            copied_from=(_copied_from(source, request), *request.bundle.copied_from),
         )
 
     try:
@@ -151,6 +151,6 @@ def _standing(target: Store, repo: Repo, head: Bundle, label: str | None) -> Pro
     return Promoted(head, made=False)
 
 
-def _origin(source: Store, request: PromoteRequest) -> Origin:
+def _copied_from(source: Store, request: PromoteRequest) -> CopiedFrom:
     bundle, repo = request.bundle, request.repo
-    return Origin(source.id, repo.id, repo.name, bundle.id, bundle.author, bundle.time_ns, bundle.run)
+    return CopiedFrom(source.id, repo.id, repo.name, bundle.id, bundle.author, bundle.time_ns, bundle.run)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from datamon.errors import Conflict, Corrupt, Invalid, NotFound
 from datamon.store import layout
 from datamon.store.backend.memory import MemoryBackend
-from datamon.store.bundle import Author, Bundle, Origin, Repo
+from datamon.store.bundle import Author, Bundle, CopiedFrom, Repo
 from datamon.store.download import download
 from datamon.store.manifest import read_manifest
 from datamon.store.opening import Places, Store, memory_store, open_store, store_on
@@ -100,11 +100,11 @@ def test_the_copy_says_what_it_is_a_copy_of_and_keeps_saying_it(here: Place, the
     second = send(source, there.process(), first).bundle
     last = place(tmp_path / "last")
     third = send(there.process(), last.process(), second).bundle
-    nearest, furthest = third.origins
+    nearest, furthest = third.copied_from
     repo = raw(source)
-    assert furthest == Origin(source.id, repo.id, "raw", first.id, first.author, first.time_ns, None)
+    assert furthest == CopiedFrom(source.id, repo.id, "raw", first.id, first.author, first.time_ns, None)
     assert (nearest.store, nearest.bundle) == (there.process().id, second.id)
-    assert second.origins == (furthest,)
+    assert second.copied_from == (furthest,)
     assert third.id not in (first.id, second.id)
     assert third.message == first.message
     target = last.process()
@@ -112,7 +112,7 @@ def test_the_copy_says_what_it_is_a_copy_of_and_keeps_saying_it(here: Place, the
     entry = delete_paths(target, raw(target), ["f.a"], reason="r")
     assert entry is not None
     [made] = [b for b in target.logs.repo(raw(target).id).bundles.values() if b.id != third.id]
-    assert made.origins == third.origins
+    assert made.copied_from == third.copied_from
 
 
 def test_the_log_of_who_promotes_nothing_has_no_word_of_it(here: Place) -> None:
