@@ -10,7 +10,7 @@ from datamon.cli.commands import Phrases
 from datamon.cli.config_file import Keys, change_configuration
 from datamon.cli.context_rows import context_listing, context_record, told
 from datamon.cli.environment import working_directory
-from datamon.cli.named_places import NamedPlace, NamedPlaces, without_secrets
+from datamon.cli.named_places import PLACES, NamedPlace, NamedPlaces, without_secrets
 from datamon.cli.opening import open_settled, places_of
 from datamon.cli.options import FormatOption, Globals
 from datamon.cli.output import note, show, show_record
@@ -77,12 +77,12 @@ def create(
     places = NamedPlaces(ctx.obj)
     before = _before(places, name, shared=shared, force=force, given=given)
     place = before | given
-    if "metadata" not in place:
+    if not place.keys() & PLACES:
         raise Invalid("usage", f"the context {name!r} needs a place: give --metadata")
     settings = load_settings(Globals(places.flags.config, name), place=Place.model_validate(place))
     store = None if unchecked else _store_there(settings, init=init)
     if shared:
-        place |= {"metadata": settings.metadata} | ({"blob": settings.blob} if "blob" in place else {})
+        place |= {key: getattr(settings, key) for key in ("metadata", "blob") if key in place}  # absolute
         places.shared_or_refuse().opened(settings.author).create(name, place, replace=force)
     else:
         change_configuration(places.file, lambda keys: _with_context(keys, name, given, places.file, force=force))
@@ -200,7 +200,7 @@ def _before(places: NamedPlaces, name: str, given: Keys, *, shared: bool, force:
     if not shared:
         return mine if force else {}
     version = places.shared_or_refuse().opened().find(name) if force else None
-    shareable = without_secrets(mine) if "metadata" not in given else {}
+    shareable = without_secrets(mine) if not given.keys() & PLACES else {}
     return {**((version.place if version else None) or {}), **shareable}
 
 

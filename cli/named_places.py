@@ -14,8 +14,10 @@ from datamon.cli.shared_contexts import SharedSource
 from datamon.errors import DatamonError, Invalid
 from datamon.store.contexts import SharedContext
 
-_PERSONAL = frozenset({"credential", "email", "name"})
-_SECRET = re.compile(r"key|secret|password|token", re.IGNORECASE)
+PLACES = frozenset({"metadata", "mirror"})
+"""The keys of which a context has one, that say where its store lies."""
+_PERSONAL = frozenset({"email", "name"})
+_SECRET = re.compile(r"credential|key|secret|password|token", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +32,9 @@ class NamedPlace:
 
     @property
     def metadata(self) -> str:
-        """Where its metadata lies; empty where it does not say that."""
-        return str(self.place.get("metadata") or "")
+        """Where its metadata lies: of a mirrored store on each side; empty where it does not say that."""
+        sides = (self.place.get("mirror") or {}).get("sides", ())
+        return str(self.place.get("metadata") or " + ".join(str(side.get("metadata")) for side in sides))
 
     @property
     def blob(self) -> str:
@@ -104,13 +107,19 @@ class NamedPlaces:
 def without_secrets(place: Mapping[str, Any]) -> dict[str, Any]:
     """What of a context others may see: no credentials, keys or the like at any depth, and not who you are.
 
-    >>> without_secrets({"metadata": "gs://m", "credential": "k.json", "sides": [{"metadata": "gs://n", "key_file": "k"}]})
-    {'metadata': 'gs://m', 'sides': [{'metadata': 'gs://n'}]}
+    >>> without_secrets({"name": "Ada", "mirror": {"sides": [{"name": "eu", "metadata": "gs://n", "credential": "k"}]}})
+    {'mirror': {'sides': [{'name': 'eu', 'metadata': 'gs://n'}]}}
     """
-    return {key: _shown(value) for key, value in place.items() if key not in _PERSONAL and not _SECRET.search(key)}
+    return {key: value for key, value in _open(place).items() if key not in _PERSONAL}
+
+
+def _open(keys: Mapping[str, Any]) -> dict[str, Any]:
+    """The keys that are no secret; none whose value has nothing else."""
+    shown = {key: _shown(value) for key, value in keys.items() if not _SECRET.search(key)}
+    return {key: value for key, value in shown.items() if value != {}}
 
 
 def _shown(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return without_secrets(value)
+        return _open(value)
     return [_shown(each) for each in value] if isinstance(value, list) else value

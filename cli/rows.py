@@ -98,27 +98,31 @@ def bundle_listing(repo: Repo, state: RepoState, bundles: list[Bundle]) -> Listi
 def told_bundle_listing(repo: Repo, state: RepoState, bundle: Bundle) -> Listing:
     """One bundle with what it is a copy of; after its line comes one for each of those, the nearest first."""
     own = bundle_listing(repo, state, [bundle])
-    records = [_copied_record(copied) for copied in bundle.copied_from]
+    records = [_original_record(original) for original in bundle.copied_from]
     rows = [(*bundle_row(repo, bundle, positions(state)[bundle.id]), records)]
-    return Listing((*BUNDLE_COLUMNS, "from"), rows, own.line, [_copied_line(copied) for copied in bundle.copied_from])
+    return Listing(
+        (*BUNDLE_COLUMNS, "from"), rows, own.line, [_original_line(original) for original in bundle.copied_from]
+    )
 
 
-def _copied_record(copied: CopiedFrom) -> dict[str, object]:
+def _original_record(original: CopiedFrom) -> dict[str, object]:
     return {
-        "store": copied.store,
-        "repo": copied.repo_name,
-        "bundle": copied.bundle,
-        "author": copied.author.name,
-        "email": copied.author.email,
-        "time": moment(copied.time_ns),
-        "run": copied.run,
+        "store": original.store,
+        "repo": original.repo_name,
+        "bundle": original.bundle,
+        "author": original.author.name,
+        "email": original.author.email,
+        "time": moment(original.time_ns),
+        "run": original.run,
     }
 
 
-def _copied_line(copied: CopiedFrom) -> str:
-    run = f" , run {copied.run}" if copied.run else ""
-    when = timestamp(copied.time_ns)
-    return f"from {copied.repo_name}@{copied.bundle} , {when} , {copied.author.name} , store {copied.store}{run}"
+def _original_line(original: CopiedFrom) -> str:
+    run = f" , run {original.run}" if original.run else ""
+    when = timestamp(original.time_ns)
+    return (
+        f"from {original.repo_name}@{original.bundle} , {when} , {original.author.name} , store {original.store}{run}"
+    )
 
 
 def bundle_row(repo: Repo, bundle: Bundle, position: int) -> tuple[object, ...]:

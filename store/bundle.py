@@ -117,7 +117,7 @@ class Bundle:
             "role": self.role,
         }
         if self.copied_from:
-            record["from"] = [copied.to_record() for copied in self.copied_from]
+            record["from"] = [original.to_record() for original in self.copied_from]
         return record
 
     @classmethod
@@ -136,7 +136,7 @@ class Bundle:
             size_bytes=record["bytes"],
             run=RunId(record["run"]) if record["run"] else None,
             role=record["role"],
-            copied_from=tuple([CopiedFrom.from_record(copied) for copied in record.get("from", ())]),
+            copied_from=tuple([CopiedFrom.from_record(original) for original in record.get("from", ())]),
         )
 
 

@@ -79,14 +79,14 @@ def open_store(places: Places, author: Author, *, clock: Clock = system_clock) -
     Raises Invalid (`bad-path`) when the place holds other things, Invalid (`newer-format`), Conflict (`foreign-blobs`) when
     the blob backend belongs to another store, Corrupt when its records cannot be read, Denied, Unavailable.
     """
-    metadata, blob = _backends(places)
+    metadata, blob = backends_at(places)
     return store_on(metadata, blob, author, clock=clock, state_dir=places.state_dir)
 
 
 def find_store(places: Places) -> str | None:
     """The id of the store at these places, None when one can be made there; nothing is made. Raises as `open_store`, and
     Conflict (`foreign-blobs`) also when the store's packs lie elsewhere."""
-    metadata, blob = _backends(places)
+    metadata, blob = backends_at(places)
     record = _read(metadata, layout.STORE, "store")
     strange = next(iter(metadata.list("")), None) if record is None else None
     if strange is not None:
@@ -106,7 +106,8 @@ def find_store(places: Places) -> str | None:
     return identity
 
 
-def _backends(places: Places) -> tuple[Backend, Backend]:
+def backends_at(places: Places) -> tuple[Backend, Backend]:
+    """The backends of metadata and of blobs at these places, which may be one; nothing is made or asked there."""
     metadata = open_backend(places.metadata, credential=places.credential)
     one_place = places.blob == places.metadata
     return metadata, metadata if one_place else open_backend(places.blob, credential=places.credential)

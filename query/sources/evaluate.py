@@ -72,15 +72,15 @@ def _produced(asking: Asking, connection: duckdb.DuckDBPyConnection, source: Pro
     note_deleted(asking, connection, written, shown=True)
     if not rows:
         asking.note(f"no recorded run wrote it: {_who_committed(connection, target)}")
-        for copied in target.copied_from[:TOLD]:
-            asking.note(f"it is a copy of {_told(copied)}")
+        for original in target.copied_from[:TOLD]:
+            asking.note(f"it is a copy of {_told(original)}")
     return Rows(produced.COLUMNS, rows)
 
 
-def _told(copied: CopiedFrom) -> str:
-    by = f"by the run {copied.run}" if copied.run else f"by {copied.author.name}"
-    when = timestamp(copied.time_ns)
-    return f"{copied.repo_name}@{copied.bundle} in the store {copied.store}, made {by} at {when}; ask there"
+def _told(original: CopiedFrom) -> str:
+    by = f"by the run {original.run}" if original.run else f"by {original.author.name}"
+    when = timestamp(original.time_ns)
+    return f"{original.repo_name}@{original.bundle} in the store {original.store}, made {by} at {when}; ask there"
 
 
 def _who_committed(connection: duckdb.DuckDBPyConnection, target: Target) -> str:

@@ -15,7 +15,7 @@ from datamon.store.promote.recut import recut_tree
 from datamon.store.promote.tree import Sending, send_tree
 from datamon.store.put_tree import StoredTree
 from datamon.store.refs import live_bundle, set_label
-from datamon.store.repos import check_text
+from datamon.store.repos import check_text, standing_repo
 from datamon.store.upload import commit_put
 
 
@@ -43,13 +43,13 @@ def promote(
     source: Store, target: Store, repo: Repo, request: PromoteRequest, *, progress: Progress = SILENT
 ) -> Promoted:
     """`repo` of the target has a bundle with the same entries, to which branch and label point; until the one entry that says so
-    stands, nothing is visible. It has an id of its own and says in `copied_from` of what it is one. Chunks and segments that the
-    target has are not sent, and what is sent is verified. Where the branch's head holds the very same entries already, nothing
-    is made and only the label is set.
+    stands, nothing is visible. It has an id of its own and says in `copied_from` what it is a copy of. Chunks and segments that
+    the target has are not sent, and what is sent is verified. Where the branch's head holds the very same entries already,
+    nothing is made and only the label is set.
 
     A collector in the target that takes away what the bundle relies on costs another attempt, as in an upload; one in the
-    source nothing, as long as the bundle is there. Raises NotFound (`bundle-not-found` when it was deleted meanwhile,
-    `repo-not-found`), Conflict (`ref-exists`, `ref-frozen`, `condemned`, `session-fenced`), Corrupt, naming the bundle, Invalid
+    source nothing, as long as the bundle is there. Raises NotFound (`bundle-not-found` and `repo-not-found` when that was deleted
+    meanwhile), Conflict (`ref-exists`, `ref-frozen`, `condemned`, `session-fenced`), Corrupt, naming the bundle, Invalid
     (`bad-name`, `bad-argument`, `newer-format`, `unsafe-path`), Denied, Unavailable.
     """
     message = check_text("message", request.bundle.message if request.message is None else request.message)
@@ -72,7 +72,7 @@ def promote(
             label=request.label,
             reused=tree.reused,
             beside=transfer.beside,
-            copied_from=(_copied(source, request), *request.bundle.copied_from),
+            copied_from=(_copied_from(source, request), *request.bundle.copied_from),
         )
 
     try:
@@ -108,12 +108,15 @@ class _Transfer:
     """The bundle of the target whose chunks and segments were not looked at, since it needs them too."""
 
     def put(self, condemned: frozenset[str]) -> StoredTree:
-        """As `send_tree`. Raises NotFound (`bundle-not-found`) when the bundle was deleted meanwhile and is no longer whole."""
+        """As `send_tree`. Raises NotFound (`bundle-not-found`, `repo-not-found`) when the bundle was deleted meanwhile and is no
+        longer whole."""
         try:
             return self._put(condemned)
         except Corrupt as error:
-            bundle = self.request.bundle
-            live_bundle(self.source.logs.repo(bundle.repo), self.request.repo, bundle.id)
+            bundle, repo = self.request.bundle, self.request.repo
+            if repo.id != self.source.id:
+                standing_repo(self.source.logs.store(), repo)
+            live_bundle(self.source.logs.repo(repo.id), repo, bundle.id)
             message = f"the bundle {bundle.id} cannot be promoted: {error.message}"
             raise Corrupt(error.code, message, **{**error.facts, "bundle": bundle.id}) from error
 
@@ -151,6 +154,6 @@ def _standing(target: Store, repo: Repo, head: Bundle, label: str | None) -> Pro
     return Promoted(head, made=False)
 
 
-def _copied(source: Store, request: PromoteRequest) -> CopiedFrom:
+def _copied_from(source: Store, request: PromoteRequest) -> CopiedFrom:
     bundle, repo = request.bundle, request.repo
     return CopiedFrom(source.id, repo.id, repo.name, bundle.id, bundle.author, bundle.time_ns, bundle.run)

@@ -16,9 +16,11 @@ from datamon.store.manifest import iter_entries, read_manifest
 from datamon.store.named import keys_of, plain_key
 from datamon.store.opening import Store, store_on
 from datamon.store.packs import check_pack
+from datamon.store.promote.promote import PromoteRequest, promote
 from datamon.store.put_tree import TreeSource, put_tree
 from datamon.store.recipes import RecipeRow, recipe_rows
-from datamon.store.repos import create_repo, find_repo, list_repos
+from datamon.store.refs import live_bundle
+from datamon.store.repos import create_repo, find_repo, list_repos, standing_repo
 from datamon.store.retention.delete_bundles import DeleteRequest, delete_bundles
 from datamon.store.retention.delete_path import delete_paths
 from datamon.store.retention.delete_repo import delete_repo
@@ -117,6 +119,20 @@ class World:
             made = create_repo(store, repo, "")
             request = CommitRequest(put.manifest, tree, put.session, branch="main", reused=put.reused)
             self.acknowledged[commit_bundle(store, made, request).id] = made.id, tree
+
+        self._begin(process, work, Conflict, NotFound)
+
+    def promote(self, process: Process, bundle: BundleId, repo: str) -> None:
+        """The process has begun to promote a bundle to a repo."""
+        home, tree = self.acknowledged[bundle]
+
+        def work() -> None:
+            store = process.store
+            source = standing_repo(store.logs.store(), Repo(home, tree, "", ADA, 0))
+            found = live_bundle(store.logs.repo(home), source, bundle)
+            made = promote(store, store, find_repo(store, repo), PromoteRequest(source, found))
+            if made.made:
+                self.acknowledged[made.bundle.id] = made.bundle.repo, tree
 
         self._begin(process, work, Conflict, NotFound)
 

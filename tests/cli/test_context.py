@@ -1,14 +1,17 @@
 """Contexts at the command line: one's own, and those that a team shares from several homes."""
 
 import json
+import operator
 import stat
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import pytest
 import yaml
 
+from datamon.cli.config_file import change_configuration
 from datamon.cli.testing import Ran, Shell
 
 Inside = Callable[..., Ran]
@@ -112,15 +115,17 @@ def test_a_wrong_configuration_is_told_and_left_as_it_is(ada: Shell, inside: Ins
     assert file.read_text() == "contexts: {dev: {metadata: 7}}\n"
 
 
-def test_processes_that_change_the_file_at_once_lose_nothing_of_each_other(ada: Shell) -> None:
-    def create(number: int) -> int:
-        line = ("context", "create", "--context", f"c{number}", "--metadata", f"./{number}", "--unchecked")
-        return ada(*line).code
+def test_changes_of_the_file_that_are_made_at_once_are_all_kept(tmp_path: Path) -> None:
+    file = tmp_path / "new" / "datamon.yaml"
 
-    with ThreadPoolExecutor(6) as people:
-        assert list(people.map(create, range(6))) == [0] * 6
-    written = yaml.safe_load((ada.home / ".datamon" / "datamon.yaml").read_text())
-    assert sorted(written["contexts"]) == [f"c{number}" for number in range(6)]
+    def change(person: int) -> None:
+        for turn in range(10):
+            change_configuration(file, partial(operator.or_, {f"{person}-{turn}": turn}))
+
+    with ThreadPoolExecutor(8) as people:
+        list(people.map(change, range(8)))
+    assert len(yaml.safe_load(file.read_text())) == 80
+    assert [path.name for path in file.parent.iterdir()] == ["datamon.yaml"]
 
 
 def test_what_one_shares_another_uses_from_another_home(ada: Shell, bob: Shell, inside: Inside) -> None:
@@ -157,11 +162,11 @@ def test_a_context_of_the_file_is_shared_without_its_secrets(ada: Shell, bob: Sh
     configured(
         ada,
         "contexts:\n  prod:\n    metadata: ../prod\n    credential: ~/k.json\n    name: Ada L\n    email: x@y\n"
-        "    encryption: {key_file: ~/secret.key, kind: aead}\n    cache_bytes: 7\n",
+        "    later: {key_file: ~/secret.key, kind: aead}\n    only: {token: t}\n",
     )
     inside(ada, "context", "create", "--context", "prod", "--shared").good()
     found = json.loads(inside(bob, "context", "get", "--context", "prod", "--format", "json").out)
-    assert found["more"] == {"encryption": {"kind": "aead"}, "cache_bytes": 7}
+    assert found["more"] == {"later": {"kind": "aead"}}
     assert found["metadata"] == str(ada.home / "prod")
     stored = b"".join(path.read_bytes() for path in (ada.cwd.parent / "team" / "contexts").rglob("0*"))
     for secret in (b"k.json", b"secret", b"x@y", b"Ada L"):

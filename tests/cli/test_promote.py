@@ -73,15 +73,15 @@ def test_from_one_machine_through_a_bucket_to_another(emulator: str, ada: Shell,
     made = inside(team, *line, "--format", "json")
     assert made.code == 0, made.err
     [bundle] = json.loads(made.out)
-    [copied] = bundle["from"]
-    assert (copied["repo"], copied["author"], bundle["message"]) == ("orders", "Ada", "first")
+    [original] = bundle["from"]
+    assert (original["repo"], original["author"], bundle["message"]) == ("orders", "Ada", "first")
     bob = Shell(ada.cwd.parent / "bob", ada.cwd, team.variables).having(DATAMON_CONTEXT="cloud")
     bob.home.mkdir()
     assert inside(bob, "label", "list", "--repo", "orders").good()[0].startswith(f"v1 , {bundle['id']} , ")
     inside(bob, "context", "create", "--context", "mine", "--metadata", "./mine").good()
     inside(bob, "bundle", "promote", "--repo", "orders", "--to", "mine", "--create-repo").good()
     shown = inside(bob, "bundle", "get", "--repo", "orders", "--context", "mine").good()
-    assert [line.split(" ")[1].partition("@")[2] for line in shown[1:]] == [bundle["id"], copied["bundle"]]
+    assert [line.split(" ")[1].partition("@")[2] for line in shown[1:]] == [bundle["id"], original["bundle"]]
 
 
 def test_a_bucket_that_is_not_there_is_told(emulator: str, ada: Shell, inside: Inside) -> None:

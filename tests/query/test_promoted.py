@@ -15,8 +15,8 @@ def test_what_produced_a_promoted_bundle_names_the_store_and_the_run_that_know()
     source, target = story.world.store, memory_store(Author("Bob", "bob@example.org"))
     repo = story.world.repo("model")
     made = source.logs.repo(repo.id).bundles[story.train.outputs[0].bundle]
-    copied = CopiedFrom(source.id, repo.id, repo.name, made.id, made.author, made.time_ns, made.run)
-    request = CommitRequest(write_manifest(target.metadata, []), "m", None, branch="main", copied_from=(copied,))
+    original = CopiedFrom(source.id, repo.id, repo.name, made.id, made.author, made.time_ns, made.run)
+    request = CommitRequest(write_manifest(target.metadata, []), "m", None, branch="main", copied_from=(original,))
     copy = commit_bundle(target, create_repo(target, "model", ""), request)
     answer = ask(target, "WHAT PRODUCED 'model'", index=open_index(target))
     assert answer.rows == []

@@ -64,6 +64,12 @@ class GcMachine(RuleBasedStateMachine):
         self.world.upload_to_new_repo(process, repo, tree)
         process.turns.go_on(calls)
 
+    @rule(who=WHO, which=WHICH, repo=REPOS, calls=CALLS)
+    def promote(self, who: int, which: int, repo: str, calls: int) -> None:
+        process, bundles = self.world.process(who), list(self.world.acknowledged)
+        self.world.promote(process, bundles[-1 - which % len(bundles)], repo)
+        process.turns.go_on(calls)
+
     @rule(who=WHO, which=WHICH, calls=CALLS)
     def delete(self, who: int, which: int, calls: int) -> None:
         process, bundles = self.world.process(who), list(self.world.acknowledged)

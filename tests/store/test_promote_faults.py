@@ -17,6 +17,7 @@ from datamon.store.named import put_named
 from datamon.store.opening import Store
 from datamon.store.promote.promote import Promoted, PromoteRequest, promote
 from datamon.store.repos import create_repo, list_repos
+from datamon.store.retention.delete_repo import delete_repo
 from datamon.store.testing.clocks import SteppingClock
 from datamon.store.testing.counting import CountingBackend
 from datamon.store.testing.faults import WRITES, Fault, FaultKind, FaultyBackend, Killed
@@ -241,6 +242,17 @@ def test_a_bundle_that_is_deleted_and_collected_meanwhile_is_told_of_and_not_mad
     with pytest.raises(NotFound, match=f"the bundle {bundle.id} of 'raw' was deleted"):
         send(here.process(), there.process(), bundle, During("begin", vanish))
     assert len(live(there)) == 1
+
+
+def test_a_repo_that_is_deleted_and_collected_meanwhile_is_told_of(here: Place, there: Place) -> None:
+    bundle = here.upload("abL")
+
+    def vanish() -> None:
+        delete_repo(here.process(), raw(here.process()))
+        collect(here.process(), EVERYTHING)
+
+    with pytest.raises(NotFound, match="the repo 'raw' was deleted"):
+        send(here.process(), there.process(), bundle, During("begin", vanish))
 
 
 def test_two_who_promote_the_same_at_once_both_succeed(here: Place, there: Place) -> None:
