@@ -48,7 +48,15 @@ def settings_of(ctx: typer.Context) -> Settings:
 def open_settled(settings: Settings) -> Store:
     """The store that these settings name, made on first use. What this machine keeps for it lies apart from other stores'."""
     return open_store(
-        Places(settings.metadata, settings.blob, settings.credential, settings.state_dir), settings.author
+        Places(
+            settings.metadata,
+            settings.blob,
+            settings.credential,
+            settings.state_dir,
+            settings.cache_dir,
+            settings.cache_bytes,
+        ),
+        settings.author,
     )
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from datamon.errors import Conflict, Corrupt, Invalid, NotFound
 from datamon.store import layout
 from datamon.store.backend import Backend
+from datamon.store.backend.caching import DiskCache
 from datamon.store.backend.memory import MemoryBackend
 from datamon.store.backend.opening import open_backend
 from datamon.store.bundle import Author
@@ -35,12 +36,22 @@ _NOBODY = Author("nobody", "nobody@example.org")
 @dataclass(frozen=True, slots=True)
 class Places:
     """Where a store lies. `metadata` and `blob` are as `open_backend` takes them. Below `state_dir` each store has a folder of
-    its own for what belongs to this machine (None: a memory of the process only)."""
+    its own for what belongs to this machine (None: a memory of the process only). Of a far place, what never changes is kept in
+    `cache_dir`, at most `cache_bytes` of it (0: nothing)."""
 
     metadata: str
     blob: str
     credential: Path | None = None
     state_dir: Path | None = None
+    cache_dir: Path | None = None
+    cache_bytes: int = 0
+
+    @property
+    def cache(self) -> DiskCache | None:
+        """What far backends keep on this machine, if anything."""
+        if self.cache_dir is None or self.cache_bytes == 0:
+            return None
+        return DiskCache(self.cache_dir, self.cache_bytes, layout.never_changes)
 
 
 @dataclass
@@ -74,9 +85,9 @@ def open_store(places: Places, author: Author, *, clock: Clock = system_clock) -
     Raises Invalid (`bad-path`) when the place holds other things, Invalid (`newer-format`), Conflict (`foreign-blobs`) when
     the blob backend belongs to another store, Corrupt when its records cannot be read, Denied, Unavailable.
     """
-    metadata = open_backend(places.metadata, credential=places.credential)
+    metadata = open_backend(places.metadata, credential=places.credential, cache=places.cache)
     one_place = places.blob == places.metadata
-    blob = metadata if one_place else open_backend(places.blob, credential=places.credential)
+    blob = metadata if one_place else open_backend(places.blob, credential=places.credential, cache=places.cache)
     return store_on(metadata, blob, author, clock=clock, state_dir=places.state_dir)
 
 

@@ -40,11 +40,8 @@ def emulator() -> Iterator[str]:
     from google.cloud import storage
 
     with running_emulator() as url:
-        client = storage.Client(
-            project="test",
-            credentials=AnonymousCredentials(),
-            client_options={"api_endpoint": url},  # type: ignore[no-untyped-call]
-        )
+        nobody = AnonymousCredentials()  # type: ignore[no-untyped-call]
+        client = storage.Client(project="test", credentials=nobody, client_options={"api_endpoint": url})
         client.create_bucket(BUCKET)
         client.close()
         yield url
@@ -109,7 +106,7 @@ def test_a_refused_precondition_is_not_sent_again(emulator: str) -> None:
 
 def test_every_call_is_one_request(emulator: str) -> None:
     """Also the upload of a whole pack, for which the library would need two."""
-    with through(emulator) as (backend, proxy):
+    with through(emulator, patience=Patience()) as (backend, proxy):
         backend.put("packs/0", [random_bytes("pack", backend.pack_bytes)] * 2)
         assert backend.put_if_absent("a", b"x")
         assert backend.get("packs/0", Span(-7, 7)) == random_bytes("pack", backend.pack_bytes)[-7:]
