@@ -3,14 +3,12 @@
 import os
 import re
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from datamon.cli.testing import Ran, Shell
-from datamon.store.backend.opening import open_backend
 from datamon.store.bundle import Author
 from datamon.store.opening import memory_store
 from datamon.store.repos import create_repo
@@ -140,20 +138,20 @@ def test_a_long_log_is_not_read_again(member: Member) -> None:
     assert len(member("bundle", "list", "--repo", "orders").lines) == 8
 
 
-def test_a_question_about_a_thousand_unchanged_repos_is_a_handful_of_requests(member: Member, emulator: str) -> None:
+def test_a_question_about_a_thousand_unchanged_repos_is_a_handful_of_requests(shell: Shell, tmp_path: Path) -> None:
     """The journal tells that nothing is new, a thousand records a request; no repo is asked."""
     made = memory_store(Author("Ada", "ada@example.org"))
     for number in range(1_000):
         commit_nothing(made, create_repo(made, f"repo-{number:04}", ""))
-    crowd = Member(member.shell.having(DATAMON_METADATA="gs://team-metadata/crowd"), member.proxy)
-    with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(8) as writers:
-        patch.setenv("STORAGE_EMULATOR_HOST", emulator)
-        for source, place in ((made.metadata, "gs://team-metadata/crowd"), (made.blob, "gs://team-blob/crowd")):
-            target = open_backend(place)
-            list(writers.map(lambda key, t=target, s=source: t.put(key, s.get(key)), [s.key for s in source.list("")]))
-    crowd = Member(crowd.shell.having(DATAMON_BLOB="gs://team-blob/crowd"), member.proxy)
-    crowd("query", "SELECT count(*) FROM repos")
-    answer = crowd("query", "SELECT count(*) FROM repos")
-    assert "1000" in answer.out
-    assert crowd.asked[:3] == ["get store.json", "get blobs.json", "list open/"]
-    assert crowd.asked[3:] == ["list journal/"] * 3
+    for backend, bucket in ((made.metadata, "metadata"), (made.blob, "blob")):
+        for stored in backend.list(""):
+            place = tmp_path / "filled" / bucket / "crowd" / stored.key
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_bytes(backend.get(stored.key))
+    with running_emulator(tmp_path / "filled") as url, running_proxy(url) as proxy:
+        places = {"DATAMON_METADATA": "gs://metadata/crowd", "DATAMON_BLOB": "gs://blob/crowd"}
+        member = Member(shell.having(STORAGE_EMULATOR_HOST=proxy.url, **places), proxy)
+        member("query", "SELECT count(*) FROM repos")
+        answer = member("query", "SELECT count(*) FROM repos")
+        assert "1000" in answer.out
+        assert member.asked == ["get store.json", "get blobs.json", "list open/"] + ["list journal/"] * 2
