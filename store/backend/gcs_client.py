@@ -54,6 +54,7 @@ _PASSING_STATUSES = (408, 429, 500, 502, 503, 504)
 _OK, _NO_CONTENT, _PART = 200, 204, 206
 _LEAST_ERROR = 400
 _PIECE_BYTES = 2**20
+_PAGE = "1000"
 _STRETCH = re.compile(r"bytes (\d+)-(-?\d+)/(\d+)")
 """What `Content-Range` says; the emulator's of an empty object ends before its first byte."""
 _CONTENT_TYPE = "application/octet-stream"
@@ -152,11 +153,9 @@ class GcsClient:
 
     def list(self, prefix: str, start: str | None) -> Iterator[tuple[str, int]]:
         """The name and the size of each object whose name begins with `prefix`, from `start` on, in pages of 1,000."""
-        params = {
-            "prefix": prefix,
-            "fields": "items(name,size),nextPageToken",
-            **({"startOffset": start} if start else {}),
-        }
+        params = {"prefix": prefix, "fields": "items(name,size),nextPageToken", "maxResults": _PAGE}
+        if start:
+            params["startOffset"] = start
         while True:
             page = self._ask("GET", self._objects, params)
             for told in page.get("items", ()):
