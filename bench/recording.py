@@ -57,9 +57,22 @@ class Measured:
     made: list[tuple[str, str]]
 
 
-def opened(root: Path) -> Store:
+@dataclass(frozen=True)
+class Where:
+    """Where a load is put: a directory, and the place of its store."""
+
+    root: Path
+    store: str
+
+    @property
+    def index(self) -> Path:
+        """The directory of the index."""
+        return self.root / "index"
+
+
+def opened(where: Where) -> Store:
     """The store of the benchmark."""
-    return open_store(Places(str(root), str(root)), Author("bench", "bench@example.org"))
+    return open_store(Places(where.store, where.store), Author("bench", "bench@example.org"))
 
 
 def record(store: Store, repo_name: str, directory: Path) -> tuple[str, str]:
@@ -74,9 +87,9 @@ def record(store: Store, repo_name: str, directory: Path) -> tuple[str, str]:
     return recording.run, output.bundle
 
 
-def recorder(root: Path, load: Load, number: int, ready: Barrier, results: "SimpleQueue[Any]") -> None:
+def recorder(where: Where, load: Load, number: int, ready: Barrier, results: "SimpleQueue[Any]") -> None:
     """One process that records."""
-    store = opened(root)
+    store = opened(where)
     made, seconds = [], []
     with tempfile.TemporaryDirectory() as place:
         file = Path(place, "numbers.csv")
@@ -95,9 +108,9 @@ def recorder(root: Path, load: Load, number: int, ready: Barrier, results: "Simp
     results.put(("recorder", seconds, made))
 
 
-def querier(root: Path, load: Load, ready: Barrier, done: Any, results: "SimpleQueue[Any]") -> None:
+def querier(where: Where, load: Load, ready: Barrier, done: Any, results: "SimpleQueue[Any]") -> None:
     """One process that asks until all is recorded. Each answer has at least what the one before had."""
-    index = open_index(opened(root), index_dir=root.with_name("index"))
+    index = open_index(opened(where), index_dir=where.index)
     seconds, seen = [], 0
     ready.wait()
     while not done.is_set():
@@ -112,19 +125,19 @@ def querier(root: Path, load: Load, ready: Barrier, done: Any, results: "SimpleQ
     results.put(("querier", seconds, []))
 
 
-def run(root: Path, load: Load) -> Measured:
-    """Puts the load on a store at `root` and gives what was measured, once all processes have ended."""
+def run(where: Where, load: Load) -> Measured:
+    """Puts the load on a store and gives what was measured, once all processes have ended."""
     for module in FIRST:
         importlib.import_module(module)
-    store = opened(root)
+    store = opened(where)
     names = {repo.name for repo in store.logs.store().repos.values()}
     for number in range(load.repos):
         if f"repo-{number}" not in names:
             create_repo(store, f"repo-{number}", "")
     results: Any = FORK.SimpleQueue()
     ready, done = FORK.Barrier(load.recorders + load.queriers), FORK.Event()
-    recorders = [FORK.Process(target=recorder, args=(root, load, n, ready, results)) for n in range(load.recorders)]
-    queriers = [FORK.Process(target=querier, args=(root, load, ready, done, results)) for _ in range(load.queriers)]
+    recorders = [FORK.Process(target=recorder, args=(where, load, n, ready, results)) for n in range(load.recorders)]
+    queriers = [FORK.Process(target=querier, args=(where, load, ready, done, results)) for _ in range(load.queriers)]
     for process in recorders + queriers:
         process.start()
     told = [results.get() for _ in recorders]
@@ -145,10 +158,10 @@ def percentile(seconds: list[float], percent: float) -> float:
     return ordered[min(len(ordered) - 1, int(len(ordered) * percent / 100))]
 
 
-def found(root: Path, made: list[tuple[str, str]]) -> dict[str, object]:
+def found(where: Where, made: list[tuple[str, str]]) -> dict[str, object]:
     """Whether the index has every run and output, and equals one that is built anew."""
-    store = opened(root)
-    with open_index(store, index_dir=root.with_name("index")).connect() as connection:
+    store = opened(where)
+    with open_index(store, index_dir=where.index).connect() as connection:
         outputs = set(connection.execute("SELECT run, bundle FROM outputs").fetchall())
         succeeded = set(connection.execute("SELECT id FROM runs WHERE status = 'succeeded'").fetchall())
         content = content_of(connection)
@@ -182,6 +195,9 @@ def main() -> None:
     parser.add_argument(
         "--ask-every", type=float, default=1.0, help="seconds between a querier's questions (default: 1)"
     )
+    parser.add_argument(
+        "--bucket", help="gs://bucket/prefix for the stores, of which nothing is there yet (default: in the directory)"
+    )
     parser.add_argument("--root", type=Path, help="an empty directory for the stores (default: a temporary one)")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     given = parser.parse_args()
@@ -189,9 +205,13 @@ def main() -> None:
         root = given.root or Path(temporary)
         alone = Load(1, 0, given.solo_runs, given.repos, 0.0, 0.0)
         crowd = Load(given.recorders, given.queriers, given.runs, given.repos, given.pace, given.ask_every)
-        solo = run(root / "solo" / "store", alone)
-        measured = run(root / "crowd" / "store", crowd)
-        answer = report(solo, measured) | found(root / "crowd" / "store", measured.made)
+        solo, crowded = (
+            Where(root / name, f"{given.bucket}/{name}" if given.bucket else str(root / name / "store"))
+            for name in ("solo", "crowd")
+        )
+        measured_solo = run(solo, alone)
+        measured = run(crowded, crowd)
+        answer = report(measured_solo, measured) | found(crowded, measured.made)
     if given.json:
         print(json.dumps(answer))
     else:

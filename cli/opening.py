@@ -52,7 +52,14 @@ def open_settled(settings: Settings) -> Store:
 
 def places_of(settings: Settings) -> Places:
     """Where the store of these settings lies."""
-    return Places(settings.metadata, settings.blob, settings.credential, settings.state_dir)
+    return Places(
+        settings.metadata,
+        settings.blob,
+        settings.credential,
+        settings.state_dir,
+        settings.cache_dir,
+        settings.cache_bytes,
+    )
 
 
 def policy_of(settings: Settings) -> Policy:

@@ -6,6 +6,7 @@ the default. `SETTINGS` is the table that the documentation is made from.
 
 import difflib
 import os
+import re
 import socket
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -24,6 +25,9 @@ from datamon.errors import Invalid, NotFound
 from datamon.store.bundle import Author
 
 GIT_TIMEOUT_S = 5
+CACHE_BYTES = 10 * 10**9
+"""So much is kept of far places where nothing else is said."""
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([BKMGT]?)(?:(i)?B)?", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +78,13 @@ SETTINGS: tuple[Setting, ...] = (
         variable="GOOGLE_APPLICATION_CREDENTIALS",
         key="credential",
     ),
+    Setting(
+        "How much of what was read from a bucket is kept on this machine's disk at most: `500MB`, `10GB`; `0` for nothing.",
+        "`10GB`",
+        variable="DATAMON_CACHE_SIZE",
+        key="cache.size",
+    ),
+    Setting("The directory that it is kept in.", "`cache` in the home directory of datamon", key="cache.path"),
     Setting("Names of params and variables whose values are never recorded.", "none", key="secrets.names"),
     Setting(
         "Environment variables whose values are never recorded, wherever they turn up.",
@@ -108,6 +119,15 @@ class Secrets(BaseModel):
     values_from: list[str] = Field(default_factory=list)
 
 
+class Cache(BaseModel):
+    """What is kept on this machine's disk of far places."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    size: str | int | None = None
+    path: str | None = None
+
+
 class Configuration(Place):
     """A configuration file. Keys that are not known are left alone."""
 
@@ -115,6 +135,7 @@ class Configuration(Place):
     config: str | None = None
     contexts: dict[str, Place] = Field(default_factory=dict)
     secrets: Secrets = Field(default_factory=Secrets)
+    cache: Cache = Field(default_factory=Cache)
 
 
 class Settings(BaseModel):
@@ -132,6 +153,8 @@ class Settings(BaseModel):
     credential: Path | None
     secret_names: tuple[str, ...]
     secret_values: tuple[str, ...]
+    cache_dir: Path
+    cache_bytes: int
 
     @property
     def state_dir(self) -> Path:
@@ -187,6 +210,8 @@ def load_settings(
         credential=Path(credential) if credential else None,
         secret_names=tuple(configuration.secrets.names),
         secret_values=tuple(value for name in configuration.secrets.values_from if (value := variables.get(name))),
+        cache_dir=Path(_anchored("cache", configuration.cache.path, file) or home / "cache"),
+        cache_bytes=_cache_bytes(configuration.cache, variables, file),
     )
 
 
@@ -295,7 +320,7 @@ def _anchored(key: str, value: str | None, file: Path | None) -> str | None:
     """`value`, when it is a path made absolute: from the configuration file's directory, or from the working one."""
     if not value or key in ("name", "email"):
         return value or None
-    is_path = key == "credential" or value.startswith(("/", ".", "~"))
+    is_path = key in ("credential", "cache") or value.startswith(("/", ".", "~"))
     if not is_path:
         return value
     path = Path(value).expanduser()
@@ -306,6 +331,21 @@ def _fault(error: ValidationError) -> str:
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"])
     return f"{f' at {where}' if where else ''}: {first['msg'].lower()}"
+
+
+def _cache_bytes(cache: Cache, variables: Mapping[str, str], file: Path) -> int:
+    text = variables.get("DATAMON_CACHE_SIZE") or cache.size
+    if text is None:
+        return CACHE_BYTES
+    found = _SIZE.fullmatch(str(text).strip())
+    if found is None:
+        raise Invalid(
+            "bad-config",
+            f"{text!r} is no size for the cache; give a number with B, KB, MB, GB or TB behind it, or 0 for none",
+            file=str(file),
+        )
+    number, unit, binary = found.groups()
+    return int(float(number) * (1024 if binary else 1000) ** "BKMGT".index((unit or "B").upper()))
 
 
 def _line(error: Exception) -> str:

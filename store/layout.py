@@ -69,6 +69,15 @@ def is_log_entry(key: str) -> bool:
     return key.startswith(STORE_LOG) or (key.startswith(REPOS) and "/log/" in key)
 
 
+def never_changes(key: str) -> bool:
+    """Whether what lies there has a name that no other content ever has, also in a store that was restored to an earlier state.
+
+    >>> never_changes("manifests/0a/0a1b"), never_changes("log/00000000000000000001")
+    (True, False)
+    """
+    return key.startswith((PACKS, INDEX, MANIFESTS, SEGMENTS, STATS, ENVIRONMENTS))
+
+
 def journal_record(writer: str, number: int) -> str:
     """Where a writer's journal record lies, on a backend that cannot append."""
     return f"{JOURNAL}{writer}/{number:020d}"

@@ -14,14 +14,14 @@ from typing import Any, Generic, Protocol, Self, TypeVar, overload
 
 from datamon.errors import Conflict, Corrupt, NotFound, Unavailable
 from datamon.store import layout
-from datamon.store.backend import Backend, has_durably
+from datamon.store.backend import Appending, Backend, has_durably
 from datamon.store.bundle import Author, Entry
 from datamon.store.clock import Clock
 from datamon.store.codec import Record, decode, encode_sealed, stamped
 from datamon.store.fetching import get_many
 from datamon.store.ids import RepoId, is_ksuid, new_ksuid
 from datamon.store.journal import Journal
-from datamon.store.log_cache import Checkpoint
+from datamon.store.log_cache import FAR, NEAR, Checkpoint
 from datamon.store.log_entries import decode_entry, entry_of
 from datamon.store.log_state import RepoState, StoreState
 from datamon.store.sharing import Deferred
@@ -57,7 +57,8 @@ class Setting:
     def checkpoint(self, repo: RepoId | None) -> Checkpoint:
         """That of a repo's log. Without one goes what could not be a file's name."""
         name = "store" if repo is None else repo
-        return Checkpoint(self.cache / name if self.cache and (repo is None or is_ksuid(repo)) else None)
+        place = self.cache / name if self.cache and (repo is None or is_ksuid(repo)) else None
+        return Checkpoint(place, NEAR if isinstance(self.metadata, Appending) else FAR)
 
 
 class Logs:

@@ -7,6 +7,7 @@ same too. Else, as when it is damaged, or the store was restored to an earlier s
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,9 +18,19 @@ from datamon.store.codec import FORMAT, Record, encode
 from datamon.store.seal import SEAL_BYTES
 
 _DIGEST_CHARACTERS = 64
-_FEWEST = 64
-_SHARE = 1 / 64
-"""The file is written again when so many entries are new, and at least this share of those in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Laziness:
+    """The file is written again when `fewest` entries are new, and at least this share of those in it."""
+
+    fewest: int
+    share: float
+
+
+NEAR = Laziness(64, 1 / 64)
+FAR = Laziness(1, 1 / 1024)
+"""Where each entry that is read again costs a request."""
 
 Summarize = Callable[[Record | None], Record]
 """From the summary in the file before, if any, to that of the state now."""
@@ -41,7 +52,8 @@ class Cached(NamedTuple):
 class Checkpoint:
     """The checkpoint at `place`; with None there is none. For one thread at a time. Errors of the file system cost time only."""
 
-    def __init__(self, place: Path | None) -> None:
+    def __init__(self, place: Path | None, laziness: Laziness = NEAR) -> None:
+        self._laziness = laziness
         self._place = place
         self._count = 0
         self._last = b""
@@ -73,7 +85,7 @@ class Checkpoint:
         if self._place is None:
             return
         self._new += contents
-        if len(self._new) >= max(_FEWEST, _SHARE * self._count):
+        if len(self._new) >= max(self._laziness.fewest, self._laziness.share * self._count):
             self._write(self._place, summarize)
             self._count, self._last, self._new = self._count + len(self._new), self._new[-1], []
 

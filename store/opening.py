@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from datamon.errors import Conflict, Corrupt, Invalid, NotFound
 from datamon.store import layout
 from datamon.store.backend import Backend, Stored
+from datamon.store.backend.caching import DiskCache
 from datamon.store.backend.memory import MemoryBackend
 from datamon.store.backend.opening import open_backend
 from datamon.store.bundle import Author
@@ -35,12 +36,22 @@ _NOBODY = Author("nobody", "nobody@example.org")
 @dataclass(frozen=True, slots=True)
 class Places:
     """Where a store lies. `metadata` and `blob` are as `open_backend` takes them. Below `state_dir` each store has a folder of
-    its own for what belongs to this machine (None: a memory of the process only)."""
+    its own for what belongs to this machine (None: a memory of the process only). Of a far place, what never changes is kept in
+    `cache_dir`, at most `cache_bytes` of it (0: nothing)."""
 
     metadata: str
     blob: str
     credential: Path | None = None
     state_dir: Path | None = None
+    cache_dir: Path | None = None
+    cache_bytes: int = 0
+
+    @property
+    def cache(self) -> DiskCache | None:
+        """What far backends keep on this machine, if anything."""
+        if self.cache_dir is None or self.cache_bytes == 0:
+            return None
+        return DiskCache(self.cache_dir, self.cache_bytes, layout.never_changes)
 
 
 @dataclass
@@ -108,9 +119,11 @@ def find_store(places: Places) -> str | None:
 
 def backends_at(places: Places) -> tuple[Backend, Backend]:
     """The backends of metadata and of blobs at these places, which may be one; nothing is made or asked there."""
-    metadata = open_backend(places.metadata, credential=places.credential)
+    metadata = open_backend(places.metadata, credential=places.credential, cache=places.cache)
     one_place = places.blob == places.metadata
-    return metadata, metadata if one_place else open_backend(places.blob, credential=places.credential)
+    return metadata, metadata if one_place else open_backend(
+        places.blob, credential=places.credential, cache=places.cache
+    )
 
 
 def memory_store(author: Author = _NOBODY, clock: Clock = system_clock) -> Store:

@@ -16,11 +16,28 @@ BATCH_BYTES = 2 * 2**20
 """A batch ends at the first frame after so many wanted bytes: less, and the threads would mostly wait for each other."""
 BATCH_FRAMES = 32
 """A batch wants chunks of so many frames at most, since of a shared frame perhaps one small chunk is wanted."""
+_FAR_BATCH_BYTES = 16 * 2**20
+_FAR_BATCH_FRAMES = 256
+"""On a far store each batch is at least one request, and a pack should be few of them."""
 BATCH_FILES = 4096
 """A batch is for so many files at most, however small they are."""
-_FAR_THREADS = 8
+_FAR_THREADS = 4
 """On a far store threads mostly wait."""
-_ROOM_BYTES = BATCH_BYTES + MAXIMUM_BYTES
+
+
+@dataclass(frozen=True, slots=True)
+class BatchSize:
+    """When a batch is full: at so many wanted bytes, or frames."""
+
+    size_bytes: int
+    frames: int
+
+
+def batch_size(chunks: ChunkStore) -> BatchSize:
+    """How large the batches are that are read of this store."""
+    if chunks.is_far:
+        return BatchSize(_FAR_BATCH_BYTES, _FAR_BATCH_FRAMES)
+    return BatchSize(BATCH_BYTES, BATCH_FRAMES)
 
 
 class Share(NamedTuple):
@@ -57,13 +74,14 @@ def read_ahead(chunks: ChunkStore, batches: Iterator[Batch]) -> Generator[tuple[
     `ChunkStore.read` does.
     """
     threads = max(core_workers(), _FAR_THREADS if chunks.is_far else 0)
+    room_bytes = batch_size(chunks).size_bytes + MAXIMUM_BYTES
     rooms: list[bytearray] = []
     under_way: deque[tuple[Batch, bytearray, Outcome[list[Piece | None]]]] = deque()
     workers = Workers(threads)
     try:
         while True:
             while len(under_way) <= threads and (batch := next(batches, None)) is not None:
-                room = rooms.pop() if rooms else bytearray(_ROOM_BYTES)
+                room = rooms.pop() if rooms else bytearray(room_bytes)
                 read = partial(chunks.read, batch.wanted, memoryview(room))
                 under_way.append((batch, room, workers.submit(batch.size_bytes, read)))
             if not under_way:

@@ -11,7 +11,7 @@ from datamon.store.chunks import chunk_id
 from datamon.store.ids import ChunkId
 from datamon.store.packs import PackRow, decode_frame_into, frame_raw_bytes
 
-SPAN_BYTES = 4 * 2**20
+SPAN_BYTES = 16 * 2**20
 """One request asks for no more than so many bytes."""
 GAP_BYTES = 64 * 1024
 """Bytes that nobody wants are read along when there are no more than this between two frames: a request costs more."""

@@ -10,7 +10,7 @@ from datamon.store.chunk_index import Place
 from datamon.store.chunk_store import ChunkStore, file_rows
 from datamon.store.entries import TreeEntry
 from datamon.store.ids import HASH_BYTES, ChunkId
-from datamon.store.read_ahead import BATCH_BYTES, BATCH_FILES, BATCH_FRAMES, Batch, Share
+from datamon.store.read_ahead import BATCH_FILES, Batch, BatchSize, Share, batch_size
 from datamon.store.reading import Wanted
 from datamon.store.restore import named
 
@@ -30,7 +30,7 @@ def plan(chunks: ChunkStore, files: Iterable[TreeEntry], bundle: Bundle) -> Iter
 
     Raises Corrupt, naming the file and the bundle, when a file's recipe cannot be read.
     """
-    batching = _Batching()
+    batching = _Batching(batch_size(chunks))
     for located in _by_place(chunks, files):
         try:
             yield from batching.add(located.entry, _wanted(chunks, located))
@@ -42,7 +42,8 @@ def plan(chunks: ChunkStore, files: Iterable[TreeEntry], bundle: Bundle) -> Iter
 class _Batching:
     """Puts the chunks of one file after the other into batches."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: BatchSize) -> None:
+        self._most = most
         self._begin_batch()
 
     def _begin_batch(self) -> None:
@@ -72,7 +73,7 @@ class _Batching:
     def _is_full_for(self, frame: tuple[str, int] | None) -> bool:
         """A frame is not divided between batches, for which it would be read and decompressed twice, unless files without
         end lie in it."""
-        full = self._size_bytes >= BATCH_BYTES or self._frames >= BATCH_FRAMES
+        full = self._size_bytes >= self._most.size_bytes or self._frames >= self._most.frames
         return (full and (frame is None or frame != self._frame)) or len(self.batch.shares) >= BATCH_FILES
 
 

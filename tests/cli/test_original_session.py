@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from datamon.cli.testing import Shell
+from datamon.store.testing.store_places import StorePlace
 
 KSUID = r"[0-9A-Za-z]{27}"
 TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z"
@@ -59,10 +60,12 @@ def tree(shell: Shell) -> Path:
     return root
 
 
-def test_the_original_session_works_as_it_was_typed_and_gives_every_byte_back(shell: Shell, tree: Path) -> None:
+def test_the_original_session_works_as_it_was_typed_and_gives_every_byte_back(
+    shell: Shell, tree: Path, place: StorePlace
+) -> None:
     key = shell.cwd / "key.json"
-    key.write_text("{}")
-    shell = Shell(shell.home, shell.cwd, {})
+    key.write_text(place.key_file)
+    shell = Shell(shell.home, shell.cwd, place.variables)
 
     def typed(line: str) -> list[str]:
         words = [word.replace("_", " ") for word in line.split()]

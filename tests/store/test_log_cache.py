@@ -11,6 +11,7 @@ from blake3 import blake3
 from datamon.errors import Invalid
 from datamon.store import layout
 from datamon.store.backend import Backend
+from datamon.store.backend.local import LocalBackend
 from datamon.store.backend.memory import MemoryBackend
 from datamon.store.bundle import Author, Repo
 from datamon.store.codec import encode_sealed
@@ -31,7 +32,7 @@ class Place:
     """A store in memory that processes open, with a folder of this machine or without."""
 
     folder: Path
-    metadata: MemoryBackend = field(default_factory=MemoryBackend)
+    metadata: Backend = field(default_factory=MemoryBackend)
     blob: MemoryBackend = field(default_factory=MemoryBackend)
     clock: SteppingClock = field(default_factory=SteppingClock)
 
@@ -89,7 +90,8 @@ def test_a_fresh_process_reads_the_last_entry_and_looks_for_the_next(place: Plac
     assert log == [f"get {layout.log_entry(repo.id, number)}" for number in (100, 101)]
 
 
-def test_a_checkpoint_grows_with_the_log_and_not_at_each_entry(place: Place) -> None:
+def sizes_as_it_grows(place: Place) -> list[int]:
+    """How large the checkpoint is after each of 70 entries, by a process each."""
     repo = grown(place)
     place.process().logs.repo(repo.id)
     sizes = [place.checkpoint(repo).stat().st_size]
@@ -99,7 +101,16 @@ def test_a_checkpoint_grows_with_the_log_and_not_at_each_entry(place: Place) -> 
         assert_alike(place.process().logs.repo(repo.id), place.uncached().logs.repo(repo.id))
         sizes.append(place.checkpoint(repo).stat().st_size)
     assert sizes == sorted(sizes)
-    assert len(set(sizes)) == 2
+    return sizes
+
+
+def test_a_checkpoint_grows_with_the_log_and_not_at_each_entry(tmp_path: Path) -> None:
+    near = Place(tmp_path / "state", LocalBackend(tmp_path / "metadata"))
+    assert len(set(sizes_as_it_grows(near))) == 2
+
+
+def test_a_far_log_has_each_entry_in_its_checkpoint_since_reading_one_is_a_request(place: Place) -> None:
+    assert len(set(sizes_as_it_grows(place))) == 71
 
 
 def test_a_process_that_appends_for_long_keeps_a_checkpoint_too(place: Place) -> None:
