@@ -165,7 +165,7 @@ class GcsBackend:
 
         if status == _NOT_FOUND and verb in ("read", "delete"):
             return key_not_found(key, self.url)
-        reason = str(error).partition("\n")[0][:200] or type(error).__name__
+        reason = str(error).partition("\n")[0][:400] or type(error).__name__
         facts = {"url": self.url, "key": key}
         if status == _NOT_FOUND:
             return Unavailable(

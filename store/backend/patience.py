@@ -16,5 +16,5 @@ class Patience:
     longest_pause_s: float = 16.0
 
 
-HASTY = Patience(total_s=20.0, connect_s=2.0, read_s=0.5, first_pause_s=0.01, longest_pause_s=0.1)
+HASTY = Patience(total_s=60.0, connect_s=5.0, read_s=3.0, first_pause_s=0.01, longest_pause_s=0.1)
 """For tests, where the other side is near and fails on purpose."""
