@@ -13,6 +13,7 @@ from datamon.store.opening import Store
 from datamon.store.refs import live_bundle, next_move
 from datamon.store.reliance import Reliance
 from datamon.store.repos import check_text, standing_repo
+from datamon.store.sessions.taken import Taken
 from datamon.store.tombstones import standing_in
 
 if TYPE_CHECKING:  # a manifest brings pyarrow, which whoever hands one over has paid for
@@ -26,7 +27,7 @@ class CommitRequest:
     With neither `branch` nor `label` no ref moves (a run's output, until its run ends). `parents` None is the head of
     `branch` (else of `follows`, a branch that does not move) at the moment of the entry, or none where there is no branch.
     `reused` are the packs of other sessions that hold some of its chunks; None is for a manifest that was taken over from
-    somewhere, and costs a look at every chunk once a gc has condemned anything.
+    somewhere, and costs a look at every chunk once a gc has condemned anything. `joint` is what of which session was merged.
     """
 
     manifest: "Manifest"
@@ -39,6 +40,7 @@ class CommitRequest:
     parents: tuple[BundleId, ...] | None = None
     follows: str | None = None
     reused: frozenset[str] | None = None
+    joint: Taken | None = None
 
 
 def commit_bundle(store: Store, repo: Repo, request: CommitRequest) -> Bundle:
@@ -58,6 +60,8 @@ def commit_bundle(store: Store, repo: Repo, request: CommitRequest) -> Bundle:
         own = store.logs.store()
         if repo.id != store.id:  # what is committed to a deleted repo would be acknowledged and never seen
             standing_repo(own, repo)
+        if request.joint is not None:
+            request.joint.check(state, repo)
         reliance.check(state, own)
         moves = [next_move(state, repo, Move(ref.ref, ref.ref_kind, None, identity)) for ref in targets]
         bundle = _bundle(store, repo, request, state, identity)
@@ -67,6 +71,7 @@ def commit_bundle(store: Store, repo: Repo, request: CommitRequest) -> Bundle:
             "bundle": bundle.to_record(),
             "session": request.session,
             "moves": [move.to_record() for move in moves],
+            **(request.joint.to_record() if request.joint is not None else {}),
         }
 
     entry = store.logs.append(repo.id, make)

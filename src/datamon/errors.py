@@ -21,6 +21,7 @@ CODES: dict[str, str] = {
     "path-not-found": "the bundle or the file system has nothing at this path",
     "key-not-found": "the backend keeps nothing under this key",
     "context-not-found": "the configuration names no such context",
+    "session-not-found": "the repo has no such session",
     # conflict
     "repo-exists": "a repo of this name exists",
     "ref-exists": "a label or branch of this name exists in the repo",
@@ -34,9 +35,13 @@ CODES: dict[str, str] = {
     "log-contended": "too many writers moved the log at once",
     "condemned": "a gc takes away something that a bundle to be relies on",
     "session-fenced": "a gc gave up an upload as abandoned",
+    "session-ended": "the session was committed or cancelled",
+    "session-moved": "a split of the session was completed meanwhile",
+    "split-conflicts": "splits of a session hold the same paths differently",
     "foreign-blobs": "the blob backend holds the packs of another store",
     "config-exists": "a configuration file exists",
     # invalid
+    "session-empty": "the session has no completed split",
     "bad-name": "a name that is not allowed",
     "bad-reference": "a reference that cannot be read",
     "ambiguous-id": "a shortened id that fits several",
