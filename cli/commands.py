@@ -40,6 +40,8 @@ WORDS: tuple[Word, ...] = (
     Word("bundle", "datamon.cli.bundle", "Bundles: a repo's file tree at one moment; upload, download, compare."),
     Word("label", "datamon.cli.label", "Labels: names that people give to bundles."),
     Word("branch", "datamon.cli.branch", "Branches: names that move with each upload."),
+    Word("session", "datamon.cli.sessions", "Sessions: many writers make one bundle, each adding a split."),
+    Word("diamond", "datamon.cli.sessions", "The older name of session."),
     Word("run", "datamon.cli.run", "Runs: record a command with what it reads and writes; look at the records."),
     Word("query", "datamon.cli.query", "Ask what produced, what used, what is stale and why, or any SELECT."),
     Word("demo", "datamon.cli.demo", "See a small real pipeline go stale and fresh again.", "datamon.cli.demo_story"),
