@@ -40,7 +40,10 @@ def run_beside_gc(world: World, work: Callable[[Process], object], moment: str) 
             faults.append(error)
 
     process.turns.begin(watched)
-    assert process.turns.go_to(moment)
+    reached = process.turns.go_to(moment)
+    if faults:
+        raise faults[0]
+    assert reached
     collect(world.open(), GcRequest(0))
     process.turns.finish()
     if faults:

@@ -50,7 +50,7 @@ def make_bucket() -> None:
     from google.auth.credentials import AnonymousCredentials
     from google.cloud import storage
 
-    client = storage.Client(project="p", credentials=AnonymousCredentials())
+    client = storage.Client(project="p", credentials=AnonymousCredentials())  # type: ignore[no-untyped-call]
     client.create_bucket("sessions")
 
 
