@@ -83,7 +83,13 @@ class Phrases(TyperGroup):
         """Writes the table of commands, each with the whole first sentence of its help."""
         commands = ((name, self.get_command(ctx, name)) for name in self.list_commands(ctx))
         with formatter.section("Commands"):
-            formatter.write_dl([(name, command.get_short_help_str(UNCUT)) for name, command in commands if command])
+            formatter.write_dl(
+                [
+                    (name, command.get_short_help_str(UNCUT))
+                    for name, command in commands
+                    if command and not command.hidden
+                ]
+            )
 
     def _unknown(self, ctx: "Context", word: str) -> str:
         known = self.list_commands(ctx)
