@@ -42,6 +42,8 @@ WORDS: tuple[Word, ...] = (
     Word("ingest", "datamon.cli.ingest", "Bring a data set in from a bucket, a web server or a directory."),
     Word("label", "datamon.cli.label", "Labels: names that people give to bundles."),
     Word("branch", "datamon.cli.branch", "Branches: names that move with each upload."),
+    Word("session", "datamon.cli.sessions", "Sessions: many writers make one bundle, each adding a split."),
+    Word("diamond", "datamon.cli.sessions", "The older name of session."),
     Word("run", "datamon.cli.run", "Runs: record a command with what it reads and writes; look at the records."),
     Word("query", "datamon.cli.query", "Ask what produced, what used, what is stale and why, or any SELECT."),
     Word("demo", "datamon.cli.demo", "See a small real pipeline go stale and fresh again.", "datamon.cli.demo_story"),
@@ -84,7 +86,13 @@ class Phrases(TyperGroup):
         """Writes the table of commands, each with the whole first sentence of its help."""
         commands = ((name, self.get_command(ctx, name)) for name in self.list_commands(ctx))
         with formatter.section("Commands"):
-            formatter.write_dl([(name, command.get_short_help_str(UNCUT)) for name, command in commands if command])
+            formatter.write_dl(
+                [
+                    (name, command.get_short_help_str(UNCUT))
+                    for name, command in commands
+                    if command and not command.hidden
+                ]
+            )
 
     def _unknown(self, ctx: "Context", word: str) -> str:
         known = self.list_commands(ctx)

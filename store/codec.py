@@ -7,7 +7,9 @@ from datamon.errors import Corrupt, Invalid
 from datamon.store.seal import seal, unseal
 
 FORMAT = 1
-"""The newest format that this code reads, and the one it writes."""
+"""The format of what any datamon may read."""
+NEWEST = 2
+"""The newest format that this code reads: of records that an older one would misunderstand."""
 
 Record = dict[str, Any]
 """A decoded record. `Any` stops at the modules that decode records into types."""
@@ -53,10 +55,10 @@ def decode(content: bytes, where: str) -> Record:
         ) from error
     if not isinstance(record, dict) or not isinstance(record.get("format"), int):
         raise Corrupt("bad-record", f"the record at {where} has no format; restore it from a copy", where=where)
-    if record["format"] > FORMAT:
+    if record["format"] > NEWEST:
         raise Invalid(
             "newer-format",
-            f"{where} was written in format {record['format']} by a newer datamon, this one reads up to {FORMAT}; "
+            f"{where} was written in format {record['format']} by a newer datamon, this one reads up to {NEWEST}; "
             "upgrade datamon",
             where=where,
             format=record["format"],

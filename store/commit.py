@@ -14,6 +14,7 @@ from datamon.store.origin import Origin
 from datamon.store.refs import live_bundle, next_move
 from datamon.store.reliance import Reliance
 from datamon.store.repos import check_text, standing_repo
+from datamon.store.sessions.taken import Taken
 from datamon.store.tombstones import standing_in
 
 if TYPE_CHECKING:  # a manifest brings pyarrow, which whoever hands one over has paid for
@@ -33,6 +34,7 @@ class CommitRequest:
     somewhere, and costs a look at every chunk once a gc has condemned anything. `beside` is a live bundle of the repo whose
     chunks and segments it relies on too: as long as that one is not deleted they stay. `copied_from` are as in Bundle. What is
     taken over from a store of the first datamon keeps the `id` that it has there, and its `origin` says who made it and when.
+    `joint` is what of which session was merged.
     """
 
     manifest: "Manifest"
@@ -50,6 +52,7 @@ class CommitRequest:
     id: BundleId | None = None
     origin: Origin | None = None
     only_onto_parents: bool = False
+    joint: Taken | None = None
 
 
 def commit_bundle(store: Store, repo: Repo, request: CommitRequest) -> Bundle:
@@ -70,6 +73,8 @@ def commit_bundle(store: Store, repo: Repo, request: CommitRequest) -> Bundle:
         own = store.logs.store()
         if repo.id != store.id:  # what is committed to a deleted repo would be acknowledged and never seen
             standing_repo(own, repo)
+        if request.joint is not None:
+            request.joint.check(state, repo)
         reliance.check(state, own)
         _check_beside(state, request.beside)
         if identity in state.bundles:
@@ -85,6 +90,7 @@ def commit_bundle(store: Store, repo: Repo, request: CommitRequest) -> Bundle:
             "session": request.session,
             "moves": [move.to_record() for move in moves],
             **(request.origin.fields(store, state) if request.origin is not None else {}),
+            **(request.joint.to_record() if request.joint is not None else {}),
         }
 
     entry = store.logs.append(repo.id, make)

@@ -20,6 +20,9 @@ RepoId = NewType("RepoId", str)
 SessionId = NewType("SessionId", str)
 """KSUID."""
 
+JointId = NewType("JointId", str)
+"""KSUID: of a session that many writers share."""
+
 HASH_BYTES = 32
 KSUID_CHARACTERS = 27
 SHORTEST_PREFIX = 4

@@ -2,7 +2,7 @@
 
 from blake3 import blake3
 
-from datamon.store.ids import ManifestId, RepoId, RunId, SegmentId, SessionId
+from datamon.store.ids import JointId, ManifestId, RepoId, RunId, SegmentId, SessionId
 
 STORE = "store.json"
 BLOBS = "blobs.json"
@@ -13,6 +13,7 @@ REPOS = "repos/"
 JOURNAL = "journal/"
 JOURNAL_FILE = "journal/log"
 OPEN_RUNS = "open/"
+SPLITS = "splits/"
 MANIFESTS = "manifests/"
 SEGMENTS = "segments/"
 STATS = "stats/"
@@ -111,3 +112,8 @@ def context_version(name: str, number: int) -> str:
 
 def _is_plain(byte: int) -> bool:
     return chr(byte) in ".-" or (byte < 0x80 and chr(byte).isalnum())
+
+
+def begun_splits(repo: RepoId, session: JointId) -> str:
+    """The prefix of the marks of a session's splits that were begun and not completed."""
+    return f"{SPLITS}{repo}/{session}/"

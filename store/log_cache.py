@@ -14,7 +14,7 @@ from typing import NamedTuple
 from blake3 import blake3
 
 from datamon.store.cache_files import keep_file
-from datamon.store.codec import FORMAT, Record, encode
+from datamon.store.codec import NEWEST, Record, encode
 from datamon.store.seal import SEAL_BYTES
 
 _DIGEST_CHARACTERS = 64
@@ -72,7 +72,7 @@ class Checkpoint:
         try:
             # An entry is two lines, its JSON and its seal. JSON has no line feed in it.
             cached = Cached(json.loads(summary), stored, stored.split(b"\n")[:-1:2])
-            return cached if cached.entries and cached.summary["format"] <= FORMAT else None
+            return cached if cached.entries and cached.summary["format"] <= NEWEST else None
         except (ValueError, RecursionError, KeyError, TypeError):
             return None
 

@@ -6,8 +6,9 @@ from datamon.errors import Corrupt
 from datamon.store.bundle import Author, Bundle, Entry, Move
 from datamon.store.codec import Record, decode_sealed
 from datamon.store.ids import BundleId, RepoId, RunId, SessionId
+from datamon.store.sessions.joint import KINDS
 
-_REPO_KINDS = frozenset({"commit", "move", "delete", "condemn", "swept"})
+_REPO_KINDS = KINDS | {"commit", "move", "delete", "condemn", "swept"}
 _STORE_KINDS = frozenset({"repo-created", "repo-renamed", "repo-deleted", "condemn", "swept"})
 
 

@@ -5,8 +5,9 @@ from dataclasses import dataclass, field, replace
 
 from datamon.errors import Conflict
 from datamon.store.bundle import Bundle, Entry, Move, Ref, Repo
-from datamon.store.codec import FORMAT, Record
-from datamon.store.ids import BundleId, RepoId, SessionId
+from datamon.store.codec import FORMAT, NEWEST, Record
+from datamon.store.ids import BundleId, JointId, RepoId, SessionId
+from datamon.store.sessions.joint import JointSession, folded, from_summary, open_trees, to_summary
 from datamon.store.sharing import Deferred, Found, Joined, JoinedMap
 
 
@@ -16,7 +17,8 @@ class RepoState:
 
     `bundles` are all ever committed, in commit order; `deleted` says which entry deleted some of them.
     `history` is every move of every ref, in order. `condemned` are the pack names and metadata keys that no commit may rely on
-    any more, `fenced` the sessions that may not commit.
+    any more, `fenced` the sessions that may not commit. `sessions` are those that many
+    writers share, in the order of their starts.
     """
 
     repo: RepoId
@@ -29,6 +31,12 @@ class RepoState:
     condemned: frozenset[str] = frozenset()
     fenced: frozenset[SessionId] = frozenset()
     entries: Joined[Entry] = field(default_factory=Joined)
+    sessions: Mapping[JointId, JointSession] = field(default_factory=dict)
+
+    def live(self) -> list[Bundle]:
+        """What is in use, in the form of bundles: those that were not deleted, and the completed splits of open sessions."""
+        bundles = [bundle for bundle in self.bundles.values() if bundle.id not in self.deleted]
+        return bundles + open_trees(self.sessions)
 
     def extended(self, entries: Sequence[Entry]) -> "RepoState":
         """The state after these next entries."""
@@ -52,6 +60,7 @@ class RepoState:
             condemned=self.condemned.union(*(entry.condemned for entry in entries)),
             fenced=self.fenced.union(*(entry.fenced for entry in entries)),
             entries=self.entries.with_more(entries),
+            sessions=folded(self.repo, self.sessions, entries),
         )
 
     def summary(self, before: Record | None) -> Record:
@@ -68,6 +77,7 @@ class RepoState:
             "condemned": sorted(self.condemned),
             "fenced": sorted(self.fenced),
             "refs": [ref.to_record() for ref in self.refs.values()],
+            **({"format": NEWEST, "sessions": to_summary(self.sessions)} if self.sessions else {}),
         }
 
     def resumed(self, summary: Record, entries: Deferred[Entry]) -> "RepoState":
@@ -89,6 +99,7 @@ class RepoState:
             condemned=frozenset(summary["condemned"]),
             fenced=frozenset(map(SessionId, summary["fenced"])),
             entries=Joined(entries),
+            sessions=from_summary(self.repo, summary.get("sessions", ())),
         )
 
     def check(self, record: Record) -> None:

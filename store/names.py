@@ -7,7 +7,7 @@ from typing import Literal
 from datamon.errors import Invalid
 from datamon.store.ids import is_ksuid
 
-NameKind = Literal["repo", "label", "branch", "step", "pipeline", "role", "context"]
+NameKind = Literal["repo", "label", "branch", "step", "pipeline", "role", "context", "split"]
 LONGEST_BYTES = 128
 DEFAULT_BRANCH = "main"
 RUNS_REPO = "_runs"

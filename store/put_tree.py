@@ -1,6 +1,6 @@
 """A directory's tree goes into the store: what is new of it is read, and what the stat cache proves unchanged is not."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -52,6 +52,8 @@ class TreeSource:
     path: Path
     cache: CacheUse = "use"
     processes: int = 1
+    select: "Callable[[Beneath, Mapping[str, Listing]], Mapping[str, Listing]] | None" = None
+    """Gives the part of the listings that is to be kept; wants `cache` none, for what is remembered is whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,8 @@ def put_tree(
         recalled = memory.recall() if memory is not None and source.cache == "use" else None
         known = standing(store, recalled, condemned) if recalled is not None else None
         listings = list_tree(tree, ignoring=True, known=known.listings if known is not None else {})
+        if source.select is not None:
+            listings = dict(source.select(tree, listings))
         is_same = known is not None and known.is_whole and listings == known.listings
         if known is None or not is_same or not manifest_stands(store, known.manifest, condemned):
             return _put_changed(_Putting(store, tree, memory, known, condemned, source.processes, progress), listings)

@@ -11,11 +11,12 @@ if TYPE_CHECKING:
     from datamon.query.answer import Answer
     from datamon.store.bundle import Bundle, Repo
     from datamon.store.opening import Store
+    from datamon.store.sessions.shared import SharedSession
 
     step: Step
     run: RunOpener
 
-__all__ = ["__version__", "ask", "create_repo", "open", "run", "step", "upload"]
+__all__ = ["__version__", "ask", "create_repo", "open", "run", "session", "step", "upload"]
 __version__ = "0.1.0"
 
 # Every import stands inside the function that needs it: `import datamon` takes under a millisecond.
@@ -69,6 +70,19 @@ def upload(
     from datamon.store.upload import upload as keep
 
     return keep(open_session().store, UploadRequest(repo, Path(path), message, branch, label))
+
+
+def session(repo: str, id: str | None = None, *, tag: str | None = None) -> "SharedSession":  # noqa: A002 (the user's word)
+    """A session of the repo to which many writers add: the one with this `id`, else a new one. `.add(path, split=…)` adds a
+    split, `.commit(message)` makes of the completed ones a bundle, `.cancel()` gives it up. Raises NotFound
+    (`repo-not-found`, `session-not-found`), Unavailable."""
+    from datamon.cli.session import open_session
+    from datamon.store.sessions.shared import SharedSession
+    from datamon.store.sessions.start import get_session, start_session
+
+    store = open_session().store
+    found = start_session(store, repo, tag=tag) if id is None else get_session(store, repo, id)
+    return SharedSession(store, repo, found.id)
 
 
 if not TYPE_CHECKING:

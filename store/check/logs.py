@@ -1,7 +1,7 @@
 """The logs, entry by entry: what can be read is read, whatever lies beside it."""
 
 import re
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from datamon.errors import Corrupt
@@ -10,11 +10,12 @@ from datamon.store.backend import Backend
 from datamon.store.bundle import Bundle, Entry
 from datamon.store.check.findings import Finding, damage, told_by
 from datamon.store.fetching import get_many
-from datamon.store.ids import BundleId, RepoId, SessionId, is_ksuid
+from datamon.store.ids import BundleId, JointId, RepoId, SessionId, is_ksuid
 from datamon.store.log_entries import decode_entry
 from datamon.store.log_state import StoreState
 from datamon.store.opening import Store
 from datamon.store.repos import runs_repo
+from datamon.store.sessions.joint import JointSession, folded, open_trees
 
 _REPO_ENTRY = re.compile(r"repos/([0-9A-Za-z]{27})/log/([0-9]{20})")
 _STORE_ENTRY = re.compile(r"log/([0-9]{20})")
@@ -32,12 +33,13 @@ class Book:
     deleted: set[BundleId] = field(default_factory=set)
     sessions: set[SessionId] = field(default_factory=set)
     condemned: set[str] = field(default_factory=set)
+    joint: Mapping[JointId, JointSession] = field(default_factory=dict)
     whole: bool = True
 
     @property
     def live(self) -> list[Bundle]:
-        """The bundles that were not deleted, oldest first."""
-        return [bundle for bundle in self.bundles.values() if bundle.id not in self.deleted]
+        """The bundles that were not deleted, oldest first, and the completed splits of open sessions."""
+        return [bundle for bundle in self.bundles.values() if bundle.id not in self.deleted] + open_trees(self.joint)
 
 
 @dataclass(frozen=True)
@@ -204,6 +206,8 @@ def _follow(entry: Entry, book: Book, refs: dict[str, BundleId]) -> None:
             refs[move.ref] = move.new
     book.bundles.update((bundle.id, bundle) for bundle in entry.bundles)
     book.deleted.update(entry.deleted)
+    if book.repo is not None and book.whole:
+        book.joint = folded(book.repo, book.joint, [entry])
     session = entry.record.get("session")
     if isinstance(session, str) and is_ksuid(session):
         book.sessions.add(SessionId(session))

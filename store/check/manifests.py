@@ -69,7 +69,7 @@ def _is_deleted(store: Store, book: Book, bundle: Bundle) -> bool:
     if book.repo is None or not book.whole:
         return False
     try:
-        return bundle.id in store.logs.repo(book.repo).deleted
+        return bundle.id not in {one.id for one in store.logs.repo(book.repo).live()}
     except Corrupt:
         return False
 

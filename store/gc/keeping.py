@@ -1,4 +1,4 @@
-"""Which bundles a collection keeps, as the logs say it."""
+"""Which bundles, and splits of open sessions, a collection keeps, as the logs say it."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -43,7 +43,7 @@ def read_keeping(store: Store, grace_ns: int) -> Keeping:
     now_ns = store.clock()
     own = store.logs.store()
     repos = {repo.id: store.logs.repo(repo.id) for repo in standing_repos(store, own)}
-    live = [bundle for state in repos.values() for bundle in state.bundles.values() if bundle.id not in state.deleted]
+    live = [bundle for state in repos.values() for bundle in state.live()]
     spared = [each for state in repos.values() for each in _deleted(state, grace_ns)]
     for identity, entry in own.deleted.items():
         until_ns = entry.time_ns + grace_ns

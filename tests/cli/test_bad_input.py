@@ -220,7 +220,7 @@ def test_a_store_of_a_newer_format_is_left_alone(orders: Shell, inside: Inside) 
     identity = orders.home / ".datamon" / "store" / "store.json"
     record = decode_sealed(identity.read_bytes(), str(identity))
     identity.chmod(0o644)
-    identity.write_bytes(encode_sealed({**record, "format": 2}))
+    identity.write_bytes(encode_sealed({**record, "format": 3}))
     before = snapshot(orders)
     for words in (("repo", "list"), (*UPLOAD, "tree")):
         assert "newer" in refused(inside(orders, *words), 2)

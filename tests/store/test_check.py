@@ -275,7 +275,7 @@ def test_the_blobs_of_another_store_are_refused(patient: Patient, tmp_path: Path
 
 
 def test_a_newer_format_is_not_called_damage(patient: Patient) -> None:
-    patient.metadata.put(layout.log_entry(None, 3), encode_sealed({"format": 2, "kind": "x"}))
+    patient.metadata.put(layout.log_entry(None, 3), encode_sealed({"format": 3, "kind": "x"}))
     with pytest.raises(Invalid, match="upgrade datamon"):
         list(check(patient.open()))
 

@@ -234,7 +234,7 @@ def test_a_journal_that_was_replaced_is_noticed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_record_in_a_newer_format_stops_the_reader(kind: str, tmp_path: Path) -> None:
-    body = encode({"format": 2, "kind": "x"})
+    body = encode({"format": 3, "kind": "x"})
     journal: Journal
     if kind == "file":
         journal, file = _file(tmp_path)

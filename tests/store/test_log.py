@@ -399,7 +399,7 @@ def test_a_store_log_that_contradicts_itself_is_named(place: Place, fields: Reco
 
 def test_an_entry_in_a_newer_format_stops_reader_and_writer(place: Place) -> None:
     read = _append_some(place)
-    place.metadata.put(layout.log_entry(REPO, 4), encode_sealed({"format": 2}))
+    place.metadata.put(layout.log_entry(REPO, 4), encode_sealed({"format": 3}))
     for attempt in (read, lambda: place.process().logs.append(REPO, _nothing)):
         with pytest.raises(Invalid) as refusal:
             attempt()

@@ -194,9 +194,9 @@ def test_a_checkpoint_with_a_newer_format_says_so_as_the_log_does(place: Place) 
     repo = grown(place, 70)
     place.process().logs.repo(repo.id)
     record = place.uncached().logs.repo(repo.id).entries[29].record
-    place.metadata.put(layout.log_entry(repo.id, 30), encode_sealed({**record, "format": 2}))
+    place.metadata.put(layout.log_entry(repo.id, 30), encode_sealed({**record, "format": 3}))
     file = place.checkpoint(repo)
-    file.write_bytes(_resealed(file.read_bytes(), lambda body: body.replace(b'"format":1', b'"format":2', 1)))
+    file.write_bytes(_resealed(file.read_bytes(), lambda body: body.replace(b'"format":1', b'"format":3', 1)))
     with pytest.raises(Invalid) as raised:
         place.process().logs.repo(repo.id)
     assert raised.value.code == "newer-format"

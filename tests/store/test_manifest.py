@@ -301,7 +301,7 @@ def test_rows_for_questions_name_their_manifest() -> None:
 
 def test_a_root_of_a_newer_format_is_refused_by_name() -> None:
     metadata = MemoryBackend()
-    root = json.dumps({"format": 2, "kind": "manifest"}).encode()
+    root = json.dumps({"format": 3, "kind": "manifest"}).encode()
     identity = ManifestId(derived("datamon 1 manifest", root))
     metadata.put(layout.manifest(identity), root)
     with pytest.raises(Invalid) as caught:

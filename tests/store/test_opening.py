@@ -100,7 +100,7 @@ def test_an_opening_that_was_cut_short_is_completed_by_the_next() -> None:
 
 def test_a_store_in_a_newer_format_is_refused_and_left_as_it_is() -> None:
     metadata, blob = MemoryBackend(), MemoryBackend()
-    metadata.put(layout.STORE, encode_sealed({"format": 2, "kind": "store", "store": "x"}))
+    metadata.put(layout.STORE, encode_sealed({"format": 3, "kind": "store", "store": "x"}))
     before = _keys(metadata)
     with pytest.raises(Invalid, match="upgrade datamon") as refusal:
         store_on(metadata, blob, ADA)

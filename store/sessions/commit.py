@@ -1,0 +1,119 @@
+"""Commit of a session: what its completed splits hold becomes one bundle, by one entry."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from datamon.errors import Conflict
+from datamon.store.bundle import Bundle, Repo
+from datamon.store.columns import TreeColumns
+from datamon.store.commit import CommitRequest, check_targets, commit_bundle
+from datamon.store.entries import TreeEntry, printable
+from datamon.store.ids import RunId
+from datamon.store.manifest import iter_entries, read_manifest, write_columns
+from datamon.store.names import DEFAULT_BRANCH
+from datamon.store.opening import Store
+from datamon.store.repos import check_text, find_repo
+from datamon.store.roots import Manifest
+from datamon.store.sessions.begun import Begun, list_begun, unmark
+from datamon.store.sessions.joint import ConflictMode, JointSession
+from datamon.store.sessions.merge import Merged, kept_aside, winners
+from datamon.store.sessions.taken import Taken, open_session, with_splits
+
+_ATTEMPTS = 20
+"""How often a session is merged when each time a split is completed, or a collector comes, before the entry stands."""
+_MOST_SHOWN = 10
+
+
+@dataclass(frozen=True, slots=True)
+class SessionCommit:
+    """Which session is to become a bundle, what is to be done about conflicts, and which refs point at it then."""
+
+    repo: str
+    session: str
+    message: str
+    mode: ConflictMode = "with-conflicts"
+    branch: str = DEFAULT_BRANCH
+    label: str | None = None
+    run: RunId | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """The bundle; the versions that lost, as (split, path); the entries at reserved names that were left out; and the splits that
+    were begun and not completed, of which it has nothing (of a completed one: nothing of the later attempt)."""
+
+    bundle: Bundle
+    lost: tuple[tuple[str, str], ...]
+    left_out: int
+    unfinished: tuple[Begun, ...]
+
+
+def commit_session(store: Store, request: SessionCommit) -> Committed:
+    """The session is a bundle, to which branch and label point: it, they and the session's end stand in one entry, or nothing
+    does. The bundle's tree depends on what was completed, in which order, and the mode alone.
+
+    Raises NotFound (`repo-not-found`, `session-not-found`), Conflict (`session-ended`, naming the bundle; `split-conflicts`,
+    after which the session is still open; `ref-frozen`, `ref-exists`, `session-moved` when splits never stopped coming), Invalid
+    (`session-empty`), Corrupt where a split cannot be read.
+    """
+    repo = find_repo(store, request.repo)
+    check_text("message", request.message)
+    check_targets(store, repo, branch=request.branch, label=request.label)
+    for attempt in range(1, _ATTEMPTS + 1):
+        state = store.logs.repo(repo.id)
+        session = with_splits(open_session(state, repo, request.session), repo)
+        begun = list_begun(store, repo.id, session.id)
+        manifest, merged = _merge(store, session, request.mode, store.logs.store().condemned | state.condemned)
+        try:
+            bundle = _commit(store, repo, request, session, manifest)
+        except Conflict as error:
+            if error.code not in ("condemned", "session-moved") or attempt == _ATTEMPTS:
+                raise
+            continue
+        unmark(store, begun)
+        lost = tuple((split, entry.path) for split, entry in merged.lost)
+        return Committed(bundle, lost, merged.left_out, tuple(begun))
+    raise AssertionError("the last attempt returns or raises")
+
+
+def _merge(
+    store: Store, session: JointSession, mode: ConflictMode, condemned: frozenset[str]
+) -> tuple[Manifest, Merged]:
+    """The merged tree, durable. Splits are read a segment at a time; in memory are the columns of the tree, as in an upload."""
+    metadata, merged = store.metadata, Merged()
+    trees = [
+        (split.name, iter_entries(metadata, read_manifest(metadata, split.tree.manifest))) for split in session.splits
+    ]
+    columns = TreeColumns.of(winners(trees, merged))
+    if merged.lost and mode == "no-conflicts":
+        raise _conflicts(session, merged.lost)
+    for entry in kept_aside(merged.lost, mode):
+        columns.append(entry)
+    return write_columns(metadata, columns, condemned=condemned), merged
+
+
+def _commit(store: Store, repo: Repo, request: SessionCommit, session: JointSession, manifest: Manifest) -> Bundle:
+    # Its chunks are in use in this log as long as `Taken.check` passes: no packs of others have to be asked for.
+    ask = CommitRequest(
+        manifest,
+        request.message,
+        None,
+        branch=request.branch,
+        label=request.label,
+        run=request.run,
+        reused=frozenset(),
+        joint=Taken(session.id, session.splits, request.mode),
+    )
+    return commit_bundle(store, repo, ask)
+
+
+def _conflicts(session: JointSession, lost: Sequence[tuple[str, TreeEntry]]) -> Conflict:
+    shown = ", ".join(f"{printable(entry.path)} of {split}" for split, entry in lost[:_MOST_SHOWN])
+    more = f" and {len(lost) - _MOST_SHOWN:,} more" if len(lost) > _MOST_SHOWN else ""
+    return Conflict(
+        "split-conflicts",
+        f"splits of the session {session.id} hold other content than later ones at the same paths ({shown}{more}); "
+        "add corrected splits under the same names, or commit with another conflict mode",
+        session=session.id,
+        conflicts=[(split, printable(entry.path)) for split, entry in lost],
+    )
