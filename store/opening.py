@@ -13,6 +13,7 @@ from datamon.store.backend.opening import open_backend
 from datamon.store.bundle import Author
 from datamon.store.clock import Clock, system_clock
 from datamon.store.codec import Record, decode_sealed, encode_sealed, stamped
+from datamon.store.hashing import PLAIN, Hashing
 from datamon.store.ids import new_ksuid
 from datamon.store.journal import Journal, open_journal
 from datamon.store.log import Logs, Pacing, Setting
@@ -57,6 +58,7 @@ class Store:
     author: Author
     clock: Clock = field(default=system_clock)
     state_dir: Path | None = None
+    hashing: Hashing = PLAIN
 
     @cached_property
     def chunks(self) -> "ChunkStore":
@@ -65,7 +67,7 @@ class Store:
         from datamon.store.chunk_store import ChunkStore
 
         cache = self.state_dir / "chunks" if self.state_dir else None
-        return ChunkStore(self.blob, clock=self.clock, cache=cache)
+        return ChunkStore(self.blob, clock=self.clock, cache=cache, hashing=self.hashing)
 
 
 def open_store(places: Places, author: Author, *, clock: Clock = system_clock) -> Store:

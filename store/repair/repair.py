@@ -151,7 +151,7 @@ def _put_again(
     parts = frozenset(key for key in lost if key.startswith((layout.MANIFESTS, layout.SEGMENTS, layout.STATS)))
     mended = 0
     with putting(store, need, condemned) as taking:
-        offer_stranded(store, taking, need.stranded)
+        offer_stranded(need.packs, taking, need.stranded)
         offer_copies(taking, sources.copies)
         for path in sources.trees if taking.wanted or parts else ():
             tree = TreeSource(path, sources.recipe_rows, progress)
