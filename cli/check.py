@@ -47,7 +47,7 @@ def check(
 
     sample = sample_of(read_data, seed)
     settings = settings_of(ctx)
-    opened = open_to_check(*backends_of(settings), settings.author)
+    opened = open_to_check(*backends_of(settings), settings.author, key=settings.encryption_key)
     with watching() as progress:
         found = [*opened.findings, *check_store(opened.store, sample, progress=progress), *check_runs(opened.store)]
     show(Listing(FINDING_COLUMNS, map(finding_row, found), _line), form)

@@ -46,6 +46,7 @@ WORDS: tuple[Word, ...] = (
     Word("check", "datamon.cli.check", "Find what is damaged or missing in the store."),
     Word("repair", "datamon.cli.repair", "Make good what is damaged or missing."),
     Word("gc", "datamon.cli.gc", "Free the bytes that no bundle needs any more."),
+    Word("store", "datamon.cli.store", "The store as a whole: its key."),
     Word("version", "datamon.cli.version", "Print the version."),
     Word("completion", "datamon.cli.completion", "Print the completion script of a shell."),
 )

@@ -47,14 +47,19 @@ def settings_of(ctx: typer.Context) -> Settings:
 
 def open_settled(settings: Settings) -> Store:
     """The store that these settings name, made on first use. What this machine keeps for it lies apart from other stores'."""
-    return open_store(
-        Places(settings.metadata, settings.blob, settings.credential, settings.state_dir), settings.author
-    )
+    places = Places(settings.metadata, settings.blob, settings.credential, settings.state_dir, settings.encryption_key)
+    return open_store(places, settings.author)
 
 
 def policy_of(settings: Settings) -> Policy:
     """What recordings keep and hide under these settings. The values of variables that are named like secrets are hidden too."""
     variables = process_environment()
     names = (*DEFAULT_NAMES, *settings.secret_names)
-    values = (*settings.secret_values, *secret_values(variables, names))
+    values = (*settings.secret_values, *secret_values(variables, names), *_key_texts(settings))
     return Policy(redactor=Redactor(names, values), variables=variables)
+
+
+def _key_texts(settings: Settings) -> tuple[str, ...]:
+    """The store's key, which no record may hold."""
+    key = settings.encryption_key
+    return () if key is None else (key.text, key.text.rpartition(":")[2])

@@ -17,6 +17,9 @@ MANIFESTS = "manifests/"
 SEGMENTS = "segments/"
 STATS = "stats/"
 ENVIRONMENTS = "environments/"
+KEYS = "keys/"
+READABLE = (STORE, BLOBS, KEYS)
+"""What begins like this is not sealed in an encrypted store: it says how to open the rest."""
 
 
 def pack_name(session: SessionId, number: int) -> str:
@@ -76,6 +79,11 @@ def journal_record(writer: str, number: int) -> str:
 def environment(digest: str) -> str:
     """Where the environment record of this hash lies."""
     return f"environments/{digest[:2]}/{digest}"
+
+
+def key_change(number: int) -> str:
+    """Where change `number` of an encrypted store's key lies."""
+    return f"{KEYS}{number:020d}"
 
 
 def open_run(run: RunId) -> str:

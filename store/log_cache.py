@@ -14,6 +14,7 @@ from blake3 import blake3
 
 from datamon.store.cache_files import keep_file
 from datamon.store.codec import FORMAT, Record, encode
+from datamon.store.cover import NO_COVER, Cover
 from datamon.store.seal import SEAL_BYTES
 
 _DIGEST_CHARACTERS = 64
@@ -38,10 +39,22 @@ class Cached(NamedTuple):
         return self.stored[-len(self.entries[-1]) - SEAL_BYTES :]
 
 
+class KeptLogs(NamedTuple):
+    """Where a store's checkpoints lie on this machine, and what goes over them."""
+
+    folder: Path
+    cover: Cover = NO_COVER
+
+    def checkpoint(self, name: str) -> "Checkpoint":
+        """That of the log of this name."""
+        return Checkpoint(self.folder / name, self.cover)
+
+
 class Checkpoint:
     """The checkpoint at `place`; with None there is none. For one thread at a time. Errors of the file system cost time only."""
 
-    def __init__(self, place: Path | None) -> None:
+    def __init__(self, place: Path | None, cover: Cover = NO_COVER) -> None:
+        self._cover = cover
         self._place = place
         self._count = 0
         self._last = b""
@@ -50,8 +63,8 @@ class Checkpoint:
     def load(self) -> Cached | None:
         """What is there, if anything that can be used. Unless `believe` is told that it is right, it counts as wrong."""
         try:
-            content = self._place.read_bytes() if self._place is not None else b""
-        except OSError:
+            content = self._cover.off(self._place.read_bytes(), self._place.name) if self._place is not None else b""
+        except (OSError, ValueError):
             return None
         digest, body = content[:_DIGEST_CHARACTERS], content[_DIGEST_CHARACTERS:]
         if blake3(body).hexdigest().encode() != digest:
@@ -84,5 +97,6 @@ class Checkpoint:
             return
         summary = encode(summarize(before.summary if before else None))
         body = b"".join((summary, b"\n", before.stored if before else b"", *self._new))
-        if not keep_file(place, lambda target: target.write(blake3(body).hexdigest().encode() + body)):
+        content = self._cover.on(blake3(body).hexdigest().encode() + body, place.name)
+        if not keep_file(place, lambda target: target.write(content)):
             self._place = None
