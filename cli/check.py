@@ -52,7 +52,7 @@ def check(
 
     sample = sample_of(read_data, seed)
     settings = settings_of(ctx)
-    opened = open_to_check(*backends_of(settings), settings.author)
+    opened = open_to_check(*backends_of(settings), settings.author, key=settings.encryption_key)
     with watching() as progress:
         outside = check_external(opened.store, progress=progress) if external else ()
         found = [

@@ -51,6 +51,7 @@ WORDS: tuple[Word, ...] = (
     Word("repair", "datamon.cli.repair", "Make good what is damaged or missing."),
     Word("import-legacy", "datamon.cli.import_legacy", "Take over a store of the first datamon."),
     Word("gc", "datamon.cli.gc", "Free the bytes that no bundle needs any more."),
+    Word("store", "datamon.cli.store", "The store as a whole: its key."),
     Word("version", "datamon.cli.version", "Print the version."),
     Word("completion", "datamon.cli.completion", "Print the completion script of a shell."),
 )

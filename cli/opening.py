@@ -57,8 +57,9 @@ def places_of(settings: Settings) -> Places:
         settings.blob,
         settings.credential,
         settings.state_dir,
-        settings.cache_dir,
-        settings.cache_bytes,
+        cache_dir=settings.cache_dir,
+        cache_bytes=settings.cache_bytes,
+        key=settings.encryption_key,
     )
 
 
@@ -66,5 +67,11 @@ def policy_of(settings: Settings) -> Policy:
     """What recordings keep and hide under these settings. The values of variables that are named like secrets are hidden too."""
     variables = process_environment()
     names = (*DEFAULT_NAMES, *settings.secret_names)
-    values = (*settings.secret_values, *secret_values(variables, names))
+    values = (*settings.secret_values, *secret_values(variables, names), *_key_texts(settings))
     return Policy(redactor=Redactor(names, values), variables=variables)
+
+
+def _key_texts(settings: Settings) -> tuple[str, ...]:
+    """The store's key, which no record may hold."""
+    key = settings.encryption_key
+    return () if key is None else (key.text, key.text.rpartition(":")[2])

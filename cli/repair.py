@@ -62,9 +62,9 @@ def repair(
     copies = []
     if copy is not None:
         places = [open_backend(place, credential=settings.credential) for place in (copy, copy_blob or copy)]
-        copies.append(open_to_check(places[0], places[1], settings.author).store)
+        copies.append(open_to_check(places[0], places[1], settings.author, key=settings.encryption_key).store)
     with _workbench(settings, dry_run) as (metadata, blob), watching() as progress:
-        damaged = Damaged(metadata, blob, settings.author)
+        damaged = Damaged(metadata, blob, settings.author, key=settings.encryption_key)
         repaired = repair_store(damaged, Sources(tuple(copies), tuple(tree or ())), Watch(sample, check_runs, progress))
     healed = "would be healed" if dry_run else "healed"
     rows: list[Row] = [(healed, *finding_row(finding)) for finding in repaired.healed]

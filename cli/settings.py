@@ -23,6 +23,7 @@ from datamon.cli.options import Globals
 from datamon.cli.shared_contexts import SharedSource
 from datamon.errors import Invalid, NotFound
 from datamon.store.bundle import Author
+from datamon.store.encryption_key import EncryptionKey, key_of, read_key
 
 GIT_TIMEOUT_S = 5
 CACHE_BYTES = 10 * 10**9
@@ -85,6 +86,13 @@ SETTINGS: tuple[Setting, ...] = (
         key="cache.size",
     ),
     Setting("The directory that it is kept in.", "`cache` in the home directory of datamon", key="cache.path"),
+    Setting(
+        "The key of an encrypted store, or of a new one: the file that has it, as `datamon store create-key` makes it.",
+        "none: the store is not encrypted",
+        variable="DATAMON_ENCRYPTION_KEY_FILE",
+        key="encryption.key_file",
+    ),
+    Setting("The same key itself; beats a key file.", "none", variable="DATAMON_ENCRYPTION_KEY"),
     Setting("Names of params and variables whose values are never recorded.", "none", key="secrets.names"),
     Setting(
         "Environment variables whose values are never recorded, wherever they turn up.",
@@ -98,6 +106,14 @@ SETTINGS: tuple[Setting, ...] = (
 """Everything that can be set."""
 
 
+class Encryption(BaseModel):
+    """How an encrypted store is opened."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    key_file: str
+
+
 class Place(BaseModel):
     """The keys that say where a store lies and who writes to it: at the top of the file, or in one of its contexts."""
 
@@ -108,6 +124,7 @@ class Place(BaseModel):
     email: str | None = None
     name: str | None = None
     credential: str | None = None
+    encryption: Encryption | None = None
 
 
 class Secrets(BaseModel):
@@ -151,6 +168,8 @@ class Settings(BaseModel):
     name: str | None
     email: str | None
     credential: Path | None
+    key_file: Path | None = None
+    key_text: str | None = Field(default=None, repr=False)
     secret_names: tuple[str, ...]
     secret_values: tuple[str, ...]
     cache_dir: Path
@@ -160,6 +179,13 @@ class Settings(BaseModel):
     def state_dir(self) -> Path:
         """Where this machine keeps what is only its own: checkouts, caches, the index."""
         return self.home / "state"
+
+    @property
+    def encryption_key(self) -> EncryptionKey | None:
+        """The key of the store, if one is set. Raises as `read_key`, and Invalid (`bad-encryption-key`)."""
+        if self.key_text is not None:
+            return key_of(self.key_text, "the variable DATAMON_ENCRYPTION_KEY")
+        return read_key(self.key_file) if self.key_file is not None else None
 
     @cached_property
     def author(self) -> Author:
@@ -199,6 +225,8 @@ def load_settings(
             "bad-config", f"a blob place is set ({blob}) without a metadata place; set metadata too", file=str(file)
         )
     credential = setting("credential", "GOOGLE_APPLICATION_CREDENTIALS")
+    key_text = None if from_flag.encryption else variables.get("DATAMON_ENCRYPTION_KEY") or None
+    key_file = _key_file(from_flag, file) or _anchored("credential", variables.get("DATAMON_ENCRYPTION_KEY_FILE"), None)
     return Settings(
         home=home,
         file=file,
@@ -207,7 +235,9 @@ def load_settings(
         blob=blob or metadata or str(home / "store"),
         name=setting("name", "DATAMON_NAME"),
         email=setting("email", "DATAMON_EMAIL"),
-        credential=Path(credential) if credential else None,
+        credential=_path(credential),
+        key_file=_path(key_file or _key_file(chosen, file) or _key_file(configuration, file)),
+        key_text=key_text,
         secret_names=tuple(configuration.secrets.names),
         secret_values=tuple(value for name in configuration.secrets.values_from if (value := variables.get(name))),
         cache_dir=Path(_anchored("cache", configuration.cache.path, file) or home / "cache"),
@@ -314,6 +344,14 @@ def _near(name: str, known: Sequence[str]) -> str:
     if not known:
         return "it has none: `datamon context create` makes one"
     return f"it has {', '.join(sorted(set(known)))}"
+
+
+def _key_file(place: Place, file: Path) -> str | None:
+    return _anchored("credential", place.encryption.key_file, file) if place.encryption else None
+
+
+def _path(text: str | None) -> Path | None:
+    return Path(text) if text else None
 
 
 def _anchored(key: str, value: str | None, file: Path | None) -> str | None:

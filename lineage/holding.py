@@ -6,8 +6,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from blake3 import blake3
-
 from datamon.errors import Conflict
 from datamon.store.beneath import writing
 from datamon.store.opening import Store
@@ -25,13 +23,13 @@ def holding(store: Store, directories: Sequence[Path]) -> Iterator[None]:
     with ExitStack() as stack:
         if store.state_dir is not None:
             for directory in directories:
-                stack.callback(os.close, _held(store.state_dir / _FOLDER, directory))
+                stack.callback(os.close, _held(store, store.state_dir / _FOLDER, directory))
         yield
 
 
-def _held(folder: Path, directory: Path) -> int:
+def _held(store: Store, folder: Path, directory: Path) -> int:
     """The descriptor that holds the directory until it is closed."""
-    lock = folder / f"{blake3(os.fsencode(directory.resolve())).hexdigest()}.lock"
+    lock = folder / f"{store.cover.name_of(directory)}.lock"
     with writing(lock):
         lock.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

@@ -13,7 +13,7 @@ from datamon.lineage.records import Param, ParamValue
 MASK = "***"
 DEFAULT_NAMES = (
     *("*password*", "*passwd*", "*passphrase*", "*secret*", "*credential*", "*api_key*", "*apikey*"),
-    *("*private_key*", "*access_key*", "*token", "token_*", "*_token_*"),
+    *("*private_key*", "*access_key*", "*encryption_key", "*token", "token_*", "*_token_*"),
 )
 """Names whose values are secret, as globs over the name in lower case with `_` between its words (`authToken` is
 `auth_token`). A tokenizer and `max_tokens` are no secrets."""

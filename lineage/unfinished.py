@@ -62,7 +62,7 @@ def _remembered(store: Store) -> tuple[Cursor, _Events]:
     if store.state_dir is None:
         return {}, {}
     try:
-        record: Any = json.loads((store.state_dir / _FILE).read_bytes())
+        record: Any = json.loads(store.cover.off((store.state_dir / _FILE).read_bytes(), _FILE))
         if record["store"] != store.id:
             return {}, {}
         return dict(record["cursor"]), {RunId(run): list(told) for run, told in record["events"].items()}
@@ -74,7 +74,7 @@ def _remember(store: Store, cursor: Cursor, events: _Events) -> None:
     """Keeps it for the next command, by one rename. A place that takes nothing costs the next command time, no more."""
     if store.state_dir is None:
         return
-    content = encode({"store": store.id, "cursor": cursor, "events": events})
+    content = store.cover.on(encode({"store": store.id, "cursor": cursor, "events": events}), _FILE)
     place = store.state_dir / _FILE
     fresh = place.with_name(f"{_FILE}.{new_ksuid(store.clock())}")
     try:

@@ -99,7 +99,7 @@ def remember_output(store: Store, directory: Path, manifest: Manifest | None) ->
         done = None if manifest is None else Source(manifest.id, "")
         kept = set() if done is None else {entry.path for entry in source_entries(store, done)}
         extras = [one for one in scan(tree, ignoring=False) if one.path not in kept and printable(one.path) == one.path]
-        noted = tuple(observe(tree, one) for one in extras if one.kind != "special")
+        noted = tuple(observe(tree, one, store.hashing) for one in extras if one.kind != "special")
         write_note(store, directory, Worktree(done=done, output=True, extras=noted))
 
 

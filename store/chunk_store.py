@@ -6,20 +6,18 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 
-from blake3 import blake3
-
 from datamon.errors import Corrupt, NotFound
 from datamon.store import layout
 from datamon.store.backend import Appending, Backend, Span
 from datamon.store.chunk_index import ChunkIndex, Place
-from datamon.store.chunks import chunk_id
 from datamon.store.clock import Clock
+from datamon.store.hashing import PLAIN, Hashing
 from datamon.store.ids import ChunkId, ContentId, SessionId, new_ksuid
 from datamon.store.index_merge import merge_segments
 from datamon.store.intake import Known
-from datamon.store.pack_session import PackSession
+from datamon.store.pack_session import Making, PackSession
 from datamon.store.packs import Frame, decode_frame
-from datamon.store.reading import Piece, Wanted, read_pieces
+from datamon.store.reading import Piece, Reading, Wanted
 from datamon.store.recipes import MOST_ROWS, RecipeRow, recipe_rows
 
 _MOST_LOOKS = 10
@@ -29,7 +27,8 @@ _FRAMES_KEPT_BYTES = 16 * 2**20
 class ChunkStore:
     """The chunks of one blob backend. Any thread may call it; nothing is asked of the backend before the first call.
 
-    `cache` is a folder of this machine for the index. `pack_bytes` and `recipe_rows` are for tests; readers need neither.
+    `cache` is a folder of this machine for the index; `hashing` is the store's. `pack_bytes` and `recipe_rows` are for tests;
+    readers need neither.
     """
 
     def __init__(
@@ -40,7 +39,9 @@ class ChunkStore:
         cache: Path | None = None,
         pack_bytes: int | None = None,
         recipe_rows: int = MOST_ROWS,
+        hashing: Hashing = PLAIN,
     ) -> None:
+        self.hashing = hashing
         self._blob = blob
         self._clock = clock
         self._pack_bytes = pack_bytes
@@ -54,8 +55,8 @@ class ChunkStore:
         session = SessionId(new_ksuid(self._clock()))
         segments = chain([session], iter(lambda: new_ksuid(self._clock()), None))
         known = Known(self._blob, self._index, self.packs_absent, condemned, segments.__next__)
-        pack_bytes = self._pack_bytes or self._blob.pack_bytes
-        return PackSession(session, self._blob, known, pack_bytes=pack_bytes, recipe_rows=self._recipe_rows)
+        making = Making(self._pack_bytes or self._blob.pack_bytes, self._recipe_rows, self.hashing)
+        return PackSession(session, self._blob, known, making)
 
     def get(self, chunk: ChunkId) -> bytes:
         """The bytes of `chunk`, verified by its id. Every place it has is tried before an error is raised, after a look for new
@@ -90,9 +91,9 @@ class ChunkStore:
         return self._index.find(chunk, without)
 
     def read(self, wanted: Sequence[Wanted], room: memoryview) -> list[Piece | None]:
-        """The bytes of many chunks, as `read_pieces` gives them. What is None or not right, `get` looks for in every other place
-        and names the fault of. Raises Denied, Unavailable."""
-        return read_pieces(self._blob, wanted, room, self._index.add_absent)
+        """The bytes of many chunks, as `Reading.pieces` gives them. What is None or not right, `get` looks for in every other
+        place and names the fault of. Raises Denied, Unavailable."""
+        return Reading(self._blob, self.hashing, self._index.add_absent).pieces(wanted, room)
 
     def has(self, chunk: ChunkId) -> bool:
         """Whether the index says that a pack holds `chunk`; a look for new segments comes before a no (one listing). Packs that
@@ -160,7 +161,7 @@ class ChunkStore:
         content = frame.raw
         if len(content) != row.length or row.inner:
             content = content[row.inner : row.inner + row.length]
-        if chunk_id(content) != row.chunk:
+        if self.hashing.chunk(content) != row.chunk:
             raise Corrupt(
                 "bad-bytes",
                 f"the pack {place.pack} in {self._blob.url} has other bytes than were stored; restore it from a copy",
@@ -194,7 +195,7 @@ def read_file(chunks: ChunkStore, content: ContentId, size_bytes: int, recipe: b
     """The bytes of a stored file, in pieces. Each piece is verified by its chunk's id before it is given, and all of them by the
     file's content id and size: Corrupt (`bad-bytes`) may come after the last piece, so what was written must not be used before
     the iterator has ended. Raises Corrupt as `ChunkStore.get` does; the caller knows the file's name and adds it."""
-    whole = blake3()
+    whole = chunks.hashing.whole()
     count = 0
     for row in file_rows(chunks, content, size_bytes, recipe):
         piece = get_row(chunks, row)

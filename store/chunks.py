@@ -1,4 +1,4 @@
-"""Cutting bytes into chunks where their content says so, and naming chunks (docs/format.md, "Chunks").
+"""Cutting bytes into chunks where their content says so (docs/format.md, "Chunks").
 
 The cuts are FastCDC 2020 (Xia et al., "The Design of Fast Content-Defined Chunking for Data Deduplication Based Storage
 Systems", IEEE TPDS 2020) by pyfastcdc. They are part of the format: `tests/store/vectors/chunking.json` holds them fixed.
@@ -7,10 +7,7 @@ Systems", IEEE TPDS 2020) by pyfastcdc. They are part of the format: `tests/stor
 from collections.abc import Callable, Iterator
 from typing import BinaryIO, Final, NamedTuple
 
-from blake3 import blake3
 from pyfastcdc import FastCDC
-
-from datamon.store.ids import ChunkId
 
 AVERAGE_BYTES = 65_536
 MINIMUM_BYTES = 16_384
@@ -23,15 +20,6 @@ STRETCH_BYTES = 2 * 2**20
 """So much is read at once of a file that is cut."""
 ROOM_BYTES = MAXIMUM_BYTES + STRETCH_BYTES
 """Memory for one stretch, with what is left of the one before it."""
-
-
-def chunk_id(content: bytes | memoryview) -> ChunkId:
-    """The name of the chunk with these bytes.
-
-    >>> chunk_id(b"").hex()[:16]
-    'af1349b9f5f9a1a6'
-    """
-    return ChunkId(blake3(content).digest())
 
 
 class Stretch(NamedTuple):

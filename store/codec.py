@@ -10,6 +10,8 @@ FORMAT = 1
 """The format of what any datamon may read."""
 NEWEST = 2
 """The newest format that this code reads: of records that an older one would misunderstand."""
+ENCRYPTED_FORMAT = 2
+"""That of the records that say how to open an encrypted store."""
 
 Record = dict[str, Any]
 """A decoded record. `Any` stops at the modules that decode records into types."""
@@ -35,13 +37,13 @@ def encode_sealed(record: Record) -> bytes:
     return seal(encode(record))
 
 
-def decode_sealed(content: bytes, where: str) -> Record:
+def decode_sealed(content: bytes, where: str, newest: int = NEWEST) -> Record:
     """The record in `content`. Raises Corrupt (`bad-bytes`) when the seal is broken, and as `decode` does."""
-    return decode(unseal(content, where), where)
+    return decode(unseal(content, where), where, newest)
 
 
-def decode(content: bytes, where: str) -> Record:
-    """The record in `content`, which was read at `where` (for the message).
+def decode(content: bytes, where: str, newest: int = NEWEST) -> Record:
+    """The record in `content`, which was read at `where` (for the message); `newest` is the highest format that the caller reads.
 
     Raises Corrupt (`bad-record`) when it is no record, Invalid (`newer-format`) when a newer datamon wrote it.
     """
@@ -55,10 +57,10 @@ def decode(content: bytes, where: str) -> Record:
         ) from error
     if not isinstance(record, dict) or not isinstance(record.get("format"), int):
         raise Corrupt("bad-record", f"the record at {where} has no format; restore it from a copy", where=where)
-    if record["format"] > NEWEST:
+    if record["format"] > newest:
         raise Invalid(
             "newer-format",
-            f"{where} was written in format {record['format']} by a newer datamon, this one reads up to {NEWEST}; "
+            f"{where} was written in format {record['format']} by a newer datamon, this one reads up to {newest}; "
             "upgrade datamon",
             where=where,
             format=record["format"],

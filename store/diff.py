@@ -50,7 +50,7 @@ def diff_directory(store: Store, bundle: Bundle, directory: Path) -> Iterator[Ch
     """
     manifest = _read_root(store, bundle)
     with open_tree(directory) as tree:
-        here = (observe(tree, found) for found in scan_to_keep(tree))
+        here = (observe(tree, found, store.hashing) for found in scan_to_keep(tree))
         yield from _changes(map(as_file, _entries(store, bundle, manifest)), here)
 
 

@@ -63,7 +63,7 @@ def download_file(store: Store, bundle: Bundle, path: str, destination: Path) ->
         present = next((one for one in scan_top(tree) if one.path == entry.path), None)
         if present is None:
             write_entries(TreeWriter(tree, new_token()), entries, store.chunks, bundle, SILENT)
-        elif not same_content(observe(tree, present), as_file(entry)):
+        elif not same_content(observe(tree, present, store.hashing), as_file(entry)):
             message = f"{str(shown)!r} is there and holds something else; remove it or choose another destination"
             raise Conflict("destination-not-empty", message, path=str(shown))
     return shown

@@ -7,12 +7,13 @@ from datamon.errors import Corrupt
 from datamon.store.beneath import Beneath
 from datamon.store.entries import NO_CONTENT, TreeEntry, as_file, printable
 from datamon.store.file_times import GUARD_NS, mapped_inodes, trusted_time_ns
+from datamon.store.hashing import Hashing
 from datamon.store.ids import ContentId
 from datamon.store.manifest import part_entries, read_manifest
 from datamon.store.name_filter import matching
 from datamon.store.opening import Store
 from datamon.store.tree_writer import unfinished_name
-from datamon.store.walk import Found, entry_of, hash_stream, list_tree, read_stable, scan
+from datamon.store.walk import Found, entry_of, list_tree, read_stable, scan
 from datamon.store.worktree import Source, Worktree
 
 
@@ -41,7 +42,7 @@ def inspect(store: Store, tree: Beneath, note: Worktree, target: Source | None =
     noted, is_sure = _noted_trees(store, note)
     trees = noted if target is None else [*noted, _by_path(source_entries(store, target))]
     untouched = _untouched(tree, note, found)
-    seen = _Seen(tree, untouched)
+    seen = _Seen(tree, untouched, store.hashing)
     ours = {unfinished_name(token) for token in note.tokens}
     held: dict[str, TreeEntry] = {}
     unfinished, edits, added = [], [], []
@@ -89,7 +90,8 @@ def source_entries(store: Store, source: Source) -> Iterable[TreeEntry]:
 class _Seen:
     """The files of one look at a directory, each hashed at most once and only when its hash can matter."""
 
-    def __init__(self, tree: Beneath, untouched: frozenset[str]) -> None:
+    def __init__(self, tree: Beneath, untouched: frozenset[str], hashing: Hashing) -> None:
+        self._hashing = hashing
         self._tree = tree
         self._untouched = untouched
         self._content: tuple[str, ContentId] = ("", NO_CONTENT)
@@ -105,7 +107,7 @@ class _Seen:
         if one.path in self._untouched and one.mtime_ns == entry.mtime_ns:
             return True
         if self._content[0] != one.path:
-            content, _ = read_stable(self._tree, one.path, hash_stream)
+            content, _ = read_stable(self._tree, one.path, self._hashing.stream)
             self._content = (one.path, content)
         return self._content[1] == entry.content
 

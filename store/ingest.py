@@ -81,7 +81,11 @@ class _Keeping:
             work = partial(self._cut_by_another, batch)
             self.line.push(size_bytes, work, partial(self._keep_cut, batch))
         elif waits_long(self._waited_s, self._worked_s):
-            self.line.push(size_bytes, partial(read_by_another, self._tree, batch), partial(self._keep_small, batch))
+            self.line.push(
+                size_bytes,
+                partial(read_by_another, self._tree, batch, self._intake.hashing),
+                partial(self._keep_small, batch),
+            )
         else:
             self.line.follow(partial(self._keep_small, batch, self._read_here(batch)), size_bytes)
 
@@ -116,14 +120,14 @@ class _Keeping:
         """Reads small files in this thread. It takes longest to say what is to be read, so that threads, which say it one at a
         time, would only cost; unless each read has to wait for a disk or a network."""
         began_s, began_work_s = time.perf_counter(), time.thread_time()
-        files = read_whole(self._tree, batch)
+        files = read_whole(self._tree, batch, self._intake.hashing)
         worked_s = time.thread_time() - began_work_s
         self._worked_s += worked_s
         self._waited_s += time.perf_counter() - began_s - worked_s
         return files
 
     def _cut_by_another(self, batch: Sequence[Found]) -> list[CutFile | None]:
-        return cut_files(self._intake, read_by_another(self._tree, batch))
+        return cut_files(self._intake, read_by_another(self._tree, batch, self._intake.hashing))
 
     def _keep_small(self, batch: Sequence[Found], files: Sequence[ReadFile | None]) -> None:
         # Written out: there are many thousands of them.

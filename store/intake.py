@@ -6,7 +6,7 @@ from typing import NamedTuple
 from datamon.store import layout
 from datamon.store.backend import Backend, Settling
 from datamon.store.chunk_index import ChunkIndex, encode_segment
-from datamon.store.chunks import chunk_id
+from datamon.store.hashing import Hashing
 from datamon.store.ids import ChunkId, SessionId
 from datamon.store.pack_writer import PackWriter
 from datamon.store.packs import PackRow, encode_frame
@@ -74,7 +74,8 @@ class Framed(NamedTuple):
 class Intake:
     """The new chunks of one session. One thread keeps them; others may help to find out which are new and compress them."""
 
-    def __init__(self, known: Known, new: set[ChunkId], writer: PackWriter) -> None:
+    def __init__(self, known: Known, new: set[ChunkId], writer: PackWriter, hashing: Hashing) -> None:
+        self.hashing = hashing
         self._known = known
         self._new = new
         self._writer = writer
@@ -94,7 +95,7 @@ class Intake:
 
     def framed(self, content: memoryview) -> Framed:
         """The chunk with these bytes, ready for `keep_framed`. Any thread may call this."""
-        chunk = chunk_id(content)
+        chunk = self.hashing.chunk(content)
         return Framed(chunk, len(content), None if self.has(chunk) else encode_frame(content, [len(content)]))
 
     def keep_framed(self, framed: Framed) -> None:

@@ -19,6 +19,9 @@ SEGMENTS = "segments/"
 STATS = "stats/"
 ENVIRONMENTS = "environments/"
 CONTEXTS = "contexts/"
+KEYS = "keys/"
+READABLE = (STORE, BLOBS, KEYS)
+"""What begins like this is not sealed in an encrypted store: it says how to open the rest."""
 
 
 def pack_name(session: SessionId, number: int) -> str:
@@ -87,6 +90,11 @@ def journal_record(writer: str, number: int) -> str:
 def environment(digest: str) -> str:
     """Where the environment record of this hash lies."""
     return f"environments/{digest[:2]}/{digest}"
+
+
+def key_change(number: int) -> str:
+    """Where change `number` of an encrypted store's key lies."""
+    return f"{KEYS}{number:020d}"
 
 
 def open_run(run: RunId) -> str:

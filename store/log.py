@@ -9,7 +9,6 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Generic, Protocol, Self, TypeVar, overload
 
 from datamon.errors import Conflict, Corrupt, NotFound, Unavailable
@@ -21,7 +20,7 @@ from datamon.store.codec import Record, decode, encode_sealed, stamped
 from datamon.store.fetching import get_many
 from datamon.store.ids import RepoId, is_ksuid, new_ksuid
 from datamon.store.journal import Journal
-from datamon.store.log_cache import FAR, NEAR, Checkpoint
+from datamon.store.log_cache import FAR, NEAR, Checkpoint, KeptLogs
 from datamon.store.log_entries import decode_entry, entry_of
 from datamon.store.log_state import RepoState, StoreState
 from datamon.store.sharing import Deferred
@@ -52,13 +51,14 @@ class Setting:
     author: Author
     clock: Clock
     pacing: Pacing = Pacing()
-    cache: Path | None = None
+    cache: KeptLogs | None = None
 
     def checkpoint(self, repo: RepoId | None) -> Checkpoint:
         """That of a repo's log. Without one goes what could not be a file's name."""
         name = "store" if repo is None else repo
-        place = self.cache / name if self.cache and (repo is None or is_ksuid(repo)) else None
-        return Checkpoint(place, NEAR if isinstance(self.metadata, Appending) else FAR)
+        if self.cache is None or (repo is not None and not is_ksuid(repo)):
+            return Checkpoint(None)
+        return self.cache.checkpoint(name, NEAR if isinstance(self.metadata, Appending) else FAR)
 
 
 class Logs:

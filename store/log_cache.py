@@ -15,6 +15,7 @@ from blake3 import blake3
 
 from datamon.store.cache_files import keep_file
 from datamon.store.codec import NEWEST, Record, encode
+from datamon.store.cover import NO_COVER, Cover
 from datamon.store.seal import SEAL_BYTES
 
 _DIGEST_CHARACTERS = 64
@@ -49,11 +50,23 @@ class Cached(NamedTuple):
         return self.stored[-len(self.entries[-1]) - SEAL_BYTES :]
 
 
+class KeptLogs(NamedTuple):
+    """Where a store's checkpoints lie on this machine, and what goes over them."""
+
+    folder: Path
+    cover: Cover = NO_COVER
+
+    def checkpoint(self, name: str, laziness: Laziness = NEAR) -> "Checkpoint":
+        """That of the log of this name."""
+        return Checkpoint(self.folder / name, laziness, self.cover)
+
+
 class Checkpoint:
     """The checkpoint at `place`; with None there is none. For one thread at a time. Errors of the file system cost time only."""
 
-    def __init__(self, place: Path | None, laziness: Laziness = NEAR) -> None:
+    def __init__(self, place: Path | None, laziness: Laziness = NEAR, cover: Cover = NO_COVER) -> None:
         self._laziness = laziness
+        self._cover = cover
         self._place = place
         self._count = 0
         self._last = b""
@@ -62,8 +75,8 @@ class Checkpoint:
     def load(self) -> Cached | None:
         """What is there, if anything that can be used. Unless `believe` is told that it is right, it counts as wrong."""
         try:
-            content = self._place.read_bytes() if self._place is not None else b""
-        except OSError:
+            content = self._cover.off(self._place.read_bytes(), self._place.name) if self._place is not None else b""
+        except (OSError, ValueError):
             return None
         digest, body = content[:_DIGEST_CHARACTERS], content[_DIGEST_CHARACTERS:]
         if blake3(body).hexdigest().encode() != digest:
@@ -96,5 +109,6 @@ class Checkpoint:
             return
         summary = encode(summarize(before.summary if before else None))
         body = b"".join((summary, b"\n", before.stored if before else b"", *self._new))
-        if not keep_file(place, lambda target: target.write(blake3(body).hexdigest().encode() + body)):
+        content = self._cover.on(blake3(body).hexdigest().encode() + body, place.name)
+        if not keep_file(place, lambda target: target.write(content)):
             self._place = None

@@ -4,9 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import NamedTuple
 
-from blake3 import blake3
-
-from datamon.store.chunks import Cutter, Stretch, chunk_id
+from datamon.store.chunks import Cutter, Stretch
 from datamon.store.ids import ContentId
 from datamon.store.intake import Framed, Intake
 from datamon.store.recipes import RecipeRow, RecipeWriter
@@ -52,7 +50,7 @@ class LongFile:
 
     def __init__(self, intake: Intake, recipe_rows: int) -> None:
         self._intake = intake
-        self._whole = blake3()
+        self._whole = intake.hashing.whole()
         self._recipe = RecipeWriter(self._keep_list, recipe_rows)
         self._chunks = 0
         self._size_bytes = 0
@@ -82,7 +80,7 @@ class LongFile:
         release()
 
     def _keep_list(self, content: bytes) -> RecipeRow:
-        chunk = chunk_id(content)
+        chunk = self._intake.hashing.chunk(content)
         if not self._intake.has(chunk):
             self._intake.keep_alone(chunk, content)
         return RecipeRow(chunk, len(content))
@@ -91,4 +89,4 @@ class LongFile:
 def _cut(intake: Intake, file: ReadFile) -> CutFile:
     content = memoryview(file.content)
     stretch = Stretch(content, Cutter().ends(content, is_last=True))
-    return CutFile(file.row, blake3(content).digest(), frame_stretch(intake, stretch))
+    return CutFile(file.row, intake.hashing.chunk(content), frame_stretch(intake, stretch))

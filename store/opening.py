@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from datamon.errors import Conflict, Corrupt, Invalid, NotFound
 from datamon.store import layout
@@ -13,10 +13,14 @@ from datamon.store.backend.memory import MemoryBackend
 from datamon.store.backend.opening import open_backend
 from datamon.store.bundle import Author
 from datamon.store.clock import Clock, system_clock
-from datamon.store.codec import Record, decode_sealed, encode_sealed, stamped
+from datamon.store.codec import ENCRYPTED_FORMAT, FORMAT, Record, decode_sealed, encode_sealed, stamped
+from datamon.store.cover import NO_COVER, Cover
+from datamon.store.encryption_key import EncryptionKey
+from datamon.store.hashing import PLAIN, Hashing
 from datamon.store.ids import new_ksuid
 from datamon.store.journal import Journal, open_journal
 from datamon.store.log import Logs, Pacing, Setting
+from datamon.store.log_cache import KeptLogs
 
 if TYPE_CHECKING:
     from datamon.store.chunk_store import ChunkStore
@@ -37,7 +41,7 @@ _NOBODY = Author("nobody", "nobody@example.org")
 class Places:
     """Where a store lies. `metadata` and `blob` are as `open_backend` takes them. Below `state_dir` each store has a folder of
     its own for what belongs to this machine (None: a memory of the process only). Of a far place, what never changes is kept in
-    `cache_dir`, at most `cache_bytes` of it (0: nothing)."""
+    `cache_dir`, at most `cache_bytes` of it (0: nothing). `key` is that of an encrypted store."""
 
     metadata: str
     blob: str
@@ -45,6 +49,7 @@ class Places:
     state_dir: Path | None = None
     cache_dir: Path | None = None
     cache_bytes: int = 0
+    key: EncryptionKey | None = None
 
     @property
     def cache(self) -> DiskCache | None:
@@ -57,7 +62,8 @@ class Places:
 @dataclass
 class Store:
     """An open store: bytes by key on two backends, and everything kept in them. Safe to use from any thread. `state_dir` is the
-    store's own folder on this machine; all in it may be deleted while nobody has the store open."""
+    store's own folder on this machine; all in it may be deleted while nobody has the store open, and what in it says anything of
+    the store lies under its `cover`. `encryption` is what its records say of how it is opened; None where it is not encrypted."""
 
     id: str
     created_ns: int
@@ -68,11 +74,9 @@ class Store:
     author: Author
     clock: Clock = field(default=system_clock)
     state_dir: Path | None = None
-
-    @property
-    def naming(self) -> str:
-        """How the store names bytes: two stores that say the same here give the same bytes the same ids."""
-        return "blake3"
+    hashing: Hashing = PLAIN
+    cover: Cover = NO_COVER
+    encryption: Record | None = None
 
     @cached_property
     def chunks(self) -> "ChunkStore":
@@ -80,18 +84,19 @@ class Store:
         # Imported at first use: it brings pyarrow, which a question about runs does not need.
         from datamon.store.chunk_store import ChunkStore
 
-        cache = self.state_dir / "chunks" if self.state_dir else None
-        return ChunkStore(self.blob, clock=self.clock, cache=cache)
+        cache = self.state_dir / "chunks" if self.state_dir and not self.cover.hides else None
+        return ChunkStore(self.blob, clock=self.clock, cache=cache, hashing=self.hashing)
 
 
 def open_store(places: Places, author: Author, *, clock: Clock = system_clock) -> Store:
-    """The store at these places, made there when nothing is there yet. Racing openers get one store.
+    """The store at these places, made there when nothing is there yet, encrypted if there is a key. Racing openers get one store.
 
-    Raises Invalid (`bad-path`) when the place holds other things, Invalid (`newer-format`), Conflict (`foreign-blobs`) when
-    the blob backend belongs to another store, Corrupt when its records cannot be read, Denied, Unavailable.
+    Raises Denied (`key-missing`, `wrong-key`) and Invalid (`not-encrypted`) when the key does not fit, Invalid (`bad-path`) when
+    the place holds other things, Invalid (`newer-format`), Conflict (`foreign-blobs`) when the blob backend belongs to another
+    store, Corrupt when its records cannot be read, Denied, Unavailable.
     """
     metadata, blob = backends_at(places)
-    return store_on(metadata, blob, author, clock=clock, state_dir=places.state_dir)
+    return store_on(metadata, blob, author, clock=clock, state_dir=places.state_dir, key=places.key)
 
 
 def find_store(places: Places) -> str | None:
@@ -143,15 +148,18 @@ def store_on(
     clock: Clock = system_clock,
     state_dir: Path | None = None,
     pacing: Pacing | None = None,
+    key: EncryptionKey | None = None,
 ) -> Store:
-    """The store on these two backends (which may be one), made there when nothing is there yet. `state_dir` is as in `Places`.
-    Raises as `open_store`."""
-    record = _store_record(metadata, clock)
+    """The store on these two backends (which may be one), made there when nothing is there yet. `state_dir` and `key` are as in
+    `Places`. Raises as `open_store`."""
+    record = _store_record(metadata, clock, key)
     identity: str = record["store"]
-    _check_blobs(blob, identity)
+    unlocked = unlock(metadata, blob, record, key)
+    _check_blobs(blob, record)
+    metadata, blob = unlocked.metadata, unlocked.blob
     journal = open_journal(metadata, clock)
     own_dir = state_dir / identity if state_dir else None
-    logs = Logs(Setting(metadata, journal, author, clock, pacing or Pacing(), own_dir / "logs" if own_dir else None))
+    logs = Logs(Setting(metadata, journal, author, clock, pacing or Pacing(), _kept_logs(own_dir, unlocked.cover)))
     return Store(
         id=identity,
         created_ns=record["created"],
@@ -162,13 +170,46 @@ def store_on(
         author=author,
         clock=clock,
         state_dir=own_dir,
+        hashing=unlocked.hashing,
+        cover=unlocked.cover,
+        encryption=record.get("encryption"),
     )
 
 
-def _store_record(metadata: Backend, clock: Clock) -> Record:
+class Unlocked(NamedTuple):
+    """The backends as the parts of a store see them, how it names bytes, and what goes over its files on this machine."""
+
+    metadata: Backend
+    blob: Backend
+    hashing: Hashing = PLAIN
+    cover: Cover = NO_COVER
+
+
+def unlock(metadata: Backend, blob: Backend, record: Record, key: EncryptionKey | None) -> Unlocked:
+    """The two backends of the store whose record this is, opened by its key where it is encrypted.
+
+    Raises Denied (`key-missing`, `wrong-key`), Invalid (`not-encrypted`, `newer-format`), Corrupt.
+    """
+    if "encryption" not in record:
+        if key is not None:
+            raise Invalid(
+                "not-encrypted",
+                f"the store at {metadata.url} is not encrypted and a key is given; take the key away to use it as it is, or name "
+                "a new place, where an encrypted store is made",
+                where=metadata.url,
+            )
+        return Unlocked(metadata, blob)
+    from datamon.store.encryption import keys_of  # brings cryptography, 25 ms that no other store needs
+
+    keys = keys_of(metadata, record, key)
+    sealed = keys.encrypted(metadata)
+    return Unlocked(sealed, sealed if blob is metadata else keys.encrypted(blob), keys.hashing, keys.cover)
+
+
+def _store_record(metadata: Backend, clock: Clock, key: EncryptionKey | None) -> Record:
     record = _read(metadata, layout.STORE, "store")
     if record is None:
-        record = _new_store(metadata, clock)
+        record = _new_store(metadata, clock, key)
     if record.get("chunking") != CHUNKING or record.get("hash") != "blake3":
         raise Invalid(
             "newer-format",
@@ -178,12 +219,13 @@ def _store_record(metadata: Backend, clock: Clock) -> Record:
     return record
 
 
-def _new_store(metadata: Backend, clock: Clock) -> Record:
+def _new_store(metadata: Backend, clock: Clock, key: EncryptionKey | None) -> Record:
     strange = next(iter(metadata.list("")), None)
     if strange is None:
         now = clock()
-        fields = {"store": new_ksuid(now), "created": now, "chunking": CHUNKING, "hash": "blake3"}
-        metadata.put_if_absent(layout.STORE, encode_sealed(stamped("store", fields)))
+        identity = new_ksuid(now)
+        fields = {"store": identity, "created": now, "chunking": CHUNKING, "hash": "blake3"}
+        metadata.put_if_absent(layout.STORE, identity_record("store", fields, _new_encryption(identity, key)))
     # Whoever was first, now or while we listed: what stands there is the store.
     record = _read(metadata, layout.STORE, "store")
     if record is None:
@@ -200,10 +242,19 @@ def _holds_others(metadata: Backend, strange: Stored | None) -> Invalid:
     )
 
 
-def _check_blobs(blob: Backend, identity: str) -> None:
+def _new_encryption(identity: str, key: EncryptionKey | None) -> Record | None:
+    if key is None:
+        return None
+    from datamon.store.encryption import new_encryption  # brings cryptography, 25 ms that no other store needs
+
+    return new_encryption(identity, key)
+
+
+def _check_blobs(blob: Backend, store: Record) -> None:
+    identity = store["store"]
     record = _read(blob, layout.BLOBS, "blobs")
     if record is None:
-        blob.put_if_absent(layout.BLOBS, encode_sealed(stamped("blobs", {"store": identity})))
+        blob.put_if_absent(layout.BLOBS, blobs_record(store))
         record = _read(blob, layout.BLOBS, "blobs") or {}
     if record.get("store") != identity:
         raise _foreign(blob, record)
@@ -223,9 +274,30 @@ def _read(backend: Backend, key: str, kind: str) -> Record | None:
     except NotFound:
         return None
     where = f"{backend.url}/{key}"
-    record = decode_sealed(content, where)
+    record = decode_identity(content, where)
     if record.get("kind") != kind or not isinstance(record.get("store"), str):
         raise Corrupt(
             "bad-record", f"the record at {where} does not identify a store; restore it from a copy", where=where
         )
     return record
+
+
+def blobs_record(store: Record) -> bytes:
+    """`blobs.json` of the store whose `store.json` says this. It repeats how the store is opened, which is lost without it."""
+    return identity_record("blobs", {"store": store["store"]}, store.get("encryption"))
+
+
+def identity_record(kind: str, fields: Record, encryption: Record | None) -> bytes:
+    """A record that says which store this is and, of an encrypted one, how it is opened, as it is stored."""
+    sealing = {} if encryption is None else {"format": ENCRYPTED_FORMAT, "encryption": encryption}
+    return encode_sealed(stamped(kind, {**fields, **sealing}))
+
+
+def decode_identity(content: bytes, where: str) -> Record:
+    """The record that says which store this is. Raises Corrupt, Invalid (`newer-format`)."""
+    record = decode_sealed(content, where, newest=ENCRYPTED_FORMAT)
+    return record if "encryption" in record else decode_sealed(content, where, newest=FORMAT)
+
+
+def _kept_logs(own_dir: Path | None, cover: Cover) -> KeptLogs | None:
+    return KeptLogs(own_dir / "logs", cover) if own_dir else None

@@ -1,5 +1,6 @@
 """One upload's writer: what is new of the bytes it is given goes into packs."""
 
+from dataclasses import dataclass
 from functools import partial
 from types import TracebackType
 from typing import BinaryIO, Self
@@ -7,7 +8,8 @@ from typing import BinaryIO, Self
 import pyarrow as pa
 
 from datamon.store.backend import Backend
-from datamon.store.chunks import MAXIMUM_BYTES, WHOLE_BYTES, Rooms, chunk_id, read_head, read_into, stretches
+from datamon.store.chunks import MAXIMUM_BYTES, WHOLE_BYTES, Rooms, read_head, read_into, stretches
+from datamon.store.hashing import Hashing
 from datamon.store.ids import ChunkId, SessionId
 from datamon.store.intake import Intake, Known
 from datamon.store.long_file import LongFile, StoredFile
@@ -22,6 +24,15 @@ _MOST_AHEAD_BYTES = 32 * 2**20
 """So many bytes that were read, for each worker and in all, may be on their way to the packs."""
 
 
+@dataclass(frozen=True, slots=True)
+class Making:
+    """How a session makes what it keeps: when a pack is full, how many rows a recipe's list has, how bytes are named."""
+
+    pack_bytes: int
+    recipe_rows: int
+    hashing: Hashing
+
+
 class PackSession:
     """One upload's writer. For one thread at a time; it has threads of its own, and some packs' worth of bytes in memory, however
     much it is given. The order of what it is given decides what its packs hold.
@@ -31,9 +42,9 @@ class PackSession:
     ValueError.
     """
 
-    def __init__(self, session: SessionId, blob: Backend, known: Known, *, pack_bytes: int, recipe_rows: int) -> None:
+    def __init__(self, session: SessionId, blob: Backend, known: Known, making: Making) -> None:
         self.id = session
-        self._recipe_rows = recipe_rows
+        self._making = making
         self.rooms = Rooms()
         self.workers = Workers(core_workers())
         self.reading = Workers(1)
@@ -41,9 +52,12 @@ class PackSession:
         new: set[ChunkId] = set()
         self._delivery = PackDelivery(blob, session, known.put_segment)
         self._writer = PackWriter(
-            self._delivery, pack_bytes, self.workers, lambda rows: new.difference_update(row.chunk for row in rows)
+            self._delivery,
+            making.pack_bytes,
+            self.workers,
+            lambda rows: new.difference_update(row.chunk for row in rows),
         )
-        self._intake = Intake(known, new, self._writer)
+        self._intake = Intake(known, new, self._writer, making.hashing)
         self._state = "open"
 
     @property
@@ -78,7 +92,7 @@ class PackSession:
 
     def new_long_file(self) -> LongFile:
         """A file of several chunks, none of which came yet."""
-        return LongFile(self.intake, self._recipe_rows)
+        return LongFile(self.intake, self._making.recipe_rows)
 
     def put_file(self, stream: BinaryIO, *, extension: str, size_hint: int) -> StoredFile:
         """Reads `stream` to its end and keeps its bytes, durable after `close`. Small files share frames with others of
@@ -88,7 +102,7 @@ class PackSession:
         head = read_head(stream, size_hint)
         if len(head) > WHOLE_BYTES:
             return self._put_long(head, stream)
-        chunk = chunk_id(head)
+        chunk = self._intake.hashing.chunk(head)
         if head:
             self._intake.look()
             self._intake.keep_small(chunk, head, extension)
@@ -99,7 +113,7 @@ class PackSession:
         self._check_open()
         if len(content) > MAXIMUM_BYTES:
             raise ValueError(f"{len(content)} bytes are more than a chunk may have")
-        chunk = chunk_id(content)
+        chunk = self._intake.hashing.chunk(content)
         self._intake.look()
         if not self._intake.has(chunk):
             self._intake.keep_alone(chunk, content)

@@ -12,7 +12,8 @@ from blake3 import blake3
 
 from datamon.errors import Corrupt
 from datamon.store.backend import Span
-from datamon.store.chunks import MAXIMUM_BYTES, chunk_id
+from datamon.store.chunks import MAXIMUM_BYTES
+from datamon.store.hashing import Hashing
 from datamon.store.ids import ChunkId
 
 FRAME_BYTES = 131_072
@@ -175,19 +176,19 @@ def check_pack(content: bytes, where: str) -> list[PackRow]:
     return rows
 
 
-def rescan(content: bytes) -> list[PackRow]:
+def rescan(content: bytes, hashing: Hashing) -> list[PackRow]:
     """The rows of all frames that are whole in `content`, a pack of which any part may be damaged or missing. Chunk ids are
     computed again, so a row never promises bytes that are not there; a frame that holds a pack's bytes may give rows too."""
     rows: list[PackRow] = []
     at = content.find(_MAGIC)
     while at >= 0:
-        end, found = _frame_at(content, at)
+        end, found = _frame_at(content, at, hashing)
         rows.extend(found)
         at = content.find(_MAGIC, end)
     return rows
 
 
-def _frame_at(content: bytes, at: int) -> tuple[int, list[PackRow]]:
+def _frame_at(content: bytes, at: int, hashing: Hashing) -> tuple[int, list[PackRow]]:
     """Where to look on after the frame that begins at `at`, and its rows; none when it is damaged."""
     if at + _HEADER.size > len(content):
         return at + 1, []
@@ -198,7 +199,7 @@ def _frame_at(content: bytes, at: int) -> tuple[int, list[PackRow]]:
     except Corrupt:
         return at + 1, []
     begins = accumulate(frame.lengths, initial=0)
-    chunks = [chunk_id(frame.raw[b : b + length]) for b, length in zip(begins, frame.lengths, strict=False)]
+    chunks = [hashing.chunk(frame.raw[b : b + length]) for b, length in zip(begins, frame.lengths, strict=False)]
     return end, list(frame_rows(at, end - at, chunks, frame.lengths))
 
 

@@ -8,12 +8,11 @@ from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from blake3 import blake3
-
 from datamon.store.beneath import Beneath
 from datamon.store.columns import TreeColumns
 from datamon.store.entries import PERMISSION_BITS, Kind
 from datamon.store.file_times import mapped_inodes
+from datamon.store.hashing import Hashing
 from datamon.store.ids import SessionId
 from datamon.store.opening import Store
 from datamon.store.progress import SILENT, Progress
@@ -137,7 +136,7 @@ def _put_changed(putting: _Putting, listings: Mapping[str, Listing]) -> StoredTr
 @contextmanager
 def _put_files(putting: _Putting, planned: list[Entry], files: list[Found]) -> Iterator["PackSession"]:
     """Inside, the files are in the session, and what they hold is in `planned`; the session is closed afterwards."""
-    with reader(putting.tree, files, putting.processes) as reading:
+    with reader(putting.tree, files, putting.processes, putting.store.hashing) as reading:
         # Imported at first use, as above; and after the fork, so that it reads meanwhile.
         from datamon.store.ingest import keep_files
 
@@ -163,7 +162,7 @@ def _planned(putting: _Putting, listings: Mapping[str, Listing]) -> tuple[list[E
             if found.kind == "file":
                 files.append(found)
             else:
-                planned[place] = path, row, _content_of(found)
+                planned[place] = path, row, _content_of(found, putting.store.hashing)
     return planned, files
 
 
@@ -187,11 +186,11 @@ def _may_be_remembered(memory: StatCache, planned: Iterable[Entry]) -> bool:
     return any(content is None and memory.can_trust(row) for _, row, content in planned)
 
 
-def _content_of(found: Found) -> Content:
+def _content_of(found: Found, hashing: Hashing) -> Content:
     if found.target is None:
         return NO_CONTENT
     target = found.target.encode()
-    return blake3(target).digest(), target
+    return hashing.chunk(target), target
 
 
 def _columns(planned: Sequence[Entry]) -> TreeColumns:

@@ -16,8 +16,9 @@ from typing import NamedTuple, Self
 
 from datamon.errors import Unavailable
 from datamon.store.beneath import Beneath
-from datamon.store.chunks import ROOM_BYTES, WHOLE_BYTES, chunk_id, stretches
+from datamon.store.chunks import ROOM_BYTES, WHOLE_BYTES, stretches
 from datamon.store.forking import can_fork, fork, reap, undisturbed
+from datamon.store.hashing import Hashing
 from datamon.store.ids import HASH_BYTES, ChunkId
 from datamon.store.long_reading import read_parts
 from datamon.store.walk import Found, Row, row_of
@@ -61,12 +62,12 @@ class Ended(NamedTuple):
 
 
 @contextmanager
-def reader(tree: Beneath, files: Sequence[Found], processes: int) -> Iterator["Reader | None"]:
+def reader(tree: Beneath, files: Sequence[Found], processes: int, hashing: Hashing) -> Iterator["Reader | None"]:
     """A reader of these files inside the block, where so many processes may work, one can be started, and it is worth it."""
     begun = None
     if processes > 1 and can_fork() and _is_much(files):
         with suppress(Unavailable):
-            begun = Reader(tree, files)
+            begun = Reader(tree, files, hashing)
     with begun or nullcontext():
         yield begun
 
@@ -90,7 +91,7 @@ class Reader:
     process is gone, whatever ended it; what it read can be used as long as anyone holds it. Raises Unavailable (`worker-died`)
     when no process can be started."""
 
-    def __init__(self, tree: Beneath, files: Sequence[Found]) -> None:
+    def __init__(self, tree: Beneath, files: Sequence[Found], hashing: Hashing) -> None:
         self._slots = _slots()
         self._held = 0
         self.has_ended = False
@@ -101,7 +102,7 @@ class Reader:
         def life() -> None:
             os.close(hearing)
             os.close(freeing)
-            _Reading(tree, self._slots, telling, freed).read(files)
+            _Reading(tree, self._slots, telling, freed, hashing).read(files)
 
         begun: list[int] = []
         try:
@@ -181,11 +182,12 @@ def _found_in(content: memoryview, batch: Sequence[Found], body: bytes) -> list[
 class _Reading:
     """The whole life of the process."""
 
-    def __init__(self, tree: Beneath, slots: Sequence[memoryview], telling: int, freed: int) -> None:
+    def __init__(self, tree: Beneath, slots: Sequence[memoryview], telling: int, freed: int, hashing: Hashing) -> None:
         self._tree = tree
         self._slots = slots
         self._telling = telling
         self._freed = freed
+        self._hashing = hashing
         self._free = list(range(len(slots)))
         self._slot = 0
         self._most_slots = SLOTS
@@ -217,7 +219,7 @@ class _Reading:
             if row is None:
                 told.append(_NO_FILE)
             else:
-                chunk = chunk_id(room[begin:end]) if found.size_bytes <= WHOLE_BYTES else b""
+                chunk = self._hashing.chunk(room[begin:end]) if found.size_bytes <= WHOLE_BYTES else b""
                 told.append(_FILE.pack(True, *row, chunk))
                 begin = end
         return b"".join(told)

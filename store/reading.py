@@ -1,13 +1,14 @@
 """Reading many chunks at once: their frames in few requests, each decompressed once, and each chunk verified by its id."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from datamon.errors import Corrupt, NotFound
 from datamon.store import layout
 from datamon.store.backend import Backend, Span
 from datamon.store.chunk_index import Place
-from datamon.store.chunks import chunk_id
+from datamon.store.hashing import Hashing
 from datamon.store.ids import ChunkId
 from datamon.store.packs import PackRow, decode_frame_into, frame_raw_bytes
 
@@ -44,34 +45,50 @@ class _At(NamedTuple):
     stored: int
 
 
-def read_pieces(
-    blob: Backend, wanted: Sequence[Wanted], room: memoryview, gone: Callable[[str], None]
-) -> list[Piece | None]:
-    """For each wanted chunk its bytes, or None where its place does not have them: another may. They are right by its length and,
-    from `SMALL_BYTES` on, by its id; of smaller ones `is_right` has still to be asked.
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """From where chunks are read, and how they are named. `gone` is told each pack that is not there."""
 
-    They lie in `room` as long as it lasts, in the order in which their frames are wanted, and otherwise in room of their own.
-    `gone` is told each pack that is not there. Raises Denied, Unavailable.
-    """
-    decoded = _Decoded(room, _read_frames(blob, _frames_of(wanted), gone), blob.url)
-    pieces: list[Piece | None] = []
-    at: _At | None = None
-    raw: Piece | None = None
-    for each in wanted:
-        if each.place is None:
-            pieces.append(None)
-            continue
-        pack, row = each.place
-        if at is None or row.offset != at.offset or pack != at.pack:  # neighbours share frames, and look-ups are slow
-            at = _At(pack, row.offset, row.stored)
-            raw = decoded.raw(at)
-        pieces.append(None if raw is None else _piece(raw, each, row))
-    return pieces
+    blob: Backend
+    hashing: Hashing
+    gone: Callable[[str], None]
+
+    def pieces(self, wanted: Sequence[Wanted], room: memoryview) -> list[Piece | None]:
+        """For each wanted chunk its bytes, or None where its place does not have them: another may. They are right by its length
+        and, from `SMALL_BYTES` on, by its id; of smaller ones `is_right` has still to be asked.
+
+        They lie in `room` as long as it lasts, in the order in which their frames are wanted, and otherwise in room of their own.
+        Raises Denied, Unavailable.
+        """
+        decoded = _Decoded(room, _read_frames(self.blob, _frames_of(wanted), self.gone), self.blob.url)
+        pieces: list[Piece | None] = []
+        at: _At | None = None
+        raw: Piece | None = None
+        for each in wanted:
+            if each.place is None:
+                pieces.append(None)
+                continue
+            pack, row = each.place
+            if (
+                at is None or row.offset != at.offset or pack != at.pack
+            ):  # neighbours share frames, and look-ups are slow
+                at = _At(pack, row.offset, row.stored)
+                raw = decoded.raw(at)
+            pieces.append(None if raw is None else self._piece(raw, each, row))
+        return pieces
+
+    def _piece(self, raw: Piece, wanted: Wanted, row: PackRow) -> Piece | None:
+        begin = raw.begin + row.inner
+        end = begin + row.length
+        if wanted.length != row.length or end > raw.end:
+            return None
+        piece = Piece(raw.room, begin, end)
+        return piece if row.length < SMALL_BYTES or is_right(piece, wanted, self.hashing) else None
 
 
-def is_right(piece: Piece, wanted: Wanted) -> bool:
+def is_right(piece: Piece, wanted: Wanted, hashing: Hashing) -> bool:
     """Whether these bytes are the wanted chunk's, by its id."""
-    return chunk_id(piece.room[piece.begin : piece.end]) == wanted.chunk
+    return hashing.chunk(piece.room[piece.begin : piece.end]) == wanted.chunk
 
 
 class _Decoded:
@@ -110,15 +127,6 @@ class _Decoded:
         return Piece(memoryview(bytearray(size_bytes)), 0, size_bytes)
 
 
-def _piece(raw: Piece, wanted: Wanted, row: PackRow) -> Piece | None:
-    begin = raw.begin + row.inner
-    end = begin + row.length
-    if wanted.length != row.length or end > raw.end:
-        return None
-    piece = Piece(raw.room, begin, end)
-    return piece if row.length < SMALL_BYTES or is_right(piece, wanted) else None
-
-
 def _frames_of(wanted: Sequence[Wanted]) -> set[_At]:
     places = (each.place for each in wanted if each.place is not None)
     return {_At(pack, row.offset, row.stored) for pack, row in places}
@@ -135,6 +143,8 @@ def _read_frames(blob: Backend, frames: Iterable[_At], gone: Callable[[str], Non
         except NotFound:
             gone(run[0].pack)
             continue
+        except Corrupt:
+            continue  # the backend itself knows these bytes to be damaged; each chunk's own may still be whole
         for at in run:
             found[at] = stored[at.offset - begin : at.offset - begin + at.stored]
     return found

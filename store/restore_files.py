@@ -5,11 +5,10 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from blake3 import blake3
-
 from datamon.store.bundle import Bundle
 from datamon.store.chunk_store import ChunkStore, get_row, wrong_content
 from datamon.store.entries import TreeEntry
+from datamon.store.hashing import Hashing
 from datamon.store.progress import Progress
 from datamon.store.read_ahead import Batch, Pieces, Share, read_ahead
 from datamon.store.reading import SMALL_BYTES, Piece, Wanted, is_right
@@ -85,7 +84,7 @@ class Restoring:
             # Imported at first use: few bundles name what lies elsewhere.
             from datamon.store.external.restoring import write_externals
 
-            write_externals(self.writer, others.externals, self.bundle, self.progress)
+            write_externals(self.writer, others.externals, self.chunks.hashing, self.bundle, self.progress)
 
     def write_files(self, files: Iterable[TreeEntry]) -> None:
         """Every file stands in its place. Raises as `write_entries`."""
@@ -103,7 +102,7 @@ class Restoring:
                         self._write_small(share, batch, pieces)
                         continue
                     if file is None or share.first:
-                        file = _GrowingFile(self.writer.begin_file(share.entry), share.entry)
+                        file = _GrowingFile(self.writer.begin_file(share.entry), share.entry, self.chunks.hashing)
                     self._write_share(file, share, self._contents(share, batch, pieces))
                     if share.last:
                         file = None
@@ -142,7 +141,7 @@ class Restoring:
 
     def _right(self, piece: Piece | None, wanted: Wanted, path: str) -> Piece:
         """The chunk's bytes, verified: these, or others."""
-        if piece is not None and (wanted.length >= SMALL_BYTES or is_right(piece, wanted)):
+        if piece is not None and (wanted.length >= SMALL_BYTES or is_right(piece, wanted, self.chunks.hashing)):
             return piece
         with naming(self.bundle, path):
             content = get_row(self.chunks, RecipeRow(wanted.chunk, wanted.length))
@@ -152,10 +151,10 @@ class Restoring:
 class _GrowingFile:
     """A file that is being written, and what is known of its bytes so far."""
 
-    def __init__(self, begun: BegunFile, entry: TreeEntry) -> None:
+    def __init__(self, begun: BegunFile, entry: TreeEntry, hashing: Hashing) -> None:
         self.begun = begun
         self._entry = entry
-        self._whole = blake3()
+        self._whole = hashing.whole()
         self._size_bytes = 0
 
     def write(self, contents: Iterable[memoryview]) -> int:

@@ -15,8 +15,6 @@ from itertools import accumulate, groupby, islice, pairwise, starmap
 from operator import itemgetter
 from pathlib import Path
 
-from blake3 import blake3
-
 from datamon.errors import DatamonError
 from datamon.store.beneath import Beneath
 from datamon.store.codec import Record, decode, encode, stamped
@@ -84,6 +82,7 @@ class StatCache:
     def __init__(self, store: Store, tree: Beneath, where: Path, opened_ns: int) -> None:
         self._tree = tree
         self._where = where
+        self._cover = store.cover
         self._opened_ns = opened_ns
         status = tree.status("")
         self._device = status.st_dev
@@ -103,14 +102,14 @@ class StatCache:
         opened_ns = trusted_time_ns(tree)
         if not opened_ns:
             return None
-        name = blake3(os.fsencode(tree.root.resolve())).hexdigest()
+        name = store.cover.name_of(tree.root)
         return StatCache(store, tree, store.state_dir / FOLDER / name, opened_ns)
 
     def recall(self) -> Remembered | None:
         """What was remembered, by this machine since it started, for this store, of this very directory; None when nothing was,
         or when the clock has been set back since."""
         try:
-            content = unseal(self._where.read_bytes(), str(self._where))
+            content = unseal(self._cover.off(self._where.read_bytes(), self._where.name), str(self._where))
             end = content.index(b"\n")
             record = decode(content[:end], str(self._where))
             if not self._is_ours(record):
@@ -136,7 +135,9 @@ class StatCache:
             **trusted.header,
         }
         with suppress(OSError):
-            self._write(seal(b"".join([encode(stamped(_KIND, header)), b"\n", *trusted.body])))
+            self._write(
+                self._cover.on(seal(b"".join([encode(stamped(_KIND, header)), b"\n", *trusted.body])), self._where.name)
+            )
 
     def can_trust(self, row: Row) -> bool:
         """Whether a file with this row cannot be written to, other than through a mapping, without getting another row."""

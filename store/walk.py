@@ -7,18 +7,16 @@ from operator import attrgetter
 from pathlib import Path
 from typing import BinaryIO, Literal, NamedTuple, TypeVar
 
-from blake3 import blake3
-
 from datamon.errors import Invalid, NotFound
 from datamon.store.beneath import Beneath, is_plain_file, reading
 from datamon.store.entries import NO_CONTENT, PERMISSION_BITS, TreeEntry, printable
+from datamon.store.hashing import Hashing
 from datamon.store.ids import ContentId
 
 IGNORE_FILE = ".datamonignore"
 """Holds patterns as Git's ignore files do, for the directory it lies in and those below; it is kept like any other file."""
 READS = 3
 """How often a file is read that changes while it is read."""
-_PIECE_BYTES = 1 << 20
 
 T = TypeVar("T")
 
@@ -187,29 +185,19 @@ def _opened(tree: Beneath, path: str) -> BinaryIO:
         raise
 
 
-def hash_stream(stream: BinaryIO, size_bytes: int) -> ContentId:
-    """The content id of the stream's next `size_bytes` bytes, with one more when there are more: it may grow meanwhile."""
-    hasher = blake3()
-    left = size_bytes + 1
-    while piece := stream.read(min(left, _PIECE_BYTES)):
-        hasher.update(piece)
-        left -= len(piece)
-    return ContentId(hasher.hexdigest())
-
-
-def text_content(text: str) -> ContentId:
+def text_content(text: str, hashing: Hashing) -> ContentId:
     """The content id of a symlink with this target."""
-    return ContentId(blake3(text.encode("utf-8", "surrogateescape")).hexdigest())
+    return hashing.content(text.encode("utf-8", "surrogateescape"))
 
 
-def observe(tree: Beneath, found: Found) -> TreeEntry:
+def observe(tree: Beneath, found: Found, hashing: Hashing) -> TreeEntry:
     """The entry that an upload would make of `found`, its bytes hashed but not kept (so without a recipe)."""
     content, size_bytes = NO_CONTENT, 0
     if found.kind == "file":
-        content, status = read_stable(tree, found.path, hash_stream)
+        content, status = read_stable(tree, found.path, hashing.stream)
         size_bytes = status.st_size
     elif found.target is not None:
-        content = text_content(found.target)
+        content = text_content(found.target, hashing)
     return entry_of(found, content, size_bytes)
 
 

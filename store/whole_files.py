@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from datamon.store.beneath import Beneath
-from datamon.store.chunks import STRETCH_BYTES, WHOLE_BYTES, chunk_id
+from datamon.store.chunks import STRETCH_BYTES, WHOLE_BYTES
+from datamon.store.hashing import Hashing
 from datamon.store.ids import HASH_BYTES, ChunkId
 from datamon.store.walk import Found, Row, row_of
 
@@ -43,16 +44,16 @@ def in_batches(files: Iterable[Found]) -> Iterator[list[Found]]:
         yield batch
 
 
-def read_whole(tree: Beneath, batch: Sequence[Found]) -> list[ReadFile | None]:
+def read_whole(tree: Beneath, batch: Sequence[Found], hashing: Hashing) -> list[ReadFile | None]:
     """What is in the files of this batch; None for each that is no longer as it was found or cannot be read: they are to be
     looked at one by one."""
-    return [_read_one(tree, found) for found in batch]
+    return [_read_one(tree, found, hashing) for found in batch]
 
 
-def read_by_another(tree: Beneath, batch: Sequence[Found]) -> list[ReadFile | None]:
+def read_by_another(tree: Beneath, batch: Sequence[Found], hashing: Hashing) -> list[ReadFile | None]:
     """The same. Any thread may call this, also while another uses `tree`."""
     with tree.twin() as own:
-        return read_whole(own, batch)
+        return read_whole(own, batch, hashing)
 
 
 def waits_long(waited_s: float, worked_s: float) -> bool:
@@ -90,7 +91,7 @@ def is_as_found(found: Found, status: os.stat_result) -> bool:
     )
 
 
-def _read_one(tree: Beneath, found: Found) -> ReadFile | None:
+def _read_one(tree: Beneath, found: Found, hashing: Hashing) -> ReadFile | None:
     # Plain calls and no context managers: there are many thousands of files, and a call here takes a hundredth of what one costs.
     try:
         descriptor = tree.open_file(found.path)
@@ -105,4 +106,4 @@ def _read_one(tree: Beneath, found: Found) -> ReadFile | None:
         os.close(descriptor)
     if len(content) != found.size_bytes or not is_as_found(found, status):
         return None
-    return ReadFile(row_of(status), content, chunk_id(content) if len(content) <= WHOLE_BYTES else _SEVERAL)
+    return ReadFile(row_of(status), content, hashing.chunk(content) if len(content) <= WHOLE_BYTES else _SEVERAL)

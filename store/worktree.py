@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from blake3 import blake3
-
 from datamon.errors import Conflict, DatamonError
 from datamon.store.beneath import reading, writing
 from datamon.store.codec import Record, decode, encode, stamped
@@ -65,8 +63,8 @@ def read_note(store: Store, directory: Path) -> Worktree | None:
     if isinstance(where, Path):
         try:
             with reading(where):
-                content = where.read_bytes()
-        except DatamonError:
+                content = store.cover.off(where.read_bytes(), where.name)
+        except (DatamonError, ValueError):
             return None
     else:
         content = _in_process.get(where, b"")
@@ -91,7 +89,7 @@ def write_note(store: Store, directory: Path, note: Worktree) -> None:
     with writing(where):
         where.parent.mkdir(parents=True, exist_ok=True)
         try:
-            begun.write_bytes(content)
+            begun.write_bytes(store.cover.on(content, where.name))
             begun.replace(where)
         except BaseException:
             with suppress(OSError):
@@ -163,8 +161,7 @@ def _shown(directory: Path) -> str:
 def _where(store: Store, directory: Path) -> Path | tuple[str, str]:
     if store.state_dir is None:
         return store.id, _shown(directory)
-    name = blake3(os.fsencode(directory.resolve())).hexdigest()
-    return store.state_dir / _FOLDER / f"{name}.json"
+    return store.state_dir / _FOLDER / f"{store.cover.name_of(directory)}.json"
 
 
 def _to_record(note: Worktree) -> Record:

@@ -18,6 +18,7 @@ from datamon.store.check.findings import Finding
 from datamon.store.check.identity import open_to_check
 from datamon.store.check.packs import Sample
 from datamon.store.download import download
+from datamon.store.encryption_key import EncryptionKey
 from datamon.store.opening import Store, store_on
 from datamon.store.testing.clocks import START_NS, SteppingClock
 from datamon.store.testing.trees import snapshot
@@ -33,16 +34,23 @@ class Patient:
     blob: Backend
     made: SmallStore
     trees: dict[str, dict[str, tuple[object, ...]]]
+    key: EncryptionKey | None = None
 
     @classmethod
-    def make(cls, scratch: Path, metadata: Backend | None = None, blob: Backend | None = None) -> "Patient":
-        """A healthy one, in memory where nothing else is said; `scratch` keeps the trees that were uploaded."""
+    def make(
+        cls,
+        scratch: Path,
+        metadata: Backend | None = None,
+        blob: Backend | None = None,
+        key: EncryptionKey | None = None,
+    ) -> "Patient":
+        """A healthy one, in memory where nothing else is said, encrypted with a key; `scratch` keeps the trees uploaded."""
         metadata, blob = metadata or MemoryBackend(), blob or MemoryBackend()
-        made = make_small_store(store_on(metadata, blob, ADA, clock=SteppingClock()), scratch)
-        patient = cls(metadata, blob, made, {})
+        made = make_small_store(store_on(metadata, blob, ADA, clock=SteppingClock(), key=key), scratch)
+        patient = cls(metadata, blob, made, {}, key)
         for bundle in made.bundles:
             place = scratch / bundle.id
-            download(store_on(metadata, blob, ADA), bundle, place)
+            download(store_on(metadata, blob, ADA, key=key), bundle, place)
             patient.trees[bundle.id] = snapshot(place)
         return patient
 
@@ -52,11 +60,12 @@ class Patient:
         for backend, other in zip((self.metadata, self.blob), backends, strict=True):
             for stored in backend.list(""):
                 other.put(stored.key, backend.get(stored.key))
-        return Patient(*backends, self.made, self.trees)
+        return Patient(*backends, self.made, self.trees, self.key)
 
     def open(self) -> Store:
         """The store, as another process would open it a day later."""
-        return open_to_check(self.metadata, self.blob, ADA, clock=SteppingClock(START_NS + 24 * 3600 * 10**9)).store
+        clock = SteppingClock(START_NS + 24 * 3600 * 10**9)
+        return open_to_check(self.metadata, self.blob, ADA, clock=clock, key=self.key).store
 
     def where(self, key: str) -> Backend:
         """The backend that the key belongs to."""
@@ -87,7 +96,7 @@ class Patient:
 
     def findings(self) -> list[Finding]:
         """What a check of everything finds, as `datamon check --read-data` does."""
-        opened = open_to_check(self.metadata, self.blob, ADA)
+        opened = open_to_check(self.metadata, self.blob, ADA, key=self.key)
         return [*opened.findings, *check(opened.store, Sample(100)), *check_runs(opened.store)]
 
     def damage(self) -> list[Finding]:
@@ -100,7 +109,7 @@ class Patient:
         for bundle in self.made.bundles:
             place = scratch / bundle.id
             try:
-                download(store_on(self.metadata, self.blob, ADA), bundle, place)
+                download(store_on(self.metadata, self.blob, ADA, key=self.key), bundle, place)
             except DatamonError as error:
                 assert isinstance(error, Corrupt), error
                 assert not place.exists()

@@ -21,7 +21,9 @@ _ENVIRONMENT = Environment("3.11", "CPython", "Linux", {"numpy": "2.0"}, {})
 
 def with_small_packs(store: Store) -> Store:
     """The store, with packs that end soon, and where a list of more than two chunks is itself kept as chunks."""
-    vars(store)["chunks"] = ChunkStore(store.blob, clock=store.clock, pack_bytes=250, recipe_rows=2)
+    vars(store)["chunks"] = ChunkStore(
+        store.blob, clock=store.clock, pack_bytes=250, recipe_rows=2, hashing=store.hashing
+    )
     return store
 
 

@@ -31,6 +31,11 @@ def open_for_building(path: Path) -> duckdb.DuckDBPyConnection:
     )
 
 
+def open_in_memory() -> duckdb.DuckDBPyConnection:
+    """A connection to a new, empty database in memory, which reaches no file and never writes one, also when memory is short."""
+    return duckdb.connect(":memory:", config={**_SEALED, "temp_directory": ""})
+
+
 def lock_down(connection: duckdb.DuckDBPyConnection, limit_s: float) -> duckdb.DuckDBPyConnection:
     """The same connection: each statement stops after `limit_s` seconds, and no statement changes a setting any more.
     What statements can still make (temporary tables, say) ends with the connection."""

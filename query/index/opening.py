@@ -6,11 +6,13 @@ import tempfile
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Protocol
 
 import duckdb
 
 from datamon.errors import Denied, Unavailable
 from datamon.query.index.connect import DEFAULT_LIMIT_S, lock_down, open_for_building, open_read_only
+from datamon.query.index.memory import MemoryIndex
 from datamon.query.index.publish import Generations
 from datamon.query.index.refresh import apply, make_empty, read_position
 from datamon.query.index.tail import BEGINNING, Position, Tail, read_tail
@@ -21,19 +23,39 @@ _DELETIONS = 3
 """How often an index that is deleted while it is opened is made again for one question."""
 
 
+class Index(Protocol):
+    """A store's index."""
+
+    def connect(self, *, limit_s: float = DEFAULT_LIMIT_S) -> Connection:
+        """A locked-down connection to the relations, with every record that was durable in the store before this call. It sees
+        that one state until it is closed. Each statement may take `limit_s` seconds. Never waits for another process.
+
+        Raises Denied, Unavailable when the index cannot be written or the store cannot be read, Corrupt when a log is damaged.
+        """
+
+    def refresh(self) -> None:
+        """The index has every record that was durable before this call, unless another process writes it just now. Raises as
+        `connect`."""
+
+    def rebuild(self) -> None:
+        """The index is made from the store alone, from its beginning, whatever was there. Raises as `connect`."""
+
+
 def open_index(store: Store, *, index_dir: Path | None = None) -> "Index":
-    """The index of `store`, kept below `index_dir` (None: in a temporary directory, for as long as the Index lives).
-    Nothing is read yet. Raises Denied, Unavailable when the directory cannot be made."""
+    """The index of `store`, kept below `index_dir` (None: in a temporary directory, for as long as the Index lives); that of an
+    encrypted store is in memory. Nothing is read yet. Raises Denied, Unavailable when the directory cannot be made."""
+    if store.cover.hides:
+        return MemoryIndex(store)
     if index_dir is not None:
-        return Index(store, index_dir / store.id)
+        return FileIndex(store, index_dir / store.id)
     directory = Path(tempfile.mkdtemp(prefix="datamon-index-"))
-    index = Index(store, directory)
+    index = FileIndex(store, directory)
     weakref.finalize(index, shutil.rmtree, directory, ignore_errors=True)
     return index
 
 
-class Index:
-    """A store's index. Any number of processes and threads may use one directory at once."""
+class FileIndex:
+    """A store's index in a directory. Any number of processes and threads may use one directory at once."""
 
     def __init__(self, store: Store, directory: Path) -> None:
         self._store = store
@@ -42,21 +64,15 @@ class Index:
             self._generations = Generations(directory)
 
     def connect(self, *, limit_s: float = DEFAULT_LIMIT_S) -> Connection:
-        """A locked-down connection to the relations, with every record that was durable in the store before this call. It sees
-        that one state until it is closed. Each statement may take `limit_s` seconds. Never waits for another process.
-
-        Raises Denied, Unavailable when the index cannot be written or the store cannot be read, Corrupt when a log is damaged.
-        """
+        """As `Index.connect`."""
         return lock_down(self._fresh(), limit_s)
 
     def refresh(self) -> None:
-        """The published generation has every record that was durable before this call, unless another process publishes just
-        now. Raises as `connect`."""
+        """As `Index.refresh`: the published generation has them."""
         self._fresh().close()
 
     def rebuild(self) -> None:
-        """The published generation is made from the store alone, from its beginning, whatever the directory held. Waits for a
-        refresh that is under way elsewhere. Raises as `connect`."""
+        """As `Index.rebuild`. Waits for a refresh that is under way elsewhere."""
         with self._writing(), self._generations.lock(wait=True):
             built = self._generations.private("building")
             self._build(built, None, self._whole())

@@ -61,12 +61,16 @@ CODES: dict[str, str] = {
     "bad-metrics": "a metrics file that cannot be read",
     "bad-statement": "a statement that is not in the language",
     "newer-format": "written by a newer datamon",
+    "bad-encryption-key": "a text that is no key of an encrypted store",
+    "not-encrypted": "a key is given for a store that is not encrypted",
     "missing-extra": "an optional package is not installed",
     "usage": "the command line is wrong",
     # denied
     "unreadable": "the file system or the backend refuses to read it",
     "unwritable": "the file system or the backend refuses to write it",
     "source-denied": "the place of a URL refuses to give what is there",
+    "key-missing": "the store is encrypted and no key is given",
+    "wrong-key": "the key that is given does not open the store",
     "statement-refused": "a statement that would change or read what a query may not",
     # corrupt
     "bad-bytes": "stored bytes do not have the hash they are named by",

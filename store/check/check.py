@@ -8,7 +8,7 @@ from datamon.store.check.journal import Meant, examine_journal
 from datamon.store.check.logs import Ledger, examine_logs
 from datamon.store.check.manifests import Library, examine_manifests, list_manifests
 from datamon.store.check.need import Need, pack_findings
-from datamon.store.check.packs import NO_SAMPLE, Sample, examine_packs
+from datamon.store.check.packs import NO_SAMPLE, Packs, Sample, examine_packs
 from datamon.store.check.places import examine_index
 from datamon.store.check.records import examine_records
 from datamon.store.check.strays import examine_strays
@@ -47,8 +47,9 @@ def examine(
     # In the reverse order of writing, so that whatever is met had what it needs when it was met.
     library = list_manifests(store.metadata)
     places = yield from examine_index(store.blob)
-    shelf = yield from examine_packs(store.blob, places, sample, progress)
-    need = Need(store.blob, places, shelf, collecting)
+    packs = Packs(store.blob, store.hashing)
+    shelf = yield from examine_packs(packs, places, sample, progress)
+    need = Need(packs, places, shelf, collecting)
     hits = examine_manifests(store, ledger, library, need, progress)
     for finding in pack_findings(need):
         hits.add_cause(finding)

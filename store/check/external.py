@@ -11,6 +11,7 @@ from datamon.store.check.findings import FINDING_CODES, Finding, Severity
 from datamon.store.entries import TreeEntry
 from datamon.store.external.restoring import verify_external
 from datamon.store.external.sources import Sources
+from datamon.store.hashing import Hashing
 from datamon.store.manifest import iter_entries, read_manifest
 from datamon.store.opening import Store
 from datamon.store.progress import Progress
@@ -30,7 +31,7 @@ def check_external(store: Store, *, progress: Progress) -> Iterator[Finding]:
     progress.begin("external", None, None)
     with ThreadPoolExecutor(_READERS, thread_name_prefix="external") as readers:
         while some := list(islice(linked, _TOGETHER)):
-            faults = readers.map(lambda each: _fault(sources, each[2]), some)
+            faults = readers.map(lambda each: _fault(sources, each[2], store.hashing), some)
             for (repo, bundle, entry), fault in zip(some, faults, strict=True):
                 progress.advance(1, entry.size_bytes)
                 if fault is not None:
@@ -51,9 +52,9 @@ def _linked(store: Store) -> Iterator[tuple[Repo, Bundle, TreeEntry]]:
                         yield repo, bundle, entry
 
 
-def _fault(sources: Sources, entry: TreeEntry) -> DatamonError | None:
+def _fault(sources: Sources, entry: TreeEntry, hashing: Hashing) -> DatamonError | None:
     try:
-        verify_external(sources, entry)
+        verify_external(sources, entry, hashing)
     except DatamonError as error:
         if error.code == "missing-extra":
             raise

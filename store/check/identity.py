@@ -8,11 +8,12 @@ from datamon.store.backend import Backend
 from datamon.store.bundle import Author
 from datamon.store.check.findings import Finding, damage, notice, told_by
 from datamon.store.clock import Clock, system_clock
-from datamon.store.codec import Record, decode_sealed
+from datamon.store.codec import Record
+from datamon.store.encryption_key import EncryptionKey
 from datamon.store.ids import is_ksuid, ksuid_time_ns
 from datamon.store.journal import open_journal
 from datamon.store.log import Logs, Setting
-from datamon.store.opening import CHUNKING, Store
+from datamon.store.opening import CHUNKING, Store, decode_identity, unlock
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +24,14 @@ class Opened:
     findings: tuple[Finding, ...]
 
 
-def open_to_check(metadata: Backend, blob: Backend, author: Author, *, clock: Clock = system_clock) -> Opened:
+def open_to_check(
+    metadata: Backend, blob: Backend, author: Author, *, clock: Clock = system_clock, key: EncryptionKey | None = None
+) -> Opened:
     """The store on these two backends, also when one of its two identity records is damaged or gone: the other has the id.
     Nothing is written.
 
     Raises NotFound (`key-not-found`) when neither is there, Corrupt when neither can be read, Conflict (`foreign-blobs`),
-    Invalid (`newer-format`).
+    Invalid (`newer-format`), and as `unlock` does.
     """
     findings: list[Finding] = []
     store_record = _read(metadata, layout.STORE, "store", findings)
@@ -42,6 +45,7 @@ def open_to_check(metadata: Backend, blob: Backend, author: Author, *, clock: Cl
     if store_record and (store_record.get("chunking") != CHUNKING or store_record.get("hash") != "blake3"):
         message = f"the store at {metadata.url} cuts or hashes files in a way that this datamon does not know; upgrade datamon"
         raise Invalid("newer-format", message, where=metadata.url)
+    metadata, blob, hashing, cover = unlock(metadata, blob, record, key)
     journal = open_journal(metadata, clock)
     identity: str = record["store"]
     store = Store(
@@ -53,6 +57,9 @@ def open_to_check(metadata: Backend, blob: Backend, author: Author, *, clock: Cl
         logs=Logs(Setting(metadata, journal, author, clock)),
         author=author,
         clock=clock,
+        hashing=hashing,
+        cover=cover,
+        encryption=record.get("encryption"),
     )
     return Opened(store, tuple(findings))
 
@@ -61,7 +68,7 @@ def _read(backend: Backend, key: str, kind: str, findings: list[Finding]) -> Rec
     """The record, or None and a finding that says why."""
     where = f"{backend.url}/{key}"
     try:
-        record = decode_sealed(backend.get(key), where)
+        record = decode_identity(backend.get(key), where)
     except NotFound:
         findings.append(_missing(key, where))
         return None

@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 from datamon.errors import Corrupt, NotFound
 from datamon.store import layout
-from datamon.store.backend import Backend, Span
+from datamon.store.backend import Span
 from datamon.store.check.findings import NEXT_STEP, Finding, damage, notice
 from datamon.store.check.hits import Cause, Hit
-from datamon.store.check.packs import Shelf, read_place
+from datamon.store.check.packs import Packs, Shelf, read_place
 from datamon.store.check.places import Places
 from datamon.store.ids import ChunkId, SessionId
 from datamon.store.index_segments import Place
@@ -40,7 +40,7 @@ class Need:
     are the last to hold one. Where `collecting` was asked for, `missing` are the chunks that no pack gives, and `stranded` those
     that only faulty packs give, each with its place."""
 
-    blob: Backend
+    packs: Packs
     places: Places
     shelf: Shelf
     collecting: bool = False
@@ -83,9 +83,11 @@ class Need:
         if lost is None:
             for place in self.places.of(row.chunk):
                 try:
-                    return read_place(self.blob, place)
+                    return read_place(self.packs, place)
                 except (Corrupt, NotFound) as error:
-                    message = f"the pack {place.pack} in {self.blob.url} has other bytes than were stored; {NEXT_STEP}"
+                    message = (
+                        f"the pack {place.pack} in {self.packs.blob.url} has other bytes than were stored; {NEXT_STEP}"
+                    )
                     lost = Cause(damage("bad-pack", message, layout.pack(place.pack))), error.message
             self._note_missing(row.chunk)
         assert lost is not None
@@ -138,7 +140,7 @@ class Need:
         if self.places.unreadable:
             key = min(self.places.unreadable)
             return Cause(_unread(key)), f"no readable index segment names the chunk {chunk.hex()}"
-        finding = damage("missing-bytes", f"chunks of files are in no pack of {self.blob.url}; {NEXT_STEP}")
+        finding = damage("missing-bytes", f"chunks of files are in no pack of {self.packs.blob.url}; {NEXT_STEP}")
         return Cause(finding), f"no pack holds the chunk {chunk.hex()}"
 
     def _in_unindexed(self, chunk: ChunkId) -> str | None:
@@ -146,7 +148,7 @@ class Need:
         if self._unindexed is None:
             self._unindexed = {}
             for pack in self.shelf.unindexed:
-                self._unindexed.update((found, pack) for found in chunks_of(self.blob, pack))
+                self._unindexed.update((found, pack) for found in chunks_of(self.packs, pack))
         return self._unindexed.get(chunk)
 
     def _bad_recipe(self, file: FileRow, why: str) -> Cause:
@@ -157,19 +159,19 @@ def _unread(key: str) -> Finding:
     return damage("bad-bytes", f"files need the index segment {key}, which cannot be read; run `datamon repair`", key)
 
 
-def chunks_of(blob: Backend, pack: str) -> list[ChunkId]:
+def chunks_of(packs: Packs, pack: str) -> list[ChunkId]:
     """The chunks that a pack holds by its own account; where its footer is damaged, those that a rescan finds."""
     key = layout.pack(pack)
 
     def read(span: Span) -> bytes:
-        return blob.get(key, span)
+        return packs.blob.get(key, span)
 
     try:
         try:
             return [row.chunk for row in read_footer(read, pack)]
         except Corrupt:
-            return [row.chunk for row in rescan(blob.get(key))]
-    except NotFound:
+            return [row.chunk for row in rescan(packs.blob.get(key), packs.hashing)]
+    except (NotFound, Corrupt):
         return []
 
 

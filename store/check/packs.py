@@ -14,7 +14,7 @@ from datamon.store import layout
 from datamon.store.backend import Appending, Backend, Span
 from datamon.store.check.findings import NEXT_STEP, Finding, damage, notice, told_by
 from datamon.store.check.places import Places
-from datamon.store.chunks import chunk_id
+from datamon.store.hashing import Hashing
 from datamon.store.ids import ChunkId
 from datamon.store.index_segments import Place
 from datamon.store.packs import PackRow, check_pack, decode_frame, read_footer
@@ -77,17 +77,25 @@ class Shelf:
         return sorted(self.sizes.keys() - self.indexed)
 
 
-def examine_packs(blob: Backend, places: Places, sample: Sample, progress: Progress) -> Generator[Finding, None, Shelf]:
+@dataclass(frozen=True, slots=True)
+class Packs:
+    """Where packs lie, and how the chunks in them are named."""
+
+    blob: Backend
+    hashing: Hashing
+
+
+def examine_packs(packs: Packs, places: Places, sample: Sample, progress: Progress) -> Generator[Finding, None, Shelf]:
     """Every pack that the index names is there and every footer agrees with the index; of the packs in the sample every byte is
     as it was written, and every chunk has its id. What is wrong is in the shelf, not yet a finding: how bad it is depends on who
     needs the pack. In memory: 3 packs, and 150 bytes for each pack there is."""
     shelf = Shelf(indexed=places.packs)
-    shelf.sizes = {stored.key.rpartition("/")[2]: stored.size_bytes for stored in blob.list(layout.PACKS)}
+    shelf.sizes = {stored.key.rpartition("/")[2]: stored.size_bytes for stored in packs.blob.list(layout.PACKS)}
     names = sorted(shelf.sizes)
     whole = sample.of(names)
     if sample.percent is not None and len(whole) < len(names):
         yield _sampled(whole, len(names), sample)
-    for looked in _looked_at(blob, places, names, whole, progress):
+    for looked in _looked_at(packs, places, names, whole, progress):
         if looked.gone:
             del shelf.sizes[looked.pack]
         if looked.fault is not None:
@@ -95,7 +103,7 @@ def examine_packs(blob: Backend, places: Places, sample: Sample, progress: Progr
             shelf.unreadable[looked.pack] = looked.unreadable
     for name in sorted(shelf.indexed - shelf.sizes.keys()):
         key = layout.pack(name)
-        shelf.faults[name] = damage("missing-bytes", f"the pack {name} in {blob.url} is gone; {NEXT_STEP}", key)
+        shelf.faults[name] = damage("missing-bytes", f"the pack {name} in {packs.blob.url} is gone; {NEXT_STEP}", key)
     return shelf
 
 
@@ -110,48 +118,50 @@ class _Looked:
 
 
 def _looked_at(
-    blob: Backend, places: Places, names: Sequence[str], whole: frozenset[str], progress: Progress
+    packs: Packs, places: Places, names: Sequence[str], whole: frozenset[str], progress: Progress
 ) -> Iterator[_Looked]:
     tails = [name for name in names if name not in whole]
-    far = not isinstance(blob, Appending)
+    far = not isinstance(packs.blob, Appending)
     progress.begin("check packs", len(names), None)
-    for looked in in_threads(lambda name: _tail(blob, places, name), tails, _TAILS_AT_ONCE if far else 1):
+    for looked in in_threads(lambda name: _tail(packs, places, name), tails, _TAILS_AT_ONCE if far else 1):
         progress.advance(1, 0)
         yield looked
-    for looked in in_threads(lambda name: _whole(blob, places, name, progress), sorted(whole), _WHOLE_AT_ONCE):
+    for looked in in_threads(lambda name: _whole(packs, places, name, progress), sorted(whole), _WHOLE_AT_ONCE):
         progress.advance(1, 0)
         yield looked
     progress.end()
 
 
-def _tail(blob: Backend, places: Places, name: str) -> _Looked:
-    where = f"the pack {name} in {blob.url}"
+def _tail(packs: Packs, places: Places, name: str) -> _Looked:
+    where = f"the pack {name} in {packs.blob.url}"
     try:
-        rows = read_footer(_tail_reader(blob, layout.pack(name)), where)
+        rows = read_footer(_tail_reader(packs.blob, layout.pack(name)), where)
     except NotFound:
         return _Looked(name, gone=True)
     except Corrupt:
-        return _whole(blob, places, name, None)  # what of it can be read is worth knowing now
+        return _whole(packs, places, name, None)  # what of it can be read is worth knowing now
     return _compared(places, name, rows)
 
 
-def _whole(blob: Backend, places: Places, name: str, progress: Progress | None) -> _Looked:
+def _whole(packs: Packs, places: Places, name: str, progress: Progress | None) -> _Looked:
     try:
-        content = blob.get(layout.pack(name))
+        content = packs.blob.get(layout.pack(name))
     except NotFound:
         return _Looked(name, gone=True)
+    except Corrupt as error:  # the backend itself knows of the damage: what lies beside it may still be read
+        unreadable = frozenset(row.chunk for row in places.rows_in(name) if not _can_be_read(packs, Place(name, row)))
+        return _Looked(name, told_by(error, layout.pack(name)), unreadable)
     if progress is not None:
         progress.advance(0, len(content))
     try:
-        rows = check_pack(content, f"the pack {name} in {blob.url}")
+        rows = check_pack(content, f"the pack {name} in {packs.blob.url}")
     except Corrupt as error:
-        unreadable = unreadable_chunks(content, places.rows_in(name))
+        unreadable = unreadable_chunks(content, places.rows_in(name), packs.hashing)
         return _Looked(name, told_by(error, layout.pack(name)), unreadable)
-    unreadable = unreadable_chunks(content, rows)
+    unreadable = unreadable_chunks(content, rows, packs.hashing)
     if unreadable:
-        message = (
-            f"the pack {name} in {blob.url} was written with {len(unreadable)} chunks that are not theirs; {NEXT_STEP}"
-        )
+        where = f"the pack {name} in {packs.blob.url}"
+        message = f"{where} was written with {len(unreadable)} chunks that are not theirs; {NEXT_STEP}"
         return _Looked(name, damage("bad-pack", message, layout.pack(name)), unreadable)
     return _compared(places, name, rows)
 
@@ -166,7 +176,7 @@ def _compared(places: Places, name: str, rows: Sequence[PackRow]) -> _Looked:
     return _Looked(name, damage("index-differs", message, layout.pack(name)))
 
 
-def unreadable_chunks(content: bytes, rows: Iterable[PackRow]) -> frozenset[ChunkId]:
+def unreadable_chunks(content: bytes, rows: Iterable[PackRow], hashing: Hashing) -> frozenset[ChunkId]:
     """Those chunks of `rows` that a pack of these bytes does not give back."""
     frames: dict[tuple[int, int], list[PackRow]] = {}
     for row in rows:
@@ -174,30 +184,38 @@ def unreadable_chunks(content: bytes, rows: Iterable[PackRow]) -> frozenset[Chun
     return frozenset(
         row.chunk
         for (offset, stored), inside in frames.items()
-        for row in _unreadable_in(content[offset : offset + stored], inside)
+        for row in _unreadable_in(content[offset : offset + stored], inside, hashing)
     )
 
 
-def _unreadable_in(stored: bytes, rows: Sequence[PackRow]) -> Iterator[PackRow]:
+def _unreadable_in(stored: bytes, rows: Sequence[PackRow], hashing: Hashing) -> Iterator[PackRow]:
     try:
         raw = decode_frame(stored, "the frame").raw
     except Corrupt:
         yield from rows
         return
     for row in rows:
-        if chunk_id(raw[row.inner : row.inner + row.length]) != row.chunk:
+        if hashing.chunk(raw[row.inner : row.inner + row.length]) != row.chunk:
             yield row
 
 
-def read_place(blob: Backend, place: Place) -> bytes:
+def read_place(packs: Packs, place: Place) -> bytes:
     """The bytes of the chunk at this place, verified. Raises Corrupt, NotFound."""
     row = place.row
-    where = f"the pack {place.pack} in {blob.url}"
-    frame = decode_frame(blob.get(layout.pack(place.pack), Span(row.offset, row.stored)), where)
+    where = f"the pack {place.pack} in {packs.blob.url}"
+    frame = decode_frame(packs.blob.get(layout.pack(place.pack), Span(row.offset, row.stored)), where)
     content = frame.raw[row.inner : row.inner + row.length]
-    if chunk_id(content) != row.chunk:
+    if packs.hashing.chunk(content) != row.chunk:
         raise Corrupt("bad-bytes", f"{where} has other bytes than were stored; {NEXT_STEP}", pack=place.pack)
     return content
+
+
+def _can_be_read(packs: Packs, place: Place) -> bool:
+    try:
+        read_place(packs, place)
+    except (Corrupt, NotFound):
+        return False
+    return True
 
 
 def _tail_reader(blob: Backend, key: str) -> Callable[[Span], bytes]:

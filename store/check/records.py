@@ -21,11 +21,18 @@ def examine_records(metadata: Backend) -> Iterator[Finding]:
         yield from _mark(metadata, stored.key)
     for stored in metadata.list(layout.ENVIRONMENTS):
         match = _ENVIRONMENT.fullmatch(stored.key)
-        if match and blake3(metadata.get(stored.key)).hexdigest() != match[1]:
+        if match and not _has_hash(metadata, stored.key, match[1]):
             message = (
                 f"{metadata.url}/{stored.key} does not have the hash it is named by; run `datamon repair --from COPY`"
             )
             yield damage("bad-bytes", message, stored.key)
+
+
+def _has_hash(metadata: Backend, key: str, digest: str) -> bool:
+    try:
+        return blake3(metadata.get(key)).hexdigest() == digest
+    except Corrupt:
+        return False
 
 
 def _mark(metadata: Backend, key: str) -> Iterator[Finding]:

@@ -3,8 +3,6 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from blake3 import blake3
-
 from datamon.store.entries import TreeEntry
 from datamon.store.external.fetch import use_each
 from datamon.store.external.gather import directory
@@ -12,6 +10,7 @@ from datamon.store.external.notes import Note, Notes
 from datamon.store.external.source import Listed
 from datamon.store.external.sources import Sources
 from datamon.store.external.target import encode_target
+from datamon.store.hashing import Hashing
 from datamon.store.ids import ContentId
 from datamon.store.progress import Progress
 
@@ -19,7 +18,9 @@ _WRITTEN_TOGETHER = 1_000
 _NOT_EXECUTABLE = 0o666
 
 
-def hash_all(sources: Sources, wanted: Iterable[Listed], notes: Notes, progress: Progress) -> list[TreeEntry]:
+def hash_all(
+    sources: Sources, wanted: Iterable[Listed], notes: Notes, hashing: Hashing, progress: Progress
+) -> list[TreeEntry]:
     """An external entry for each source, whose content id is that of a file with these bytes. What is noted is not read.
     Raises as `use_each`."""
     entries: list[TreeEntry] = []
@@ -36,7 +37,7 @@ def hash_all(sources: Sources, wanted: Iterable[Listed], notes: Notes, progress:
             unread.append(listed)
 
     def hashed(_: Listed, parts: Iterator[bytes]) -> Note:
-        return _hash(parts, progress)
+        return _hash(parts, hashing, progress)
 
     for count, (listed, note) in enumerate(use_each(sources, unread, hashed), start=1):
         notes.keep(listed, note)
@@ -48,8 +49,8 @@ def hash_all(sources: Sources, wanted: Iterable[Listed], notes: Notes, progress:
     return entries
 
 
-def _hash(parts: Iterator[bytes], progress: Progress) -> Note:
-    whole, size_bytes = blake3(), 0
+def _hash(parts: Iterator[bytes], hashing: Hashing, progress: Progress) -> Note:
+    whole, size_bytes = hashing.whole(), 0
     for part in parts:
         whole.update(part)
         size_bytes += len(part)

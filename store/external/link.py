@@ -89,7 +89,9 @@ def _link(linking: _Linking, listed: list[Listed]) -> Bundle:
     if request.copy:
         brought = bring_all(Bringing(store, linking.sources, linking.notes, condemned, linking.progress), listed)
     else:
-        brought = Brought(hash_all(linking.sources, listed, linking.notes, linking.progress), None)
+        brought = Brought(
+            hash_all(linking.sources, listed, linking.notes, linking.store.hashing, linking.progress), None
+        )
     linking.progress.end()
     standing = _standing(store, head, linking, listed)
     manifest = write_manifest(store.metadata, _merged(standing, brought.entries), condemned=condemned)

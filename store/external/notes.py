@@ -5,6 +5,7 @@ for the very URL and the very `proof` whose hash it has, and what it says lies i
 be signed, do not stand in it.
 """
 
+import base64
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from pathlib import Path
 from blake3 import blake3
 
 from datamon.store.cache_files import keep_file
+from datamon.store.cover import Cover
 from datamon.store.external.source import Listed
 from datamon.store.external.urls import Url
 from datamon.store.ids import ContentId
@@ -36,9 +38,10 @@ class Notes:
     """The notes on what lies at and beneath one URL. Errors of the file system cost time only."""
 
     def __init__(self, store: Store, url: Url) -> None:
-        name = blake3(url.text.encode()).hexdigest()
+        name = store.hashing.content(url.text.encode())
+        self._cover = store.cover
         self._place = None if store.state_dir is None else store.state_dir / _FOLDER / f"{name}.log"
-        self._known = _load(self._place) if self._place is not None else {}
+        self._known = _load(self._place, self._cover) if self._place is not None else {}
         self._new: dict[str, Note] = {}
         self._used: dict[str, Note] = {}
 
@@ -62,7 +65,7 @@ class Notes:
             try:
                 self._place.parent.mkdir(parents=True, exist_ok=True)
                 with open(self._place, "ab", buffering=0) as file:
-                    file.write(b"\n" + _encode(self._new.items()))  # a line that was cut short before ends here
+                    file.write(b"\n" + self._encoded(self._new.items()))  # a line that was cut short before ends here
             except OSError:
                 self._place = None
         self._new.clear()
@@ -74,24 +77,29 @@ class Notes:
     def finish(self) -> None:
         """Nothing but what was kept since the beginning is noted."""
         if self._place is not None and self._known.keys() != self._used.keys():
-            content = _encode(self._used.items())
+            content = self._encoded(self._used.items())
             keep_file(self._place, lambda target: target.write(content))
+
+    def _encoded(self, notes: Iterable[tuple[str, Note]]) -> bytes:
+        return _encode(notes, self._cover)
 
 
 def _key(listed: Listed) -> str:
     return blake3(f"{listed.url.text}\n{listed.at.proof}".encode()).hexdigest()
 
 
-def _encode(notes: Iterable[tuple[str, Note]]) -> bytes:
+def _encode(notes: Iterable[tuple[str, Note]], cover: Cover) -> bytes:
     lines = []
     for key, note in notes:
         recipe = None if note.recipe is None else note.recipe.hex()
         line = json.dumps([key, note.content, note.size_bytes, recipe]).encode()
+        if cover.hides:
+            line = base64.b64encode(cover.on(line, _FOLDER))
         lines.append(b"%s %s\n" % (_checksum(line), line))
     return b"".join(lines)
 
 
-def _load(place: Path) -> dict[str, Note]:
+def _load(place: Path, cover: Cover) -> dict[str, Note]:
     known: dict[str, Note] = {}
     try:
         content = place.read_bytes()
@@ -100,7 +108,12 @@ def _load(place: Path) -> dict[str, Note]:
     for line in content.split(b"\n"):
         checksum, _, body = line.partition(b" ")
         if body and checksum == _checksum(body):
-            key, digest, size_bytes, recipe = json.loads(body)
+            try:
+                key, digest, size_bytes, recipe = json.loads(
+                    cover.off(base64.b64decode(body), _FOLDER) if cover.hides else body
+                )
+            except ValueError:  # of another key's time
+                continue
             known[key] = Note(ContentId(digest), size_bytes, None if recipe is None else bytes.fromhex(recipe))
     return known
 

@@ -2,8 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 
-from blake3 import blake3
-
 from datamon.errors import DatamonError
 from datamon.store.bundle import Bundle
 from datamon.store.entries import TreeEntry, as_file
@@ -12,11 +10,14 @@ from datamon.store.external.fetch import use_each, use_one
 from datamon.store.external.source import Listed
 from datamon.store.external.sources import Sources
 from datamon.store.external.target import decode_target
+from datamon.store.hashing import Hashing
 from datamon.store.progress import Progress
 from datamon.store.tree_writer import TreeWriter
 
 
-def write_externals(writer: TreeWriter, entries: Sequence[TreeEntry], bundle: Bundle, progress: Progress) -> None:
+def write_externals(
+    writer: TreeWriter, entries: Sequence[TreeEntry], hashing: Hashing, bundle: Bundle, progress: Progress
+) -> None:
     """What the external entries name stands in its places, as files: with the size and the content id that the entries say, or
     nothing does. An ETag or generation that is another is no fault as long as the bytes are the same.
 
@@ -26,7 +27,8 @@ def write_externals(writer: TreeWriter, entries: Sequence[TreeEntry], bundle: Bu
     by_path = {entry.path: entry for entry in entries}
 
     def write(listed: Listed, parts: Iterator[bytes]) -> None:
-        _write(writer, by_path[listed.path], listed, parts, progress)
+        entry = by_path[listed.path]
+        _write(writer, entry, _verified(entry, listed, hashing, parts), progress)
 
     try:
         for _ in use_each(Sources(), map(decode_target, entries), write):
@@ -35,12 +37,12 @@ def write_externals(writer: TreeWriter, entries: Sequence[TreeEntry], bundle: Bu
         raise named(error, bundle) from error
 
 
-def verify_external(sources: Sources, entry: TreeEntry) -> None:
+def verify_external(sources: Sources, entry: TreeEntry, hashing: Hashing) -> None:
     """Returns when the entry's bytes were read where they lie and are what was hashed. Raises as `write_externals`, without the
     bundle. Any thread may call this."""
 
     def verify(listed: Listed, parts: Iterator[bytes]) -> None:
-        for _ in _verified(entry, listed, parts):
+        for _ in _verified(entry, listed, hashing, parts):
             pass
 
     use_one(sources, decode_target(entry), verify)
@@ -55,10 +57,10 @@ def named(error: DatamonError, bundle: Bundle) -> DatamonError:
     return type(error)(error.code, message, **{**error.facts, "bundle": bundle.id})
 
 
-def _write(writer: TreeWriter, entry: TreeEntry, listed: Listed, parts: Iterator[bytes], progress: Progress) -> None:
+def _write(writer: TreeWriter, entry: TreeEntry, parts: Iterator[bytes], progress: Progress) -> None:
     file = writer.begin_file(as_file(entry))
     try:
-        for part in _verified(entry, listed, parts):
+        for part in parts:
             file.write(memoryview(part))
             progress.advance(0, len(part))
         file.finish()
@@ -67,11 +69,11 @@ def _write(writer: TreeWriter, entry: TreeEntry, listed: Listed, parts: Iterator
         raise
 
 
-def _verified(entry: TreeEntry, listed: Listed, parts: Iterator[bytes]) -> Iterator[bytes]:
+def _verified(entry: TreeEntry, listed: Listed, hashing: Hashing, parts: Iterator[bytes]) -> Iterator[bytes]:
     """The same. Raises Conflict (`source-changed`) at once when the size is another, and at the end when the bytes are others."""
     if listed.at.size_bytes not in (None, entry.size_bytes):
         raise changed(listed.url, f"it has {listed.at.size_bytes} bytes where it had {entry.size_bytes}")
-    whole, count = blake3(), 0
+    whole, count = hashing.whole(), 0
     for part in parts:
         whole.update(part)
         count += len(part)

@@ -7,7 +7,6 @@ from itertools import groupby, islice
 from datamon.errors import Corrupt, NotFound
 from datamon.store import arrays, layout
 from datamon.store.backend import Span
-from datamon.store.chunks import chunk_id
 from datamon.store.gc.chunk_set import ChunkSet, prefixes
 from datamon.store.gc.condemn import Overtaken
 from datamon.store.opening import Store
@@ -80,4 +79,4 @@ def _chunks(store: Store, content: bytes, rows: Sequence[PackRow]) -> Iterator[b
         raw = b""
     for row in rows:
         chunk = raw[row.inner : row.inner + row.length]
-        yield chunk if chunk_id(chunk) == row.chunk else store.chunks.get(row.chunk)
+        yield chunk if store.hashing.chunk(chunk) == row.chunk else store.chunks.get(row.chunk)

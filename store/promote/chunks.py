@@ -117,6 +117,6 @@ def _cut(wanted: Iterator[Wanted]) -> Iterator[Batch]:
 
 def _right(source: ChunkStore, wanted: Wanted, piece: Piece | None) -> memoryview:
     """The chunk's bytes, verified: those that were read, or others, wherever else the source has them."""
-    if piece is not None and (wanted.length >= SMALL_BYTES or is_right(piece, wanted)):
+    if piece is not None and (wanted.length >= SMALL_BYTES or is_right(piece, wanted, source.hashing)):
         return piece.room[piece.begin : piece.end]
     return memoryview(source.get(wanted.chunk))

@@ -83,7 +83,7 @@ def promote(
 
 def names_alike(source: Store, target: Store) -> bool:
     """Whether both stores give the same bytes the same ids, so that chunks and segments of one can be kept in the other."""
-    return source.naming == target.naming
+    return source.hashing == target.hashing
 
 
 class _NothingNew(Exception):  # noqa: N818 (not an error: it ends an attempt that has nothing to commit)

@@ -5,9 +5,11 @@ from dataclasses import replace
 from io import BufferedReader, RawIOBase
 from typing import TYPE_CHECKING
 
+from datamon.errors import Invalid
 from datamon.store.chunk_store import read_file
 from datamon.store.columns import TreeColumns
-from datamon.store.entries import TreeEntry
+from datamon.store.entries import TreeEntry, printable
+from datamon.store.hashing import Hashing
 from datamon.store.manifest import iter_entries, write_columns
 from datamon.store.opening import Store
 from datamon.store.pack_session import PackSession
@@ -27,21 +29,30 @@ def recut_tree(
     not committed; nothing of them relies on what is condemned. Each file is verified when it is read. The entries of the whole
     tree are in memory, as in an upload.
 
-    Raises Corrupt, Invalid (`newer-format`, `unsafe-path`), Denied, Unavailable.
+    Raises Corrupt, Invalid (`newer-format`, `unsafe-path`, `bad-argument` for an external entry), Denied, Unavailable.
     """
     progress.begin("promote", manifest.entries, manifest.size_bytes)
     columns = TreeColumns()
     with target.chunks.session(condemned) as session:
         for entry in iter_entries(source.metadata, manifest):
-            columns.append(_put(source, session, entry))
+            columns.append(_put(source, session, target.hashing, entry))
             progress.advance(1, entry.size_bytes)
     made = write_columns(target.metadata, columns, condemned=condemned)
     progress.end()
     return StoredTree(made, session.id if session.packs else None, session.reused)
 
 
-def _put(source: Store, session: PackSession, entry: TreeEntry) -> TreeEntry:
+def _put(source: Store, session: PackSession, hashing: Hashing, entry: TreeEntry) -> TreeEntry:
     """The entry with the names that the session's store has for what it holds."""
+    if entry.kind == "external":
+        raise Invalid(
+            "bad-argument",
+            f"{printable(entry.path)!r} lies elsewhere, and the two stores name bytes in different ways; bring it in first "
+            "(`datamon bundle link --copy`), then promote that bundle",
+            path=entry.path,
+        )
+    if entry.kind == "symlink" and entry.target is not None:
+        return replace(entry, content=hashing.content(entry.target.encode()))
     if entry.kind != "file":
         return entry
     pieces = read_file(source.chunks, entry.content, entry.size_bytes, entry.recipe)

@@ -7,7 +7,7 @@ from io import BytesIO
 
 from datamon.errors import Corrupt, NotFound
 from datamon.store.check.need import Need
-from datamon.store.check.packs import read_place
+from datamon.store.check.packs import Packs, read_place
 from datamon.store.chunks import WHOLE_BYTES
 from datamon.store.gc.condemn import condemn
 from datamon.store.ids import ChunkId
@@ -64,11 +64,11 @@ def putting(store: Store, need: Need, condemned: frozenset[str]) -> Iterator[Put
         raise
 
 
-def offer_stranded(store: Store, taking: Putting, stranded: dict[ChunkId, Place]) -> None:
+def offer_stranded(packs: Packs, taking: Putting, stranded: dict[ChunkId, Place]) -> None:
     """What damaged packs still give is taken out of them."""
     for chunk, place in sorted(stranded.items(), key=lambda each: (each[1].pack, each[1].row.offset)):
         with suppress(Corrupt, NotFound):
-            taking.offer(chunk, read_place(store.blob, place))
+            taking.offer(chunk, read_place(packs, place))
 
 
 def offer_copies(taking: Putting, copies: Iterable[Store]) -> None:

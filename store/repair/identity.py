@@ -4,8 +4,7 @@ from collections.abc import Iterable
 
 from datamon.store import layout
 from datamon.store.check.findings import Finding
-from datamon.store.codec import encode_sealed, stamped
-from datamon.store.opening import CHUNKING, Store
+from datamon.store.opening import CHUNKING, Store, identity_record
 
 
 def mend_identity(store: Store, copies: Iterable[Store], findings: Iterable[Finding]) -> int:
@@ -16,9 +15,9 @@ def mend_identity(store: Store, copies: Iterable[Store], findings: Iterable[Find
         if key == layout.STORE:
             created = next((copy.created_ns for copy in copies), store.created_ns)
             fields = {"store": store.id, "created": created, "chunking": CHUNKING, "hash": "blake3"}
-            store.metadata.put(key, encode_sealed(stamped("store", fields)))
+            store.metadata.put(key, identity_record("store", fields, store.encryption))
             mended += 1
         elif key == layout.BLOBS:
-            store.blob.put(key, encode_sealed(stamped("blobs", {"store": store.id})))
+            store.blob.put(key, identity_record("blobs", {"store": store.id}, store.encryption))
             mended += 1
     return mended

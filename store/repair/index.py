@@ -10,6 +10,7 @@ from datamon.store.backend import Backend, Span
 from datamon.store.check.check import Diagnosis
 from datamon.store.check.findings import Finding
 from datamon.store.check.need import Need
+from datamon.store.check.packs import Packs
 from datamon.store.ids import SessionId, new_ksuid
 from datamon.store.index_segments import encode_segment
 from datamon.store.opening import Store
@@ -29,7 +30,7 @@ def rebuild_index(store: Store, diagnosis: Diagnosis, findings: Iterable[Finding
     fresh = min(groups, default=layout.index(new_ksuid(store.clock())))
     for pack in _to_be_named(diagnosis, findings):
         own = layout.index(SessionId(pack.rpartition("-")[0]))
-        rows = _rows(store.blob, pack)
+        rows = _rows(need.packs, pack)
         if rows:
             groups.setdefault(own if own in groups else fresh, {})[pack] = rows
     for key, rows_by_pack in groups.items():
@@ -46,17 +47,24 @@ def _to_be_named(diagnosis: Diagnosis, findings: Iterable[Finding]) -> Iterator[
     yield from (pack for pack in sorted(shelf.indexed) if layout.pack(pack) in differing)
 
 
-def _rows(blob: Backend, pack: str) -> list[PackRow]:
+def _rows(packs: Packs, pack: str) -> list[PackRow]:
     key = layout.pack(pack)
 
     def read(span: Span) -> bytes:
-        return blob.get(key, span)
+        return packs.blob.get(key, span)
 
     try:
         return read_footer(read, pack)
     except Corrupt:
-        return rescan(blob.get(key))
+        return _rescanned(packs, key)
     except NotFound:
+        return []
+
+
+def _rescanned(packs: Packs, key: str) -> list[PackRow]:
+    try:
+        return rescan(packs.blob.get(key), packs.hashing)
+    except (Corrupt, NotFound):
         return []
 
 

@@ -13,6 +13,7 @@ from datamon.store.check.findings import Finding
 from datamon.store.check.identity import Opened, open_to_check
 from datamon.store.check.packs import Sample
 from datamon.store.clock import Clock, system_clock
+from datamon.store.encryption_key import EncryptionKey
 from datamon.store.named import plain_key
 from datamon.store.opening import Store
 from datamon.store.progress import SILENT, Progress
@@ -36,10 +37,11 @@ class Damaged:
     blob: Backend
     author: Author
     clock: Clock = system_clock
+    key: EncryptionKey | None = None
 
     def open(self) -> Opened:
         """The store as it is now. Raises as `open_to_check`."""
-        return open_to_check(self.metadata, self.blob, self.author, clock=self.clock)
+        return open_to_check(self.metadata, self.blob, self.author, clock=self.clock, key=self.key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +153,7 @@ def _put_again(
     parts = frozenset(key for key in lost if key.startswith((layout.MANIFESTS, layout.SEGMENTS, layout.STATS)))
     mended = 0
     with putting(store, need, condemned) as taking:
-        offer_stranded(store, taking, need.stranded)
+        offer_stranded(need.packs, taking, need.stranded)
         offer_copies(taking, sources.copies)
         for path in sources.trees if taking.wanted or parts else ():
             tree = TreeSource(path, sources.recipe_rows, progress)

@@ -4,13 +4,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-from blake3 import blake3
-
 from datamon.errors import Invalid
 from datamon.store.backend import Content
 from datamon.store.backend.memory import MemoryBackend
 from datamon.store.beneath import Beneath
-from datamon.store.chunks import chunk_id, cut
+from datamon.store.chunks import cut
 from datamon.store.entries import PERMISSION_BITS, TreeEntry
 from datamon.store.ids import ContentId
 from datamon.store.manifest import write_manifest
@@ -45,7 +43,7 @@ class TreeSource:
     def _entry(self, tree: Beneath, found: Found, taking: Putting) -> TreeEntry:
         self.progress.advance(1, found.size_bytes)
         if found.kind != "file":
-            return observe(tree, found)
+            return observe(tree, found, taking.store.hashing)
         (content, size_bytes, recipe), status = read_stable(
             tree, found.path, lambda stream, _: _offer_file(stream, taking, self.recipe_rows)
         )
@@ -57,12 +55,14 @@ class TreeSource:
 def _offer_file(stream: BinaryIO, taking: Putting, recipe_rows: int) -> tuple[ContentId, int, bytes | None]:
     """The content id, size and recipe of what `stream` has; its chunks were offered."""
 
+    hashing = taking.store.hashing
+
     def keep(piece: bytes) -> RecipeRow:
-        chunk = chunk_id(piece)
+        chunk = hashing.chunk(piece)
         taking.offer(chunk, piece)
         return RecipeRow(chunk, len(piece))
 
-    whole, size_bytes, count = blake3(), 0, 0
+    whole, size_bytes, count = hashing.whole(), 0, 0
     recipe = RecipeWriter(keep, recipe_rows)
     for piece in cut(stream):
         whole.update(piece)

@@ -11,7 +11,7 @@ from datamon.cli.commands import words
 from datamon.cli.testing import PROGRAM, Shell
 from datamon.errors import EXIT_CODES
 
-HEAVY = ("duckdb", "pyarrow", "sqlglot", "networkx", "google", "rich", "numpy", "zstandard")
+HEAVY = ("duckdb", "pyarrow", "sqlglot", "networkx", "google", "rich", "numpy", "zstandard", "cryptography")
 
 
 def test_the_version_help_and_recording_load_nothing_heavy(shell: Shell) -> None:

@@ -13,6 +13,7 @@ from datamon.store.walk import open_tree
 
 HEAVY = (
     "duckdb",
+    "cryptography",
     "pyarrow",
     "sqlglot",
     "networkx",

@@ -10,7 +10,7 @@ import duckdb
 import pytest
 
 from datamon.errors import Denied, Unavailable
-from datamon.query.index import Index, opening
+from datamon.query.index import FileIndex, opening
 from datamon.query.index.publish import Generations
 from datamon.query.index.tail import read_tail
 from datamon.query.testing.events import Told
@@ -26,12 +26,12 @@ def directory(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def index(store: Store, directory: Path) -> Index:
+def index(store: Store, directory: Path) -> FileIndex:
     """The index of the store in memory, there."""
-    return Index(store, directory)
+    return FileIndex(store, directory)
 
 
-def names(index: Index) -> list[str]:
+def names(index: FileIndex) -> list[str]:
     """The repos that a new connection shows."""
     with index.connect() as connection:
         return [name for (name,) in connection.execute("SELECT name FROM repos ORDER BY name").fetchall()]
@@ -48,14 +48,14 @@ def tell(store: Store, number: int) -> None:
         store.journal.append(event)
 
 
-def test_one_generation_is_left_after_every_refresh(store: Store, index: Index, directory: Path) -> None:
+def test_one_generation_is_left_after_every_refresh(store: Store, index: FileIndex, directory: Path) -> None:
     for number in range(3):
         create_repo(store, f"repo-{number}", "")
         index.refresh()
     assert generations(directory) == ["000000000003.duckdb"]
 
 
-def test_asking_again_without_news_publishes_nothing(store: Store, index: Index, directory: Path) -> None:
+def test_asking_again_without_news_publishes_nothing(store: Store, index: FileIndex, directory: Path) -> None:
     create_repo(store, "orders", "")
     index.refresh()
     before = (directory / "000000000001.duckdb").stat().st_ino
@@ -64,15 +64,15 @@ def test_asking_again_without_news_publishes_nothing(store: Store, index: Index,
     assert (directory / "000000000001.duckdb").stat().st_ino == before
 
 
-def test_another_process_finds_what_was_published(store: Store, index: Index, directory: Path) -> None:
+def test_another_process_finds_what_was_published(store: Store, index: FileIndex, directory: Path) -> None:
     create_repo(store, "orders", "")
     index.refresh()
-    assert names(Index(store, directory)) == ["orders"]
+    assert names(FileIndex(store, directory)) == ["orders"]
     assert generations(directory) == ["000000000001.duckdb"]
 
 
 def test_who_does_not_get_the_lock_still_sees_every_record_and_publishes_nothing(
-    store: Store, index: Index, directory: Path
+    store: Store, index: FileIndex, directory: Path
 ) -> None:
     create_repo(store, "orders", "")
     index.refresh()
@@ -84,7 +84,7 @@ def test_who_does_not_get_the_lock_still_sees_every_record_and_publishes_nothing
 
 
 def test_without_any_generation_and_without_the_lock_the_answer_is_whole(
-    store: Store, index: Index, directory: Path
+    store: Store, index: FileIndex, directory: Path
 ) -> None:
     create_repo(store, "orders", "")
     with Generations(directory).lock():
@@ -92,7 +92,7 @@ def test_without_any_generation_and_without_the_lock_the_answer_is_whole(
     assert generations(directory) == []
 
 
-def test_a_reader_keeps_its_generation_while_newer_ones_replace_it(store: Store, index: Index) -> None:
+def test_a_reader_keeps_its_generation_while_newer_ones_replace_it(store: Store, index: FileIndex) -> None:
     create_repo(store, "orders", "")
     with index.connect() as connection:
         for number in range(3):
@@ -103,7 +103,7 @@ def test_a_reader_keeps_its_generation_while_newer_ones_replace_it(store: Store,
 
 @pytest.mark.parametrize("damage", [b"", b"not a database", b"\0" * 20_000])
 def test_a_damaged_file_is_thrown_away_and_built_again(
-    store: Store, index: Index, directory: Path, damage: bytes
+    store: Store, index: FileIndex, directory: Path, damage: bytes
 ) -> None:
     create_repo(store, "orders", "")
     index.refresh()
@@ -114,7 +114,7 @@ def test_a_damaged_file_is_thrown_away_and_built_again(
 
 
 def test_a_file_that_is_damaged_inside_is_built_again_when_there_is_news(
-    store: Store, index: Index, directory: Path
+    store: Store, index: FileIndex, directory: Path
 ) -> None:
     for number in range(300):
         tell(store, number)
@@ -130,7 +130,7 @@ def test_a_file_that_is_damaged_inside_is_built_again_when_there_is_news(
 
 
 def test_an_index_of_another_schema_is_built_again(
-    store: Store, index: Index, directory: Path, monkeypatch: pytest.MonkeyPatch
+    store: Store, index: FileIndex, directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     create_repo(store, "orders", "")
     index.refresh()
@@ -139,12 +139,12 @@ def test_an_index_of_another_schema_is_built_again(
     assert generations(directory) == ["000000000002.duckdb"]
 
 
-def test_an_index_of_another_store_is_built_again(store: Store, index: Index, directory: Path) -> None:
+def test_an_index_of_another_store_is_built_again(store: Store, index: FileIndex, directory: Path) -> None:
     create_repo(store, "orders", "")
     index.refresh()
     other = memory_store()
     create_repo(other, "parts", "")
-    assert names(Index(other, directory)) == ["parts"]
+    assert names(FileIndex(other, directory)) == ["parts"]
     assert names(index) == ["orders"]
 
 
@@ -172,7 +172,7 @@ def _dies(*_: object, **__: object) -> None:
     ],
 )
 def test_a_refresh_that_dies_anywhere_leaves_the_old_generation_good(
-    store: Store, index: Index, directory: Path, monkeypatch: pytest.MonkeyPatch, place: Any, name: str
+    store: Store, index: FileIndex, directory: Path, monkeypatch: pytest.MonkeyPatch, place: Any, name: str
 ) -> None:
     create_repo(store, "orders", "")
     index.refresh()
@@ -186,7 +186,7 @@ def test_a_refresh_that_dies_anywhere_leaves_the_old_generation_good(
     assert generations(directory) == ["000000000002.duckdb"]
 
 
-def test_what_a_dead_builder_left_is_cleared_away(store: Store, index: Index, directory: Path) -> None:
+def test_what_a_dead_builder_left_is_cleared_away(store: Store, index: FileIndex, directory: Path) -> None:
     create_repo(store, "orders", "")
     (directory / "building-1-aa.duckdb").write_bytes(b"half")
     (directory / "building-1-aa.duckdb.wal").write_bytes(b"half")
@@ -195,7 +195,9 @@ def test_what_a_dead_builder_left_is_cleared_away(store: Store, index: Index, di
     assert generations(directory) == ["000000000001.duckdb", "reading-1-aa.duckdb"]
 
 
-def test_rebuilding_gives_the_same_relations_and_a_new_generation(store: Store, index: Index, directory: Path) -> None:
+def test_rebuilding_gives_the_same_relations_and_a_new_generation(
+    store: Store, index: FileIndex, directory: Path
+) -> None:
     for number in range(3):
         tell(store, number)
         index.refresh()
@@ -207,7 +209,7 @@ def test_rebuilding_gives_the_same_relations_and_a_new_generation(store: Store, 
     assert generations(directory) == ["000000000004.duckdb"]
 
 
-def test_deleting_the_directory_under_an_index_loses_nothing(store: Store, index: Index, directory: Path) -> None:
+def test_deleting_the_directory_under_an_index_loses_nothing(store: Store, index: FileIndex, directory: Path) -> None:
     create_repo(store, "orders", "")
     index.refresh()
     for path in directory.iterdir():
@@ -216,7 +218,7 @@ def test_deleting_the_directory_under_an_index_loses_nothing(store: Store, index
 
 
 def test_a_directory_that_is_deleted_while_it_is_opened_is_made_again(
-    store: Store, index: Index, directory: Path, monkeypatch: pytest.MonkeyPatch
+    store: Store, index: FileIndex, directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     create_repo(store, "orders", "")
     index.refresh()
@@ -233,7 +235,7 @@ def test_a_directory_that_is_deleted_while_it_is_opened_is_made_again(
     assert not deletions
 
 
-def test_threads_that_ask_and_record_at_once_see_their_own_records(store: Store, index: Index) -> None:
+def test_threads_that_ask_and_record_at_once_see_their_own_records(store: Store, index: FileIndex) -> None:
     def record_and_ask(number: int) -> list[str]:
         missed = []
         for turn in range(3):
@@ -250,12 +252,12 @@ def test_threads_that_ask_and_record_at_once_see_their_own_records(store: Store,
 def test_a_directory_that_cannot_be_made_is_an_error_that_names_it(store: Store, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(Unavailable, match="cannot be written") as caught:
-        Index(store, tmp_path / "file" / "index")
+        FileIndex(store, tmp_path / "file" / "index")
     assert caught.value.code == "index-unwritable"
 
 
 def test_a_directory_that_may_not_be_written_is_denied(
-    store: Store, index: Index, directory: Path, monkeypatch: pytest.MonkeyPatch
+    store: Store, index: FileIndex, directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refused(*_: object, **__: object) -> None:
         raise PermissionError(13, "Permission denied")

@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from datamon.errors import Conflict, NotFound
 from datamon.lineage.records import Environment, Metric, Param
-from datamon.query.index import Index
+from datamon.query.index import FileIndex
 from datamon.query.testing.events import Told, read_of, write_of
 from datamon.query.testing.relations import EVERYTHING, KEPT_TABLES, content_of, rebuilt
 from datamon.store import layout
@@ -46,7 +46,7 @@ class StoreAndIndex(RuleBasedStateMachine):
         self.stores = [
             store_on(backend, backend, Author(f"writer {n}", f"w{n}@example.org"), clock=clock) for n in range(WRITERS)
         ]
-        self.indexes = [Index(store, Path(self.place.name)) for store in self.stores[:2]]
+        self.indexes = [FileIndex(store, Path(self.place.name)) for store in self.stores[:2]]
         self.undelivered: list[Record] = []
         self.delivered: list[Record] = []
         self.late_environments: list[bytes] = []
@@ -203,7 +203,7 @@ class StoreAndIndex(RuleBasedStateMachine):
     def ask(self, which: int) -> None:
         self.compare(self.indexes[which])
 
-    def compare(self, index: Index, names: tuple[str, ...] = KEPT_TABLES) -> None:
+    def compare(self, index: FileIndex, names: tuple[str, ...] = KEPT_TABLES) -> None:
         with index.connect() as connection:
             refreshed = content_of(connection, names)
         anew = rebuilt(self.stores[2], names)

@@ -10,7 +10,7 @@ from datamon.errors import DatamonError, Denied, Invalid, Unavailable
 from datamon.query import functions
 from datamon.query.compile import Compiled, compile_select
 from datamon.query.engine import ask
-from datamon.query.index import Index, open_index
+from datamon.query.index import FileIndex, Index, open_index
 from datamon.query.language.parse import parse
 from datamon.query.language.statement import Select
 from datamon.query.relations import RELATIONS
@@ -227,7 +227,7 @@ def test_no_callable_function_reads_a_setting_a_variable_or_a_file() -> None:
     assert not {"nextval", "setseed", "write_log", "copy_database"} & functions.CALLABLE
 
 
-class Hurried(Index):
+class Hurried(FileIndex):
     """An index whose connections allow a statement a fifth of a second."""
 
     def connect(self, *, limit_s: float = 0.2) -> duckdb.DuckDBPyConnection:

@@ -14,7 +14,8 @@ from datamon.store.backend import Backend, Content, Span
 from datamon.store.backend.local import LocalBackend
 from datamon.store.backend.memory import MemoryBackend
 from datamon.store.chunk_store import ChunkStore, read_file
-from datamon.store.chunks import chunk_id, cut
+from datamon.store.chunks import cut
+from datamon.store.hashing import PLAIN
 from datamon.store.ids import ChunkId
 from datamon.store.pack_session import PackSession, StoredFile
 from datamon.store.packs import decode_frame, read_footer
@@ -66,7 +67,7 @@ def test_whatever_is_put_comes_back(files: list[tuple[bytes, str]], recipe_rows:
     session.close()
     for reader in (chunks, opened(blob)):
         for (content, _), file in zip(files, stored, strict=True):
-            assert file.content == chunk_id(content).hex()
+            assert file.content == PLAIN.chunk(content).hex()
             assert file.size_bytes == len(content)
             assert read(reader, file) == content
 
@@ -143,9 +144,9 @@ def test_an_insertion_at_the_front_keeps_little_more() -> None:
 def test_chunks_of_other_processes_are_found_when_a_look_up_misses() -> None:
     blob = MemoryBackend()
     reader = opened(blob)
-    assert not reader.has(chunk_id(b"later"))
+    assert not reader.has(PLAIN.chunk(b"later"))
     (file,) = kept(opened(blob), [b"later"])
-    assert reader.has(chunk_id(b"later"))
+    assert reader.has(PLAIN.chunk(b"later"))
     assert read(opened(blob), file) == b"later"
     (other,) = kept(opened(blob), [b"later still"])
     assert read(reader, other) == b"later still"
@@ -183,8 +184,8 @@ def test_small_files_share_frames_by_extension_and_others_have_their_own() -> No
     for row in rows:
         frames.setdefault(row.offset, set()).add(row.chunk)
         assert len(decode_frame(blob.get(key, Span(row.offset, row.stored)), key).raw) <= 131_072
-    groups = [{chunk_id(content) for content in files} for files in small.values()]
-    alone = [{chunk_id(random_bytes("large", 66_000))}, {list_id}]
+    groups = [{PLAIN.chunk(content) for content in files} for files in small.values()]
+    alone = [{PLAIN.chunk(random_bytes("large", 66_000))}, {list_id}]
     for chunks in frames.values():
         assert chunks in alone or any(chunks <= group for group in groups)
     assert len(frames) == 2 * 2 + 2  # 180,000 bytes of each extension are two frames
@@ -200,7 +201,7 @@ def test_many_extensions_do_not_pile_up_in_memory() -> None:
     assert len(pack_keys(blob)) >= 4
     session.close()
     chunks = opened(blob)
-    assert all(chunks.get(chunk_id(content)) == content for content in files)
+    assert all(chunks.get(PLAIN.chunk(content)) == content for content in files)
 
 
 def test_the_small_files_of_one_frame_are_read_with_one_request() -> None:
@@ -235,10 +236,10 @@ def test_nothing_is_found_before_close() -> None:
     for name in "xy":
         put(session, random_bytes(name, 66_000))
     assert pack_keys(blob)
-    assert not opened(blob).has(chunk_id(random_bytes("x", 66_000)))
+    assert not opened(blob).has(PLAIN.chunk(random_bytes("x", 66_000)))
     session.close()
-    assert opened(blob).has(chunk_id(b"early"))
-    assert opened(blob).has(chunk_id(random_bytes("x", 66_000)))
+    assert opened(blob).has(PLAIN.chunk(b"early"))
+    assert opened(blob).has(PLAIN.chunk(random_bytes("x", 66_000)))
 
 
 def test_a_discarded_session_leaves_its_finished_packs_to_the_next() -> None:
@@ -265,7 +266,7 @@ def test_a_closed_session_takes_nothing_more_and_stays() -> None:
     session.close()
     session.close()
     session.discard()
-    assert opened(blob).get(chunk_id(b"x")) == b"x"
+    assert opened(blob).get(PLAIN.chunk(b"x")) == b"x"
     with pytest.raises(ValueError, match="closed"):
         put(session, b"y")
 
@@ -302,7 +303,7 @@ def test_two_sessions_at_one_time_may_put_the_same_and_both_stand() -> None:
     for session in sessions:
         session.close()
     assert len(pack_keys(blob)) == 2
-    assert opened(blob).get(chunk_id(b"both")) == b"both"
+    assert opened(blob).get(PLAIN.chunk(b"both")) == b"both"
 
 
 def test_packs_that_are_gone_are_told_with_their_chunks_and_their_chunks_are_kept_again() -> None:
@@ -316,17 +317,17 @@ def test_packs_that_are_gone_are_told_with_their_chunks_and_their_chunks_are_kep
     chunks = opened(blob)
     name = lost.rpartition("/")[2]
     assert chunks.packs_absent() == {name}
-    assert chunks.chunks_in([name]) == {chunk_id(b"one"), chunk_id(b"two")}
+    assert chunks.chunks_in([name]) == {PLAIN.chunk(b"one"), PLAIN.chunk(b"two")}
     assert chunks.chunks_in(["no such pack"]) == frozenset()
-    assert not chunks.has(chunk_id(b"one"))
-    assert chunks.has(chunk_id(b"three"))
+    assert not chunks.has(PLAIN.chunk(b"one"))
+    assert chunks.has(PLAIN.chunk(b"three"))
     session = chunks.session()
     for content in (b"one", b"three"):
         put(session, content)
     session.close()
     assert session.chunk_count_new == 1
     for reader in (first, chunks, opened(blob)):
-        assert reader.get(chunk_id(b"one")) == b"one"
+        assert reader.get(PLAIN.chunk(b"one")) == b"one"
 
 
 def test_an_upload_puts_again_what_was_lost() -> None:
@@ -343,13 +344,13 @@ def test_an_upload_puts_again_what_was_lost() -> None:
     put(session, b"another")
     blob.delete(pack_keys(blob)[0])
     with pytest.raises(Corrupt, match="is gone"):
-        chunks.get(chunk_id(b"one"))
+        chunks.get(PLAIN.chunk(b"one"))
     put(session, b"one")
     session.close()
-    assert chunks.get(chunk_id(b"one")) == b"one"
+    assert chunks.get(PLAIN.chunk(b"one")) == b"one"
     blob.delete(pack_keys(blob)[0])
     blob.put(lost, content)
-    assert chunks.get(chunk_id(b"one")) == b"one"  # it was brought back
+    assert chunks.get(PLAIN.chunk(b"one")) == b"one"  # it was brought back
 
 
 def test_what_only_condemned_packs_hold_is_kept_again_and_nothing_relies_on_them() -> None:
@@ -363,7 +364,7 @@ def test_what_only_condemned_packs_hold_is_kept_again_and_nothing_relies_on_them
     assert session.reused == frozenset()
     assert len(session.packs) == 1
     blob.delete(layout.pack(condemned))
-    assert opened(blob).get(chunk_id(b"one")) == b"one"
+    assert opened(blob).get(PLAIN.chunk(b"one")) == b"one"
 
 
 def test_another_place_is_relied_on_where_the_first_is_condemned() -> None:
@@ -407,7 +408,7 @@ def test_a_long_session_tells_others_of_its_packs_as_it_goes_and_forgets_their_r
     content = random_bytes("long", 3_000_000)
     file = put(session, content)
     assert len(list(blob.list(layout.INDEX))) > 2
-    assert opened(blob).has(chunk_id(next(cut(io.BytesIO(content)))))
+    assert opened(blob).has(PLAIN.chunk(next(cut(io.BytesIO(content)))))
     count = session.chunk_count_new
     assert put(session, content) == file
     assert session.chunk_count_new == count
@@ -425,7 +426,7 @@ def test_chunks_in_asks_the_index_by_itself() -> None:
     blob = MemoryBackend()
     kept(opened(blob), [b"one"])
     (key,) = pack_keys(blob)
-    assert opened(blob).chunks_in([key.rpartition("/")[2]]) == {chunk_id(b"one")}
+    assert opened(blob).chunks_in([key.rpartition("/")[2]]) == {PLAIN.chunk(b"one")}
 
 
 def test_after_an_error_of_the_backend_a_session_can_only_be_given_up() -> None:

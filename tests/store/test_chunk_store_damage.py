@@ -11,7 +11,7 @@ from datamon.store import layout, workers
 from datamon.store.backend import Backend
 from datamon.store.backend.memory import MemoryBackend
 from datamon.store.chunk_store import ChunkStore, read_file
-from datamon.store.chunks import chunk_id
+from datamon.store.hashing import PLAIN
 from datamon.store.ids import ContentId
 from datamon.store.pack_session import PackSession, StoredFile
 from datamon.store.packs import rescan
@@ -116,8 +116,8 @@ def test_a_truncated_pack_is_an_error(share: float) -> None:
 
 
 def test_a_chunk_without_any_place_is_an_error() -> None:
-    with pytest.raises(Corrupt, match=f"no pack in memory:// holds the chunk {chunk_id(b'x').hex()}") as raised:
-        opened(MemoryBackend()).get(chunk_id(b"x"))
+    with pytest.raises(Corrupt, match=f"no pack in memory:// holds the chunk {PLAIN.chunk(b'x').hex()}") as raised:
+        opened(MemoryBackend()).get(PLAIN.chunk(b"x"))
     assert raised.value.code == "missing-bytes"
 
 
@@ -185,8 +185,8 @@ def test_a_damaged_index_segment_is_an_error_that_names_it(where: float) -> None
 
 def test_a_rescan_of_packs_without_footers_finds_every_chunk() -> None:
     blob, stored = made()
-    found = {row.chunk for key in packs(blob) for row in rescan(blob.get(key)[:-60])}
-    lost = {row.chunk for key in packs(blob) for row in rescan(blob.get(key))} - found
+    found = {row.chunk for key in packs(blob) for row in rescan(blob.get(key)[:-60], PLAIN)}
+    lost = {row.chunk for key in packs(blob) for row in rescan(blob.get(key), PLAIN)} - found
     assert not lost
     assert {bytes.fromhex(file.content) for file in stored if file.recipe is None and file.size_bytes} <= found
 
@@ -221,7 +221,7 @@ def test_a_fault_at_every_call_of_a_session_shows_nothing_and_a_second_try_works
         )  # then the index segment is there, and only its answer was lost
         assert bool(list(inner.list(layout.INDEX))) == last
         if not last:
-            assert not opened(inner).has(chunk_id(FILES[0]))
+            assert not opened(inner).has(PLAIN.chunk(FILES[0]))
         if number < CALLS and not kind.startswith("killed"):
             assert list(inner.list("")) == []
 

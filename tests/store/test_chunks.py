@@ -13,7 +13,8 @@ from pyfastcdc import FastCDC
 from pyfastcdc.py import FastCDC as PlainFastCDC
 
 from datamon.store import chunks
-from datamon.store.chunks import Cutter, Rooms, chunk_id, cut, read_head, read_into, stretches
+from datamon.store.chunks import Cutter, Rooms, cut, read_head, read_into, stretches
+from datamon.store.hashing import PLAIN
 from datamon.store.testing.contents import random_bytes
 from datamon.store.testing.strategies import contents
 
@@ -56,7 +57,7 @@ def test_the_cuts_are_those_of_the_format(name: str) -> None:
     assert [len(piece) for piece in pieces] == case["lengths"]
     assert b"".join(pieces) == content
     if pieces:
-        assert (chunk_id(pieces[0]).hex(), chunk_id(pieces[-1]).hex()) == (case["first"], case["last"])
+        assert (PLAIN.chunk(pieces[0]).hex(), PLAIN.chunk(pieces[-1]).hex()) == (case["first"], case["last"])
 
 
 def test_the_parameters_are_those_of_the_vectors() -> None:
@@ -109,8 +110,8 @@ def test_chunks_are_not_overwritten_by_later_ones() -> None:
     """The cutter uses its buffer again; a chunk that is waiting for its pack must not change."""
     content = random_bytes("owned", 2_000_000)
     stream = io.BytesIO(content)
-    kept = [(piece, chunk_id(piece)) for piece in cut(stream)]
-    assert all(chunk_id(piece) == identity for piece, identity in kept)
+    kept = [(piece, PLAIN.chunk(piece)) for piece in cut(stream)]
+    assert all(PLAIN.chunk(piece) == identity for piece, identity in kept)
 
 
 @given(size=st.integers(0, 70_000), expected=st.integers(-5, 10**7))

@@ -10,12 +10,13 @@ from hypothesis import strategies as st
 
 from datamon.errors import Corrupt
 from datamon.store.backend.memory import MemoryBackend
-from datamon.store.chunks import chunk_id, cut
+from datamon.store.chunks import cut
 from datamon.store.entries import TreeEntry
 from datamon.store.gc import chunk_set
 from datamon.store.gc.chunk_set import ChunkSet, prefixes
 from datamon.store.gc.inventory import Inventory
 from datamon.store.gc.judge import Judge
+from datamon.store.hashing import PLAIN
 from datamon.store.ids import ChunkId, ContentId
 from datamon.store.manifest import write_manifest
 from datamon.store.reach import CHUNK_TYPE, Reach
@@ -48,8 +49,8 @@ def test_reach_finds_every_chunk_and_list_whatever_files_have_in_common(
     kept: dict[ChunkId, bytes] = {}
 
     def keep(piece: bytes) -> RecipeRow:
-        kept[chunk_id(piece)] = piece
-        return RecipeRow(chunk_id(piece), len(piece))
+        kept[PLAIN.chunk(piece)] = piece
+        return RecipeRow(PLAIN.chunk(piece), len(piece))
 
     recipes = []
     for number, count in enumerate(counts):
@@ -95,7 +96,7 @@ def _edited(rows: list[RecipeRow], edits: list[tuple[int, str]]) -> list[RecipeR
 def test_a_recipe_that_is_not_whole_is_corrupt() -> None:
     metadata = MemoryBackend()
     piece = b"x" * 50
-    manifest = write_manifest(metadata, [_file("a", b"\1" + RecipeRow(chunk_id(piece), 50).encode())])
+    manifest = write_manifest(metadata, [_file("a", b"\1" + RecipeRow(PLAIN.chunk(piece), 50).encode())])
     with pytest.raises(Corrupt, match="not whole"):
         list(Reach(metadata, lambda _: piece).walk(manifest))
 

@@ -15,8 +15,8 @@ from datamon.store.backend import Backend
 from datamon.store.backend.memory import MemoryBackend
 from datamon.store.beneath import Beneath
 from datamon.store.chunk_store import ChunkStore, read_file
-from datamon.store.chunks import chunk_id
 from datamon.store.forking import can_fork
+from datamon.store.hashing import PLAIN
 from datamon.store.ingest import Kept, keep_files
 from datamon.store.pack_session import PackSession
 from datamon.store.progress import SILENT, Progress, Silent
@@ -82,7 +82,7 @@ def with_threads(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 
 def keep(session: PackSession, tree: Beneath, found: list[Found], progress: Progress = SILENT) -> Iterator[Kept]:
     """Keeps the files in the way that is set."""
-    with reader.reader(tree, found, Ways.processes) as reading:
+    with reader.reader(tree, found, Ways.processes, PLAIN) as reading:
         assert (reading is not None) == (Ways.processes > 1 and bool(found) and can_fork())
         yield from keep_files(session, tree, found, progress, reader=reading)
 
@@ -128,7 +128,7 @@ def assert_kept(blob: Backend, kept: list[Kept], files: dict[str, bytes]) -> Non
     assert [each.found.path for each in kept] == sorted(files)
     for each in kept:
         content, stored = files[each.found.path], each.stored
-        assert (stored.content, stored.size_bytes) == (chunk_id(content).hex(), len(content))
+        assert (stored.content, stored.size_bytes) == (PLAIN.chunk(content).hex(), len(content))
         assert each.row[1] == len(content)
         assert b"".join(read_file(chunks, stored.content, stored.size_bytes, stored.recipe)) == content
 
@@ -279,7 +279,7 @@ def test_a_directory_that_was_moved_is_still_the_one_that_is_read(tmp_path: Path
         made(tmp_path, {"tree/sub/f": b"that"})
         (kept,) = keep(session, tree, found)
     session.close()
-    assert kept.stored.content == chunk_id(b"this").hex()
+    assert kept.stored.content == PLAIN.chunk(b"this").hex()
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, PermissionError, Killed])

@@ -8,7 +8,8 @@ import pytest
 from datamon.store import workers
 from datamon.store.backend.memory import MemoryBackend
 from datamon.store.chunk_store import ChunkStore, read_file
-from datamon.store.chunks import Rooms, chunk_id, read_into, stretches
+from datamon.store.chunks import Rooms, read_into, stretches
+from datamon.store.hashing import PLAIN
 from datamon.store.long_file import LongFile
 from datamon.store.testing.clocks import SteppingClock
 from datamon.store.testing.contents import random_bytes
@@ -46,6 +47,6 @@ def test_a_buffer_that_is_handed_back_is_not_looked_at_again(
     stored = file.stored()
     session.close()
     assert rooms.handed_back
-    assert (stored.content, stored.size_bytes) == (chunk_id(content).hex(), len(content))
+    assert (stored.content, stored.size_bytes) == (PLAIN.chunk(content).hex(), len(content))
     reader = ChunkStore(blob, clock=SteppingClock())
     assert b"".join(read_file(reader, stored.content, stored.size_bytes, stored.recipe)) == content

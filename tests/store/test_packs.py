@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from datamon.errors import Corrupt
 from datamon.store.backend import Span
-from datamon.store.chunks import chunk_id
+from datamon.store.hashing import PLAIN
 from datamon.store.packs import (
     PackRow,
     check_pack,
@@ -38,7 +38,7 @@ def made_pack(frames: Sequence[Sequence[bytes]]) -> tuple[bytes, list[PackRow]]:
     rows: list[PackRow] = []
     for pieces in frames:
         frame = framed(pieces)
-        rows.extend(frame_rows(len(body), len(frame), [*map(chunk_id, pieces)], [*map(len, pieces)]))
+        rows.extend(frame_rows(len(body), len(frame), [*map(PLAIN.chunk, pieces)], [*map(len, pieces)]))
         body += frame
     return body + encode_footer(rows, blake3(body).digest()), rows
 
@@ -64,8 +64,8 @@ def test_a_frame_is_written_as_the_format_says() -> None:
 
 
 def test_a_footer_is_written_as_the_format_says() -> None:
-    row = PackRow(chunk_id(b"x"), 1, 2, 3, 4)
-    footer = bytes(chunk_id(b"x")) + struct.pack("<IIII", 1, 2, 3, 4)
+    row = PackRow(PLAIN.chunk(b"x"), 1, 2, 3, 4)
+    footer = bytes(PLAIN.chunk(b"x")) + struct.pack("<IIII", 1, 2, 3, 4)
     digests = blake3(footer).digest()[:16] + blake3(b"frames").digest()[:16]
     assert (
         encode_footer([row], blake3(b"frames").digest()) == footer + struct.pack("<II", 48, 1) + digests + b"DMPACK01"
@@ -95,7 +95,7 @@ def test_a_pack_says_where_its_chunks_lie() -> None:
     assert read_footer(span_of(PACK), "it") == ROWS
     for row in ROWS:
         frame = decode_frame(PACK[row.offset : row.offset + row.stored], "it")
-        assert chunk_id(frame.raw[row.inner : row.inner + row.length]) == row.chunk
+        assert PLAIN.chunk(frame.raw[row.inner : row.inner + row.length]) == row.chunk
 
 
 @settings(max_examples=60, deadline=None)
@@ -103,7 +103,7 @@ def test_a_pack_says_where_its_chunks_lie() -> None:
 def test_any_pack_comes_back_by_its_footer_and_by_a_rescan(frames: list[list[bytes]]) -> None:
     pack, rows = made_pack(frames)
     assert read_footer(span_of(pack), "it") == rows
-    assert rescan(pack) == rows
+    assert rescan(pack, PLAIN) == rows
 
 
 @pytest.mark.parametrize("cut_off", [1, 31, 32, 33, 80, len(PACK) - 40, len(PACK) - 1, len(PACK)])
@@ -151,9 +151,9 @@ def test_a_frame_that_claims_to_be_huge_is_refused_before_it_is_unpacked() -> No
 
 
 def test_a_rescan_finds_every_frame_of_a_pack_that_lost_its_footer() -> None:
-    assert rescan(PACK[: len(PACK) - 200]) == ROWS
-    assert rescan(b"") == []
-    assert rescan(b"DMF1") == []
+    assert rescan(PACK[: len(PACK) - 200], PLAIN) == ROWS
+    assert rescan(b"", PLAIN) == []
+    assert rescan(b"DMF1", PLAIN) == []
 
 
 def test_a_rescan_finds_the_frames_around_a_damaged_one() -> None:
@@ -161,13 +161,13 @@ def test_a_rescan_finds_the_frames_around_a_damaged_one() -> None:
     for damage in (0, 9):  # in its magic, in its length
         at = broken.offset + damage
         damaged = PACK[:at] + bytes([PACK[at] ^ 0x40]) + PACK[at + 1 :]
-        found = {row.chunk for row in rescan(damaged)}
+        found = {row.chunk for row in rescan(damaged, PLAIN)}
         assert found == {row.chunk for row in ROWS if row.offset != broken.offset}
 
 
 def test_a_rescan_finds_frames_wherever_they_lie_now() -> None:
     second = ROWS[3].offset
-    found = rescan(b"rubbish DMF1 rubbish" + PACK[second:-100])
+    found = rescan(b"rubbish DMF1 rubbish" + PACK[second:-100], PLAIN)
     assert [row.chunk for row in found] == [row.chunk for row in ROWS[3:]]
     assert found[0].offset == 20
 
@@ -175,13 +175,13 @@ def test_a_rescan_finds_frames_wherever_they_lie_now() -> None:
 def test_a_rescan_never_promises_a_chunk_that_is_not_there() -> None:
     at = ROWS[3].offset + 5_000  # inside the raw bytes: only the id can tell
     damaged = PACK[:at] + bytes([PACK[at] ^ 1]) + PACK[at + 1 :]
-    for row in rescan(damaged):
+    for row in rescan(damaged, PLAIN):
         frame = decode_frame(damaged[row.offset : row.offset + row.stored], "it")
-        assert chunk_id(frame.raw[row.inner : row.inner + row.length]) == row.chunk
-    assert ROWS[3].chunk not in {row.chunk for row in rescan(damaged)}
+        assert PLAIN.chunk(frame.raw[row.inner : row.inner + row.length]) == row.chunk
+    assert ROWS[3].chunk not in {row.chunk for row in rescan(damaged, PLAIN)}
 
 
 def test_a_stored_pack_inside_a_pack_is_one_chunk_to_a_rescan() -> None:
     """Someone keeps a store inside a store: the inner frames are not taken for our own."""
     pack, rows = made_pack([[PACK], [TEXT]])
-    assert rescan(pack) == rows
+    assert rescan(pack, PLAIN) == rows

@@ -16,6 +16,7 @@ from datamon.store.backend.memory import MemoryBackend
 from datamon.store.beneath import Beneath
 from datamon.store.chunk_store import ChunkStore, read_file
 from datamon.store.forking import can_fork
+from datamon.store.hashing import PLAIN
 from datamon.store.ingest import keep_files
 from datamon.store.progress import Silent
 from datamon.store.testing.clocks import SteppingClock
@@ -80,7 +81,7 @@ def assert_all_kept(tree: Beneath, progress: Once) -> None:
     blob = MemoryBackend()
     found = files_in(tree)
     session = ChunkStore(blob, clock=SteppingClock()).session()
-    with reader.reader(tree, found, 2) as reading:
+    with reader.reader(tree, found, 2, PLAIN) as reading:
         assert reading is not None
         kept = list(keep_files(session, tree, found, progress, reader=reading))
     session.close()
@@ -118,11 +119,11 @@ def test_there_is_none_where_it_would_not_be_worth_it_or_cannot_be(
     found = files_in(tree)
     over = threading.Event()
     waiting = threading.Thread(target=over.wait)
-    with reader.reader(tree, found, 1) as alone, reader.reader(tree, found[:900], 2) as few:
+    with reader.reader(tree, found, 1, PLAIN) as alone, reader.reader(tree, found[:900], 2, PLAIN) as few:
         assert alone is few is None
     waiting.start()
     try:
-        with reader.reader(tree, found, 2) as beside_a_thread:
+        with reader.reader(tree, found, 2, PLAIN) as beside_a_thread:
             assert beside_a_thread is None
     finally:
         over.set()
@@ -132,13 +133,13 @@ def test_there_is_none_where_it_would_not_be_worth_it_or_cannot_be(
         raise BlockingIOError("no more processes")
 
     monkeypatch.setattr(os, "fork", refuse)
-    with reader.reader(tree, found, 2) as refused:
+    with reader.reader(tree, found, 2, PLAIN) as refused:
         assert refused is None
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])
 def test_it_ends_with_a_block_that_fails(tree: Beneath, error: type[BaseException]) -> None:
-    with pytest.raises(error), reader.reader(tree, files_in(tree), 2):
+    with pytest.raises(error), reader.reader(tree, files_in(tree), 2, PLAIN):
         assert len(forks()) == 1
         raise error
 
@@ -146,10 +147,11 @@ def test_it_ends_with_a_block_that_fails(tree: Beneath, error: type[BaseExceptio
 def test_it_dies_with_the_process_that_started_it(tree: Beneath) -> None:
     made = (
         "import sys, time; from pathlib import Path; from datamon.store import reader;"
-        "from datamon.store.beneath import Beneath; from datamon.store.walk import scan;"
+        "from datamon.store.beneath import Beneath; from datamon.store.hashing import PLAIN;"
+        "from datamon.store.walk import scan;"
         "tree = Beneath(Path(sys.argv[1]));"
         "files = [each for each in scan(tree, ignoring=False) if each.kind == 'file'];"
-        "started = reader.Reader(tree, files); print(started._pid, flush=True); time.sleep(60)"
+        "started = reader.Reader(tree, files, PLAIN); print(started._pid, flush=True); time.sleep(60)"
     )
     parent = subprocess.Popen([sys.executable, "-c", made, str(tree.root)], stdout=subprocess.PIPE, text=True)
     assert parent.stdout is not None

@@ -5,14 +5,15 @@ import io
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from datamon.store.chunks import chunk_id, cut
+from datamon.store.chunks import cut
+from datamon.store.hashing import PLAIN
 from datamon.store.recipes import RecipeRow, RecipeWriter, recipe_rows
 from datamon.store.testing.contents import random_bytes
 
 
 def made_rows(count: int) -> list[RecipeRow]:
     """Rows that look like those of a file of so many chunks."""
-    return [RecipeRow(chunk_id(number.to_bytes(4, "big")), 16_384 + number) for number in range(count)]
+    return [RecipeRow(PLAIN.chunk(number.to_bytes(4, "big")), 16_384 + number) for number in range(count)]
 
 
 def there_and_back(rows: list[RecipeRow], most_rows: int) -> tuple[bytes, list[RecipeRow], list[int]]:
@@ -20,7 +21,7 @@ def there_and_back(rows: list[RecipeRow], most_rows: int) -> tuple[bytes, list[R
     kept: dict[RecipeRow, bytes] = {}
 
     def keep(content: bytes) -> RecipeRow:
-        row = RecipeRow(chunk_id(content), len(content))
+        row = RecipeRow(PLAIN.chunk(content), len(content))
         kept[row] = content
         return row
 
@@ -32,9 +33,9 @@ def there_and_back(rows: list[RecipeRow], most_rows: int) -> tuple[bytes, list[R
 
 
 def test_a_recipe_is_written_as_the_format_says() -> None:
-    row = RecipeRow(chunk_id(b"x"), 0x01020304)
+    row = RecipeRow(PLAIN.chunk(b"x"), 0x01020304)
     recipe, _, _ = there_and_back([row, row], 32)
-    assert recipe == b"\0" + (chunk_id(b"x") + b"\4\3\2\1") * 2
+    assert recipe == b"\0" + (PLAIN.chunk(b"x") + b"\4\3\2\1") * 2
 
 
 def test_thirty_two_rows_are_inline_and_thirty_three_are_a_level() -> None:
@@ -59,7 +60,7 @@ def test_lists_are_kept_while_rows_still_come_and_are_cut_as_one_piece_would_be(
 
     def keep(content: bytes) -> RecipeRow:
         kept.append(content)
-        return RecipeRow(chunk_id(content), len(content))
+        return RecipeRow(PLAIN.chunk(content), len(content))
 
     writer = RecipeWriter(keep)
     for row in rows:
