@@ -17,6 +17,9 @@ MANIFESTS = "manifests/"
 SEGMENTS = "segments/"
 STATS = "stats/"
 ENVIRONMENTS = "environments/"
+EPOCHS = "epochs/"
+FOUNDING = "epochs/founding"
+STRANDED = "stranded/"
 
 
 def pack_name(session: SessionId, number: int) -> str:
@@ -66,6 +69,11 @@ def is_log_entry(key: str) -> bool:
     (True, False)
     """
     return key.startswith(STORE_LOG) or (key.startswith(REPOS) and "/log/" in key)
+
+
+def stranded(side: str, entry: str, key: str) -> str:
+    """Where the entry of this id is kept that stood under a log's `key` on a side and never came to count."""
+    return f"{STRANDED}{side}/{key}.{entry}"
 
 
 def journal_record(writer: str, number: int) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from datamon.errors import Conflict, Corrupt, Invalid, NotFound
 from datamon.store import layout
-from datamon.store.backend import Backend
+from datamon.store.backend import Backend, get_decoded
 from datamon.store.backend.memory import MemoryBackend
 from datamon.store.backend.opening import open_backend
 from datamon.store.bundle import Author
@@ -16,6 +16,7 @@ from datamon.store.codec import Record, decode_sealed, encode_sealed, stamped
 from datamon.store.ids import new_ksuid
 from datamon.store.journal import Journal, open_journal
 from datamon.store.log import Logs, Pacing, Setting
+from datamon.store.mirror.opening import MirrorPlaces, check_terms, found, open_mirror
 
 if TYPE_CHECKING:
     from datamon.store.chunk_store import ChunkStore
@@ -35,12 +36,13 @@ _NOBODY = Author("nobody", "nobody@example.org")
 @dataclass(frozen=True, slots=True)
 class Places:
     """Where a store lies. `metadata` and `blob` are as `open_backend` takes them. Below `state_dir` each store has a folder of
-    its own for what belongs to this machine (None: a memory of the process only)."""
+    its own for what belongs to this machine (None: a memory of the process only). With a `mirror` it lies there instead."""
 
     metadata: str
     blob: str
     credential: Path | None = None
     state_dir: Path | None = None
+    mirror: MirrorPlaces | None = None
 
 
 @dataclass
@@ -72,12 +74,26 @@ def open_store(places: Places, author: Author, *, clock: Clock = system_clock) -
     """The store at these places, made there when nothing is there yet. Racing openers get one store.
 
     Raises Invalid (`bad-path`) when the place holds other things, Invalid (`newer-format`), Conflict (`foreign-blobs`) when
-    the blob backend belongs to another store, Corrupt when its records cannot be read, Denied, Unavailable.
+    the blob backend belongs to another store, Corrupt when its records cannot be read, Denied, Unavailable; of a mirrored store
+    also as `found` and `check_terms` do.
     """
+    if places.mirror is not None:
+        mirror = open_mirror(places.mirror)
+        found(mirror, author, clock)
+        check_terms(mirror)
+        return store_on(mirror.metadata, mirror.blob, author, clock=clock, state_dir=places.state_dir)
+    return store_on(*backends_at(places), author, clock=clock, state_dir=places.state_dir)
+
+
+def backends_at(places: Places) -> tuple[Backend, Backend]:
+    """The backends of metadata and of blobs at these places, which may be one; nothing is made or asked there."""
+    if places.mirror is not None:
+        mirror = open_mirror(places.mirror)
+        return mirror.metadata, mirror.blob
     metadata = open_backend(places.metadata, credential=places.credential)
-    one_place = places.blob == places.metadata
-    blob = metadata if one_place else open_backend(places.blob, credential=places.credential)
-    return store_on(metadata, blob, author, clock=clock, state_dir=places.state_dir)
+    if places.blob == places.metadata:
+        return metadata, metadata
+    return metadata, open_backend(places.blob, credential=places.credential)
 
 
 def memory_store(author: Author = _NOBODY, clock: Clock = system_clock) -> Store:
@@ -164,12 +180,11 @@ def _check_blobs(blob: Backend, identity: str) -> None:
 
 
 def _read(backend: Backend, key: str, kind: str) -> Record | None:
+    where = f"{backend.url}/{key}"
     try:
-        content = backend.get(key)
+        record = get_decoded(backend, key, lambda content: decode_sealed(content, where))
     except NotFound:
         return None
-    where = f"{backend.url}/{key}"
-    record = decode_sealed(content, where)
     if record.get("kind") != kind or not isinstance(record.get("store"), str):
         raise Corrupt(
             "bad-record", f"the record at {where} does not identify a store; restore it from a copy", where=where
