@@ -1,5 +1,6 @@
 """From settings to an open store, with what earlier commands left unfinished finished first."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import typer
@@ -47,9 +48,15 @@ def settings_of(ctx: typer.Context) -> Settings:
 
 def open_settled(settings: Settings) -> Store:
     """The store that these settings name, made on first use. What this machine keeps for it lies apart from other stores'."""
-    return open_store(
-        Places(settings.metadata, settings.blob, settings.credential, settings.state_dir), settings.author
-    )
+    return open_store(places_of(settings), settings.author)
+
+
+def places_of(settings: Settings) -> Places:
+    """Where the store of these settings lies. What a degraded write to a mirrored one means is said on stderr, at the first."""
+    mirror = settings.mirror
+    if mirror is not None:
+        mirror = replace(mirror, terms=replace(mirror.terms, tell=note))
+    return Places(settings.metadata, settings.blob, settings.credential, settings.state_dir, mirror)
 
 
 def policy_of(settings: Settings) -> Policy:

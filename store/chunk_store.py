@@ -158,7 +158,7 @@ class ChunkStore:
         frame = self._frame(place)
         try:
             return self._chunk_in(frame, place)
-        except Corrupt as error:
+        except Corrupt:
             key, row = layout.pack(place.pack), place.row
             copied = decoded_copy(
                 self._blob,
@@ -167,7 +167,7 @@ class ChunkStore:
                 Span(row.offset, row.stored),
             )
             if copied is None:
-                raise error
+                raise
             return copied
 
     def _chunk_in(self, frame: Frame, place: Place) -> bytes:

@@ -312,11 +312,11 @@ class _Log(Generic[_S]):
     def _entry(self, number: int, content: bytes) -> Entry:
         try:
             return decode_entry(self._repo, number, content, self._where(number))
-        except Corrupt as error:
+        except Corrupt:
             key = layout.log_entry(self._repo, number)
             copied = decoded_copy(
                 self._setting.metadata, key, lambda copy: decode_entry(self._repo, number, copy, self._where(number))
             )
             if copied is None:
-                raise error
+                raise
             return copied

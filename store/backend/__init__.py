@@ -110,10 +110,10 @@ def get_decoded(backend: Backend, key: str, decode: Callable[[bytes], _Decoded],
     content = backend.get(key, span)
     try:
         return decode(content)
-    except Corrupt as error:
+    except Corrupt:
         copied = decoded_copy(backend, key, decode, span)
         if copied is None:
-            raise error
+            raise
         return copied
 
 

@@ -1,7 +1,7 @@
 """Which side of a mirrored store decides on its logs, and since when (docs/design.md, "Mirrored stores").
 
-Each side carries marks: for every epoch that it knows of one that closes the epochs before, and one that says that the side is whole
-in it. A mark's name says the epoch's number and which side decides in it, so that a listing of marks tells everything.
+Each side carries marks: for every epoch that it knows of one that closes the epochs before, and one that says that the side is
+whole in it. A mark's name says the epoch's number and which side decides in it, so that a listing of marks tells everything.
 """
 
 import re

@@ -18,9 +18,10 @@ _Answer = TypeVar("_Answer")
 class MirroredBackend:
     """The same bytes by key on all `sides`, which have the names of the arbiter's. Also `Settling` and `Sided`.
 
-    What is put is acknowledged when `min_sides` sides have it; reads fall over to the next side. Where a listing, or a key that is not
-    there, is concerned, so many sides are heard that what was acknowledged cannot be missed. Under keys that the arbiter decides on
-    (the logs) the first side's word is final, and only sides that are whole in the epoch count. A side's marks are not shown.
+    What is put is acknowledged when `min_sides` sides have it; reads fall over to the next side. Where a listing, or a key that
+    is not there, is concerned, so many sides are heard that what was acknowledged cannot be missed. Under keys that the arbiter
+    decides on (the logs) the first side's word is final, and only sides that are whole in the epoch count. A side's marks are not
+    shown.
 
     Beside what `Backend` says, calls raise Unavailable: `too-few-sides`, `first-side-lost`, `sides-differ`, `epoch-passed`; after
     each of these a write may have been carried out in part, and may stand later.
@@ -237,8 +238,8 @@ class MirroredBackend:
 
     def _spread_decided(self, key: str, content: bytes, standing: Standing, *, likely: bool = False) -> None:
         """What the first side has under the key is acknowledged when this returns: so many whole sides have it, and on none of them
-        a later epoch had begun after it stood there: then whoever is promoted later finds it (docs/design.md). `likely`: most often
-        the others have it already."""
+        a later epoch had begun after it stood there: then whoever is promoted later finds it (docs/design.md). `likely`: most
+        often the others have it already."""
 
         def stands(name: str, side: Backend) -> tuple[bool, Marks]:
             same = name == standing.first or _same(side, key, content, likely=likely)

@@ -24,6 +24,11 @@ FINDING_CODES: dict[str, str] = {
     "unreferenced": "stored bytes that no bundle needs; gc removes them",
     "unknown-key": "something that datamon did not put there",
     "packs-read": "which packs a sample took",
+    "side-unreachable": "a side of a mirrored store that does not answer",
+    "side-behind": "a side that lost the store, is new, or missed a promotion: it does not count until it is repaired",
+    "side-lacks": "something that other sides have and this one does not",
+    "side-differs": "something that a side has otherwise than the others, or that gc took away",
+    "stranded-entry": "a log entry on a side that was passed over: its bundle is kept, nothing else of it counts",
 }
 """Every code of a finding with what it means. Append-only, like `datamon.errors.CODES`."""
 
