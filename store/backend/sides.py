@@ -53,7 +53,7 @@ class Sides:
     def __init__(self, sides: Iterable[Side], *, together: bool = True) -> None:
         self.all = tuple(sides)
         self.backends = {side.name: side.backend for side in self.all}
-        self._together = together
+        self.together = together
         self._threads: ThreadPoolExecutor | None = None
         self._lock = threading.Lock()
         if len(self.backends) < len(self.all) or not self.all:
@@ -82,7 +82,7 @@ class Sides:
     ) -> list[tuple[str, Callable[[], _Answer]]]:
         """For each side what gives its answer. Where they are called at once, each call is under way or done."""
         asked = [(name, partial(call, name, self.backends[name])) for name in names]
-        if not self._together or len(names) < 2:
+        if not self.together or len(names) < 2:
             return list(asked)
         return [(name, self._pool().submit(ask).result) for name, ask in asked]
 

@@ -109,7 +109,9 @@ def _uneven(
     listed = list(shelves(backend, names))
     taken = sampled(listed, sample)
     found: dict[tuple[str, str], list[Finding]] = {}
-    for findings in in_parallel(lambda shelf: list(_of_shelf(backend, shelf, swept, shelf.key in taken)), iter(listed)):
+    for findings in in_parallel(
+        backend, lambda shelf: list(_of_shelf(backend, shelf, swept, shelf.key in taken)), listed
+    ):
         for finding in findings:
             side = (finding.key or "").partition(":")[0]
             found.setdefault((side, finding.code), []).append(finding)

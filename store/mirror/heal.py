@@ -101,7 +101,7 @@ def _fill(backend: MirroredBackend, names: Sequence[str], swept: frozenset[str],
     uneven = [shelf for shelf in listed if not shelf.is_even or shelf.key in swept or shelf.key in taken]
     healing.progress.begin("make the sides equal", len(uneven), None)
     changed = 0
-    for count in in_parallel(lambda shelf: _make_even(backend, shelf, swept), iter(uneven)):
+    for count in in_parallel(backend, lambda shelf: _make_even(backend, shelf, swept), uneven):
         changed += count
         healing.progress.advance(1, 0)
     healing.progress.end()

@@ -1,8 +1,9 @@
 """What lies on the sides of a mirrored store beside logs and marks, key by key, and which bytes are right."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import TypeVar
 
 from datamon.errors import DatamonError, NotFound
@@ -92,11 +93,16 @@ def swept_names(entries: Mapping[str, bytes]) -> frozenset[str]:
     return frozenset(gone)
 
 
-def in_parallel(work: Callable[[_Given], _Made], given: Iterator[_Given]) -> Iterator[_Made]:
-    """What `work` makes of each, in their order, a few at a time."""
+def in_parallel(
+    backend: MirroredBackend, work: Callable[[_Given], _Made], given: Iterable[_Given]
+) -> Iterator[_Made]:
+    """What `work` makes of each, in their order, a few at a time where the sides are asked at once."""
+    if not backend.sides.together:
+        yield from map(work, given)
+        return
     from concurrent.futures import ThreadPoolExecutor  # 4 ms, for what is done rarely
-    from itertools import islice
 
+    waiting = iter(given)
     with ThreadPoolExecutor(_READERS, thread_name_prefix="shelf") as threads:
-        while batch := list(islice(given, _READERS * 16)):
+        while batch := list(islice(waiting, _READERS * 16)):
             yield from threads.map(work, batch)
