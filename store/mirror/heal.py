@@ -55,14 +55,19 @@ def heal(mirror: Mirror, healing: Healing) -> int:
 
 
 def _share_history(mirror: Mirror, names: Sequence[str]) -> None:
-    """Each of these sides, which are whole now, has the records of all epochs."""
+    """Each of these sides, which are whole now, has the records of all epochs. Of two that were made for one epoch, by a promotion
+    that was stopped and done again, that of the side that decided in it counts."""
     sides = mirror.metadata.sides.backends
-    had = {name: {stored.key for stored in sides[name].list(layout.EPOCHS)} for name in names}
-    for key in sorted(set().union(*had.values())):
-        source = next(name for name in names if key in had[name])
+    kept: dict[str, dict[str, bytes]] = {}
+    for name in names:
+        for stored in sides[name].list(layout.EPOCHS):
+            kept.setdefault(stored.key, {})[name] = sides[name].get(stored.key)
+    for key, records in kept.items():
+        first = key.removeprefix(layout.EPOCHS).partition("-")[2].partition(".")[0]
+        record = records.get(first) or min(records.values())
         for name in names:
-            if key not in had[name]:
-                sides[name].put_if_absent(key, sides[source].get(key))
+            if records.get(name) != record:
+                sides[name].put(key, record)
 
 
 def _check_logs_known(mirror: Mirror, told: Told) -> None:

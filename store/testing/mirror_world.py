@@ -264,7 +264,8 @@ class World:
         self.check()
         kept = [{each.key: place.kept.get(each.key) for each in place.kept.list("")} for place in self.places.values()]
         for other in kept[1:]:
-            assert other == kept[0]
+            unlike = [key for key in other.keys() | kept[0].keys() if other.get(key) != kept[0].get(key)]
+            assert not unlike, unlike
         mirror = self.mirror()
         store = open_to_check(mirror.metadata, mirror.blob, ADA, clock=self.clock).store
         found = [*compare(mirror, store, _ALL), *check(store, _ALL)]
