@@ -155,8 +155,14 @@ class MirroredBackend:
         raise Unavailable("too-few-sides", message, key=key, sides=list(failures))
 
     def _believable(self, heard: Iterable[str], failures: Mapping[str, DatamonError]) -> bool:
-        """Whether what none of these sides has was never acknowledged undegraded."""
-        return not failures or len(self.arbiter.standing.whole.intersection(heard)) >= self.arbiter.believed
+        """Whether what none of these sides has was never acknowledged undegraded. Where a side could not be heard, the others' marks are
+        looked at: one that has just lost everything has nothing to say."""
+        if not failures:
+            return True
+        standing = self.arbiter.standing
+        marks = self.sides.hear(sorted(standing.whole.intersection(heard)), lambda name, _: self.arbiter.look(name))
+        sound = [name for name, each in marks.answers.items() if each == (standing.epoch, standing.epoch)]
+        return len(sound) >= self.arbiter.believed
 
     def _merged(self, prefix: str, after: str) -> Iterator[Stored]:
         """The listings of the sides in one. Of what is decided on only those of the sides that may be read count."""

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from datamon.errors import Corrupt, DatamonError
+from datamon.errors import Corrupt, DatamonError, NotFound, Unavailable
 from datamon.store import layout
 from datamon.store.backend import Backend
 from datamon.store.codec import decode_sealed
@@ -18,14 +18,18 @@ Entries = Mapping[str, bytes]
 
 
 def read_logs(side: Backend) -> dict[str, bytes]:
-    """Every log entry that a side has; all are in memory. Raises Unavailable, Denied."""
+    """Every log entry that a side has; all are in memory. Raises Unavailable, also when entries vanish meanwhile, and Denied."""
     keys = [
         stored.key
         for prefix in (layout.STORE_LOG, layout.REPOS)
         for stored in side.list(prefix)
         if _ENTRY.fullmatch(stored.key)
     ]
-    return dict(zip(keys, get_many(side, keys), strict=True))
+    try:
+        return dict(zip(keys, get_many(side, keys), strict=True))
+    except NotFound as error:
+        message = f"log entries vanish from {side.url} while they are read; try again when nobody changes it"
+        raise Unavailable("backend-unavailable", message, where=side.url) from error
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from typing import Literal, TypeVar
 
 from blake3 import blake3
 
-from datamon.errors import Conflict, DatamonError, Unavailable
+from datamon.errors import Conflict, DatamonError, NotFound, Unavailable
 from datamon.store import layout
 from datamon.store.backend import Content, Span, Stored
 from datamon.store.backend.arbiter import Terms
@@ -138,7 +138,7 @@ class World:
         self.entries: dict[BundleId, int] = {}
         self.keys: dict[str, bytes] = {}
         self.faults: list[str] = []
-        self.wiped = False
+        self.wiped = self.wiped_once = False
         found(self.mirror(), ADA, self.clock)
         self.repo: Repo = create_repo(self.open(), "one", "")
 
@@ -194,7 +194,14 @@ class World:
 
     def repair(self, process: Process) -> None:
         """The process has begun to make the sides equal."""
-        self._begin(process, lambda: repair_sides(process.mirror, ADA, Healing(_ALL), clock=self.clock))
+
+        def work() -> None:
+            wiped = self.wiped
+            repaired = repair_sides(process.mirror, ADA, Healing(_ALL), clock=self.clock)
+            if wiped and not repaired.left:
+                self.wiped = False
+
+        self._begin(process, work)
 
     def kill(self, process: Process) -> None:
         """The process is no more."""
@@ -208,7 +215,7 @@ class World:
         if self.wiped or standing is None or len(standing.whole) < len(self.places):
             return False
         self.places[name].kept = GrowingMemory()
-        self.wiped = True
+        self.wiped = self.wiped_once = True
         return True
 
     def _begin(self, process: Process, work: Callable[[], object]) -> None:
@@ -216,6 +223,9 @@ class World:
             try:
                 with suppress(Killed, Unavailable, Conflict):
                     work()
+            except NotFound as error:
+                if not self.wiped_once:  # what a process had just read may be gone
+                    self.faults.append(f"NotFound: {error}")
             except BaseException as error:  # noqa: BLE001 (it is told to the test)
                 self.faults.append(f"{type(error).__name__}: {error}")
 

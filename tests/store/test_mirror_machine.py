@@ -47,6 +47,10 @@ class MirrorMachine(RuleBasedStateMachine):
     def a_side_changes(self, which: int, state: State) -> None:
         self.world.places[self.names[which % len(self.names)]].state = state
 
+    @rule(which=WHICH)
+    def a_side_loses_everything(self, which: int) -> None:
+        self.world.wipe(self.names[which % len(self.names)])
+
     @rule(who=WHO, which=WHICH, cut=st.booleans())
     def a_process_is_cut_off(self, who: int, which: int, cut: bool) -> None:
         if self.world.processes:
