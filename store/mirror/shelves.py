@@ -93,9 +93,7 @@ def swept_names(entries: Mapping[str, bytes]) -> frozenset[str]:
     return frozenset(gone)
 
 
-def in_parallel(
-    backend: MirroredBackend, work: Callable[[_Given], _Made], given: Iterable[_Given]
-) -> Iterator[_Made]:
+def in_parallel(backend: MirroredBackend, work: Callable[[_Given], _Made], given: Iterable[_Given]) -> Iterator[_Made]:
     """What `work` makes of each, in their order, a few at a time where the sides are asked at once."""
     if not backend.sides.together:
         yield from map(work, given)

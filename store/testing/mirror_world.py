@@ -144,7 +144,9 @@ class World:
 
     def mirror(self, turns: Turns | None = None, cut: set[str] | None = None, *, degraded: bool = False) -> Mirror:
         """The mirrored store as a process sees it."""
-        sides = [Side(name, View(place, turns, cut if cut is not None else set())) for name, place in self.places.items()]
+        sides = [
+            Side(name, View(place, turns, cut if cut is not None else set())) for name, place in self.places.items()
+        ]
         return mirror_on(sides, sides, Terms(self.min_sides, degraded), together=False)
 
     def open(self) -> Store:
@@ -256,7 +258,9 @@ class World:
             for bundle in entry.bundles:
                 numbers.setdefault(bundle.id, []).append(entry.number)
         for identity, number in self.entries.items():
-            assert numbers.get(identity) == [number], f"{identity} was acknowledged as {number}: {numbers.get(identity)}"
+            assert numbers.get(identity) == [number], (
+                f"{identity} was acknowledged as {number}: {numbers.get(identity)}"
+            )
 
     def check_healed(self) -> None:
         """Once all have ended, a promotion where one was stopped and a repair make the sides equal and leave no damage."""

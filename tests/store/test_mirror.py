@@ -19,10 +19,8 @@ from datamon.store.bundle import Author, Bundle
 from datamon.store.check.check import check
 from datamon.store.check.findings import Finding
 from datamon.store.check.packs import Sample
-from datamon.store.commit import CommitRequest, commit_bundle
 from datamon.store.download import download
 from datamon.store.gc.collect import GcRequest, collect
-from datamon.store.manifest import read_manifest
 from datamon.store.mirror.compare import compare
 from datamon.store.mirror.heal import Healing
 from datamon.store.mirror.opening import Mirror, MirrorPlaces, SidePlace, found, mirror_on, open_mirror
@@ -209,7 +207,9 @@ def test_a_bundle_of_a_side_that_was_passed_over_is_kept_and_moves_no_ref(place:
     assert place.repair().healed == ()
 
 
-def test_a_repo_that_only_the_side_that_was_passed_over_knew_is_kept_for_its_bundles(place: Place, tmp_path: Path) -> None:
+def test_a_repo_that_only_the_side_that_was_passed_over_knew_is_kept_for_its_bundles(
+    place: Place, tmp_path: Path
+) -> None:
     def work(store: Store) -> Bundle:
         return commit_nothing(store, create_repo(store, "two", ""), message="only eu has it")
 
@@ -248,17 +248,21 @@ def test_a_side_that_lost_everything_is_filled_and_counts_again(place: Place, tm
         assert place.repair().left == ()
         assert place.are_equal
         assert place.damage() == []
-    assert _put(place.process(), tmp_path, "c")
+    _put(place.process(), tmp_path, "c")
 
 
 @pytest.mark.parametrize("side", ["eu", "us"])
-def test_every_damaged_byte_of_one_side_is_read_from_the_other_and_healed(side: str, place: Place, tmp_path: Path) -> None:
+def test_every_damaged_byte_of_one_side_is_read_from_the_other_and_healed(
+    side: str, place: Place, tmp_path: Path
+) -> None:
     bundle = _put(place.process(), tmp_path, "a")
     backend = getattr(place, side).backend
     for stored in list(backend.list("")):
         if not stored.key.startswith((layout.EPOCHS, layout.STORE, layout.BLOBS)):
             content = backend.get(stored.key)
-            backend.put(stored.key, content[:-1] + bytes([content[-1] ^ 1]) if len(content) < 200 else _flipped(content))
+            backend.put(
+                stored.key, content[:-1] + bytes([content[-1] ^ 1]) if len(content) < 200 else _flipped(content)
+            )
     assert _holds(place.process(), bundle, "a", tmp_path / "out")
     assert place.repair().left == ()
     assert place.are_equal
@@ -326,15 +330,8 @@ def test_a_store_of_one_place_gets_a_second_side(tmp_path: Path) -> None:
     store = open_store(places, ADA)
     commit_nothing(store, find_repo(store, "one"))
     records, _ = store.journal.read({})
-    assert [record["number"] for record in records if record.get("repo") == bundle.repo][0] == 1
+    assert [record["number"] for record in records if record.get("repo") == bundle.repo] == [1, 2]
     assert not [f for f in check(store, ALL) if f.is_damage]
-
-
-def test_a_bundle_committed_again_keeps_its_manifest_readable(place: Place) -> None:
-    store = place.process()
-    bundle = commit_nothing(store, find_repo(store, "one"))
-    again = CommitRequest(read_manifest(store.metadata, bundle.manifest), "again", None)
-    assert commit_bundle(store, find_repo(store, "one"), again).manifest == bundle.manifest
 
 
 # -- processes
@@ -365,12 +362,16 @@ for number in range(1000):
 
 
 @pytest.mark.parametrize("lost", ["eu", "us"])
-def test_four_processes_lose_nothing_that_was_acknowledged_when_a_side_is_removed_half_way(lost: str, tmp_path: Path) -> None:
+def test_four_processes_lose_nothing_that_was_acknowledged_when_a_side_is_removed_half_way(
+    lost: str, tmp_path: Path
+) -> None:
     sides = tuple(SidePlace(name, str(tmp_path / name), str(tmp_path / name)) for name in ("eu", "us"))
     places = MirrorPlaces(sides)
     create_repo(open_store(Places("", "", mirror=places), ADA), "one", "")
     writers = [
-        subprocess.Popen([sys.executable, "-c", WRITER, tmp_path, f"w{n}"], stdout=subprocess.PIPE, text=True, env=os.environ)
+        subprocess.Popen(
+            [sys.executable, "-c", WRITER, tmp_path, f"w{n}"], stdout=subprocess.PIPE, text=True, env=os.environ
+        )
         for n in range(4)
     ]
     told = []

@@ -25,7 +25,9 @@ class MirrorMachine(RuleBasedStateMachine):
         super().__init__()
         self.world = World(self.names, self.min_sides)
 
-    @rule(who=WHO, label=st.sampled_from([None, "x"]), calls=CALLS, degraded=st.sampled_from([False, False, False, True]))
+    @rule(
+        who=WHO, label=st.sampled_from([None, "x"]), calls=CALLS, degraded=st.sampled_from([False, False, False, True])
+    )
     def commit(self, who: int, label: str | None, calls: int, degraded: bool) -> None:
         process = self.world.process(who, degraded=degraded)
         self.world.commit(process, label)
