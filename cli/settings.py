@@ -66,8 +66,8 @@ SETTINGS: tuple[Setting, ...] = (
         key="credential",
     ),
     Setting(
-        "In place of `metadata` and `blob`: several sides that each have everything, as `{min_sides: 2, sides: [{name: eu, metadata: "
-        "PLACE, blob: PLACE, credential: FILE}, …]}`. See [operations](operations.md#mirrored-stores).",
+        "In place of `metadata` and `blob`: several sides that each have everything, as `{min_sides: 2, sides: [{name: eu, "
+        "metadata: PLACE, blob: PLACE, credential: FILE}, …]}`. See [operations](operations.md#mirrored-stores).",
         "none: one place",
         key="mirror",
     ),
@@ -216,8 +216,8 @@ def load_settings(flags: Globals, environment: Mapping[str, str] | None = None) 
 def _mirror(
     configuration: Configuration, chosen: Place, flags: Globals, variables: Mapping[str, str]
 ) -> MirrorKeys | None:
-    """The mirror that holds: of the chosen context, else of the file itself; a place that is said by a variable beats it as it beats
-    any other place of the file, and a context's own place beats the file's mirror."""
+    """The mirror that holds: of the chosen context, else of the file itself; a place that is said by a variable beats it as it
+    beats any other place of the file, and a context's own place beats the file's mirror."""
     if variables.get("DATAMON_METADATA") and not flags.context:
         return None
     return chosen.mirror or (None if chosen.metadata else configuration.mirror)

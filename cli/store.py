@@ -70,9 +70,7 @@ def promote(
     promoted = promote_side(mirror, Promotion(side, settings.author, reason))
     note(f"{side} decides from epoch {promoted.epoch.number} on; whole are {', '.join(promoted.whole)}")
     if promoted.stranded:
-        note(
-            f"{promoted.stranded:,} entries did not count any more and were set aside; run `datamon repair`, which keeps their bundles"
-        )
+        note(f"{promoted.stranded:,} entries did not count any more; run `datamon repair`, which keeps their bundles")
     if promoted.unreached:
         note(f"run `datamon repair` when {', '.join(promoted.unreached)} can be reached: until then it does not count")
 

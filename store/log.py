@@ -213,8 +213,8 @@ class _Log(Generic[_S]):
         self._checkpoint = self._setting.checkpoint(self._repo)
 
     def _settle(self, number: int) -> None:
-        """On every side as many as must have an entry have the last one, before another builds upon it. What a backend of one side
-        shows is made durable by the next entry's own put."""
+        """On every side as many as must have an entry have the last one, before another builds upon it. What a backend of one
+        side shows is made durable by the next entry's own put."""
         if not isinstance(self._setting.metadata, Sided) or number <= self._settled:
             return
         try:

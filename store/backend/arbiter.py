@@ -87,12 +87,12 @@ class Terms:
 
 
 class Arbiter:
-    """Knows who decides in one mirrored store. `sides` hold its metadata; below `prefix` lie the marks; `decides` says of a key, or
-    of a prefix of keys, whether the first side's word counts there. Any thread may call it."""
+    """Knows who decides in one mirrored store. `sides` hold its metadata; below `prefix` lie the marks; `decides` says of a key,
+    or of a prefix of keys, whether the first side's word counts there. Any thread may call it."""
 
     def __init__(self, sides: Sides, terms: Terms, *, prefix: str, decides: Callable[[str], bool]) -> None:
         if not 1 <= terms.min_sides <= len(sides.all):
-            message = f"min_sides is {terms.min_sides} and there are {len(sides.all)} sides; correct `mirror` in the configuration"
+            message = f"min_sides is {terms.min_sides} of {len(sides.all)} sides; correct `mirror` in the configuration"
             raise Invalid("bad-config", message, min_sides=terms.min_sides)
         self.sides = sides
         self.terms = terms
@@ -127,7 +127,7 @@ class Arbiter:
             raise NotFound("key-not-found", message, sides=self.sides.names)
         epoch = max(known)
         if epoch.first not in self.sides.backends:
-            message = f"the side {epoch.first!r} decides in this store; add it to `mirror` in the configuration, or promote another"
+            message = f"the side {epoch.first!r} decides in this store; add it to `mirror` in the configuration"
             raise Invalid("bad-config", message, side=epoch.first)
         whole = frozenset(name for name, marks in heard.answers.items() if marks == (epoch, epoch))
         self._standing = Standing(epoch, whole, dict(heard.answers), dict(heard.failures))

@@ -135,8 +135,8 @@ class MirroredBackend:
         ask: Callable[[Backend], _Answer],
         failed: Mapping[str, DatamonError] = MappingProxyType({}),
     ) -> _Answer:
-        """What the first of these sides answers that has the key. That it is not there is believed of so many whole sides that one of
-        them would have what was acknowledged, or of all sides."""
+        """What the first of these sides answers that has the key. That it is not there is believed of so many whole sides that
+        one of them would have what was acknowledged, or of all sides."""
         absent = set[str]()
         failures = dict(failed)
         for name in names:
@@ -155,8 +155,8 @@ class MirroredBackend:
         raise Unavailable("too-few-sides", message, key=key, sides=list(failures))
 
     def _believable(self, heard: Iterable[str], failures: Mapping[str, DatamonError]) -> bool:
-        """Whether what none of these sides has was never acknowledged undegraded. Where a side could not be heard, the others' marks are
-        looked at: one that has just lost everything has nothing to say."""
+        """Whether what none of these sides has was never acknowledged undegraded. Where a side could not be heard, the others'
+        marks are looked at: one that has just lost everything has nothing to say."""
         if not failures:
             return True
         standing = self.arbiter.standing
@@ -220,8 +220,8 @@ class MirroredBackend:
         return self._put_undecided(key, content)
 
     def settle(self, key: str) -> None:
-        """See `Settling`: what a side has under the key, the others have too, as many as an acknowledgement promises. Where no side
-        has anything under it, that holds for all keys beside it."""
+        """See `Settling`: what a side has under the key, the others have too, as many as an acknowledgement promises. Where no
+        side has anything under it, that holds for all keys beside it."""
         check_key(key)
         self.sides.hear(self.sides.names, _settle(key))
         if self.arbiter.decides(key):
@@ -243,9 +243,9 @@ class MirroredBackend:
         raise _first_lost(key, standing.first, failure.message if failure else "it is not whole")
 
     def _spread_decided(self, key: str, content: bytes, standing: Standing, *, likely: bool = False) -> None:
-        """What the first side has under the key is acknowledged when this returns: so many whole sides have it, and on none of them
-        a later epoch had begun after it stood there: then whoever is promoted later finds it (docs/design.md). `likely`: most
-        often the others have it already."""
+        """What the first side has under the key is acknowledged when this returns: so many whole sides have it, and on none of
+        them a later epoch had begun after it stood there: then whoever is promoted later finds it (docs/design.md). `likely`:
+        most often the others have it already."""
 
         def stands(name: str, side: Backend) -> tuple[bool, Marks]:
             same = name == standing.first or _same(side, key, content, likely=likely)

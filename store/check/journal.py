@@ -29,7 +29,8 @@ class _Intents:
     highest: int = 0
     meant: dict[int, set[str]] = field(default_factory=dict)
     passed: int = 0
-    """The highest number behind which somebody of a mirrored store meant to write who did not know yet that he was passed over."""
+    """The highest number behind which somebody of a mirrored store meant to write who did not know yet that he was passed
+    over."""
 
     def take(self, book: Book, number: int, entry: str) -> None:
         if number > self.passed:

@@ -51,8 +51,8 @@ def hear_logs(mirror: Mirror) -> Told:
 
 
 def compare(mirror: Mirror, store: Store, sample: Sample) -> Iterator[Finding]:
-    """What keeps the sides from being equal, with a bound on each list, and what stranded entries were set aside. Logs are read on
-    every side, of the rest listings; with a sample every byte (of packs, as many as the sample takes)."""
+    """What keeps the sides from being equal, with a bound on each list, and what stranded entries were set aside. Logs are read
+    on every side, of the rest listings; with a sample every byte (of packs, as many as the sample takes)."""
     told = hear_logs(mirror)
     yield from _states(told.standing)
     for stranded in strandeds(told.accounts, told.truth):
@@ -67,7 +67,9 @@ def compare(mirror: Mirror, store: Store, sample: Sample) -> Iterator[Finding]:
 
 def _states(standing: Standing) -> Iterator[Finding]:
     for name, error in standing.failures.items():
-        message = f"the side {name!r} does not answer ({error.message.partition('; ')[0]}); what is written meanwhile it will lack"
+        message = (
+            f"the side {name!r} does not answer ({error.message.partition('; ')[0]}); run `datamon repair` when it does"
+        )
         yield Finding("side-unreachable", "damage", message, f"side {name}")
     for name in sorted(standing.marks.keys() - standing.whole):
         message = (
@@ -81,8 +83,8 @@ def _states(standing: Standing) -> Iterator[Finding]:
 def _stranded(stranded: Stranded) -> Finding:
     folder, number = split_key(stranded.key)
     message = (
-        f"the side {stranded.side!r} has an entry {number} of {folder} that does not count, since another side was promoted before it "
-        "was acknowledged; run `datamon repair`, which keeps its bundle"
+        f"the side {stranded.side!r} has an entry {number} of {folder} that does not count, since another side was promoted before "
+        "it was acknowledged; run `datamon repair`, which keeps its bundle"
     )
     return Finding("stranded-entry", "damage", message, f"{stranded.side}:{stranded.key}")
 

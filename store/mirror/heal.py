@@ -24,9 +24,9 @@ class Healing:
 
 
 def heal(mirror: Mirror, healing: Healing) -> int:
-    """The sides that can be reached are equal and count when this returns, as far as one of them has each thing right; returns how many
-    things were put or deleted. Every byte is verified before it is taken. Others may write meanwhile; being stopped at any point
-    does no harm, and what was done need not be done again.
+    """The sides that can be reached are equal and count when this returns, as far as one of them has each thing right; returns
+    how many things were put or deleted. Every byte is verified before it is taken. Others may write meanwhile; being stopped at
+    any point does no harm, and what was done need not be done again.
 
     What a side wrote after it was passed over is set aside under `stranded/` on every side, and only then replaced:
     `keep_bundles` makes its bundles stand. What a gc has deleted is deleted where it is left. Raises Unavailable
@@ -55,8 +55,8 @@ def heal(mirror: Mirror, healing: Healing) -> int:
 
 
 def _share_history(mirror: Mirror, names: Sequence[str]) -> None:
-    """Each of these sides, which are whole now, has the records of all epochs. Of two that were made for one epoch, by a promotion
-    that was stopped and done again, that of the side that decided in it counts."""
+    """Each of these sides, which are whole now, has the records of all epochs. Of two that were made for one epoch, by a
+    promotion that was stopped and done again, that of the side that decided in it counts."""
     sides = mirror.metadata.sides.backends
     kept: dict[str, dict[str, bytes]] = {}
     for name in names:
@@ -71,16 +71,16 @@ def _share_history(mirror: Mirror, names: Sequence[str]) -> None:
 
 
 def _check_logs_known(mirror: Mirror, told: Told) -> None:
-    """Returns when it is certain which entries count: the side that decides says so or, where it has lost the store, so many whole sides
-    that one of them has each acknowledged entry."""
+    """Returns when it is certain which entries count: the side that decides says so or, where it has lost the store, so many
+    whole sides that one of them has each acknowledged entry."""
     standing = told.standing
     lost = standing.first in told.accounts.logs and len(told.accounts.whole) >= mirror.arbiter.believed
     if told.accounts.decider is None and not lost:
         stopped = standing.first in told.accounts.logs and not told.accounts.whole
         why = "its promotion was stopped" if stopped else "it, or others with its entries, cannot be reached"
         message = (
-            f"the side {standing.first!r} decides on the logs, and {why}; wait for it, or run `datamon store promote` with a side "
-            "that is there"
+            f"the side {standing.first!r} decides on the logs, and {why}; wait for it, or run `datamon store promote` with a "
+            "side that is there"
         )
         raise Unavailable("first-side-lost", message, side=standing.first)
 

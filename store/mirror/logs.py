@@ -34,8 +34,8 @@ def read_logs(side: Backend) -> dict[str, bytes]:
 
 @dataclass(frozen=True, slots=True)
 class Accounts:
-    """What the sides say of the logs. `decider` is the side whose word counts in `epoch`, when it can be heard; `whole` are the sides
-    that have everything that was acknowledged, as far as they were counted."""
+    """What the sides say of the logs. `decider` is the side whose word counts in `epoch`, when it can be heard; `whole` are the
+    sides that have everything that was acknowledged, as far as they were counted."""
 
     logs: Mapping[str, Entries]
     epoch: str
@@ -43,8 +43,8 @@ class Accounts:
     whole: frozenset[str]
 
     def truth(self) -> dict[str, bytes]:
-        """The entries that count. What the decider has counts; what it has lost is known from the others by what follows it, or by
-        the epoch in which it was written: in that nobody else could decide. With no decider, of several entries the one of the
+        """The entries that count. What the decider has counts; what it has lost is known from the others by what follows it, or
+        by the epoch in which it was written: in that nobody else could decide. With no decider, of several entries the one of the
         latest epoch counts, for whoever wrote it had seen that the others were passed."""
         keys = {key for name in self.whole | {self.decider} for key in self.logs.get(name or "", ())}
         tails = self._tails()
@@ -97,8 +97,8 @@ def strandeds(accounts: Accounts, truth: Entries) -> Iterator[Stranded]:
 
 
 def align(side: Backend, entries: Entries, truth: Entries) -> int:
-    """The side has the entries that count, and no others, when this returns; returns how many were put. `entries` are those that it
-    had, of which what does not count is kept elsewhere already. Raises Unavailable, Denied."""
+    """The side has the entries that count, and no others, when this returns; returns how many were put. `entries` are those that
+    it had, of which what does not count is kept elsewhere already. Raises Unavailable, Denied."""
     changed = 0
     for key, content in truth.items():
         if entries.get(key) == content:

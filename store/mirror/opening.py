@@ -72,8 +72,8 @@ def mirror_on(metadata: Iterable[Side], blob: Iterable[Side], terms: Terms, *, t
 
 
 def found(mirror: Mirror, author: Author, clock: Clock) -> None:
-    """The mirrored store has its first epoch when this returns, if it had none. All sides are new, or some are one store already: then
-    the first of these decides, and the others count once `repair` has filled them. Racing founders agree.
+    """The mirrored store has its first epoch when this returns, if it had none. All sides are new, or some are one store already:
+    then the first of these decides, and the others count once `repair` has filled them. Racing founders agree.
 
     Raises Unavailable (`too-few-sides`) when a new store's sides cannot all be reached, Invalid (`bad-path`) when one holds other
     things, Conflict (`foreign-blobs`) when they hold different stores.

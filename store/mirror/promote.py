@@ -40,9 +40,10 @@ def promote(mirror: Mirror, promotion: Promotion) -> Promoted:
     epoch is refused from then on. Stopped in the middle, no side decides until it is done again.
 
     First so many sides are marked that every acknowledgement of the epochs before involves one of them; after that what the
-    marked sides have is brought to the new first side. Raises Invalid (`bad-argument`) for no side's name, Unavailable (`too-few-sides`)
-    when not enough sides can be reached, Conflict (`sides-differ`) when the side has missed something and needs repair before:
-    the last two not when writes are degraded; Conflict (`epoch-passed`) when another was promoted at the same time.
+    marked sides have is brought to the new first side. Raises Invalid (`bad-argument`) for no side's name, Unavailable
+    (`too-few-sides`) when not enough sides can be reached, Conflict (`sides-differ`) when the side has missed something and needs
+    repair before: the last two not when writes are degraded; Conflict (`epoch-passed`) when another was promoted at the same
+    time.
     """
     arbiter, sides = mirror.arbiter, mirror.metadata.sides
     if promotion.side not in sides.backends:

@@ -13,8 +13,8 @@ from datamon.store.repair.repair import Repaired
 
 
 def repair_sides(mirror: Mirror, author: Author, healing: Healing, *, clock: Clock = system_clock) -> Repaired:
-    """The sides that can be reached are equal and count, and every bundle that a stranded entry made stands in its repo, when this
-    returns, as far as one side has each thing right. Raises as `heal`, `keep_bundles` and `open_to_check`."""
+    """The sides that can be reached are equal and count, and every bundle that a stranded entry made stands in its repo, when
+    this returns, as far as one side has each thing right. Raises as `heal`, `keep_bundles` and `open_to_check`."""
 
     def store() -> Store:
         return open_to_check(mirror.metadata, mirror.blob, author, clock=clock).store

@@ -56,8 +56,8 @@ def shelves(backend: MirroredBackend, names: Sequence[str]) -> Iterator[Shelf]:
 
 
 def right_content(backend: MirroredBackend, shelf: Shelf) -> tuple[bytes | None, dict[str, bytes]]:
-    """The bytes that the key promises, and what each side has: of several that could be right, what most sides have, and then the first
-    side. None when no side has them right. What no rule of ours says how to verify is right as it is."""
+    """The bytes that the key promises, and what each side has: of several that could be right, what most sides have, and then the
+    first side. None when no side has them right. What no rule of ours says how to verify is right as it is."""
     contents: dict[str, bytes] = {}
     for name in shelf.sizes:
         try:

@@ -51,7 +51,8 @@ class Kept:
 
 
 def kept_entries(store: Store) -> list[Kept]:
-    """Every stranded entry that is kept, those of the store's own log first, each log's in order. What cannot be read is left out."""
+    """Every stranded entry that is kept, those of the store's own log first, each log's in order. What cannot be read is left
+    out."""
     found = []
     for stored in store.metadata.list(layout.STRANDED):
         match = _KEPT.fullmatch(stored.key)
@@ -64,8 +65,8 @@ def kept_entries(store: Store) -> list[Kept]:
 
 
 def keep_bundles(store: Store) -> list[Bundle]:
-    """Every bundle of a stranded entry stands in its repo's log when this returns, without that a ref has moved; returns those that had
-    to be put there. A repo that only a stranded entry made is made again, under another name where its own is taken.
+    """Every bundle of a stranded entry stands in its repo's log when this returns, without that a ref has moved; returns those
+    that had to be put there. A repo that only a stranded entry made is made again, under another name where its own is taken.
 
     A bundle of which a gc has taken something away is left out: `datamon check` tells of it. Raises Unavailable, Conflict
     (`log-contended`).

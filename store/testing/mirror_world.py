@@ -88,7 +88,7 @@ class View:
 
     def append(self, key: str, content: bytes) -> None:
         """See `Appending`: nobody appends to a mirrored store; it needs no threads."""
-        raise AssertionError(f"{key} was appended to")
+        raise AssertionError(f"{len(content)} bytes were appended to {key}")
 
     def _call(self, method: str, key: str, call: Callable[[], _Answer]) -> _Answer:
         def reached() -> _Answer:
@@ -211,8 +211,8 @@ class World:
         process.turns.kill()
 
     def wipe(self, name: str) -> bool:
-        """Everything on a side is gone, unless another was wiped since the last repair, or is not whole: so much may be lost at one
-        time and no more."""
+        """Everything on a side is gone, unless another was wiped since the last repair, or is not whole: so much may be lost at
+        one time and no more."""
         standing = self.mirror().arbiter.refresh() if all(p.state == "there" for p in self.places.values()) else None
         if self.wiped or standing is None or len(standing.whole) < len(self.places):
             return False

@@ -10,8 +10,8 @@ _Answer = TypeVar("_Answer")
 
 
 class LostSide:
-    """`backend`, which cannot be reached while `is_lost`. `before` is called before each call with the method, a space and the key;
-    `calls` lists these."""
+    """`backend`, which cannot be reached while `is_lost`. `before` is called before each call with the method, a space and the
+    key; `calls` lists these."""
 
     def __init__(self, backend: Backend) -> None:
         self.backend = backend

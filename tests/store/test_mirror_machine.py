@@ -1,4 +1,5 @@
-"""A mirrored store under writers, promotions, repairs, kills and sides that come and go, in every order that Hypothesis can think of."""
+"""A mirrored store under writers, promotions, repairs, kills and sides that come and go, in every order that Hypothesis can think
+of."""
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -16,8 +17,8 @@ TELLING = ("put_if_absent repos/", "put_if_absent epochs/", "list epochs/", "lis
 
 
 class MirrorMachine(RuleBasedStateMachine):
-    """Two sides that both must have what is acknowledged. Each rule begins work of one process, or lets one go on for some calls to
-    sides, or kills one, or changes which sides there are."""
+    """Two sides that both must have what is acknowledged. Each rule begins work of one process, or lets one go on for some calls
+    to sides, or kills one, or changes which sides there are."""
 
     names, min_sides = "ab", 2
 
