@@ -2,6 +2,7 @@
 
 import heapq
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from types import MappingProxyType
 from typing import TypeVar
 
@@ -227,9 +228,7 @@ class MirroredBackend:
         if self.arbiter.decides(key):
             standing = self._deciding(key)
             self._spread_decided(key, self.get(key), standing, likely=True)
-        elif self.has(key):
-            self._spread(key, self.get(key))
-        else:
+        elif not self._bring(key):
             self._settle_beside(key)
 
     def _deciding(self, key: str) -> Standing:
@@ -277,7 +276,7 @@ class MirroredBackend:
             side = self.sides.backends[name]
             try:
                 won = side.put_if_absent(key, content)
-                self._spread(key, content if won else side.get(key))
+                self._spread(key, content if won else side.get(key), name)
                 return won
             except FAILURES as error:
                 if error.code in ("too-few-sides", "sides-differ"):
@@ -285,12 +284,31 @@ class MirroredBackend:
                 failures[name] = error
         raise self._too_few(key, 0, failures)
 
-    def _spread(self, key: str, content: bytes) -> None:
-        heard = self.sides.hear(self.sides.names, lambda _, side: _same(side, key, content))
-        equal = {name: True for name, same in heard.answers.items() if same}
-        if len(equal) < self.arbiter.terms.needed and len(equal) < len(heard.answers):
-            raise _differ(key, [name for name, same in heard.answers.items() if not same])
+    def _spread(self, key: str, content: bytes, source: str) -> None:
+        """What one side has under the key is acknowledged when this returns: the others have it too, as many as must."""
+        others = [name for name in self.sides.names if name != source]
+        heard = self.sides.hear(others, lambda _, side: _same(side, key, content))
+        equal = [source, *(name for name, same in heard.answers.items() if same)]
+        differing = [name for name, same in heard.answers.items() if not same]
+        if differing and len(equal) < self.arbiter.terms.needed:
+            raise _differ(key, differing)
         self._acknowledge(key, equal, heard.failures)
+
+    def _bring(self, key: str) -> bool:
+        """What some side has under the key is acknowledged when this returns True; False when no side has anything there. Keys are
+        asked for and not their bytes, which their names promise."""
+        heard = self.sides.hear(self.sides.names, lambda _, side: side.has(key))
+        having = [name for name, is_there in heard.answers.items() if is_there]
+        lacking = [name for name, is_there in heard.answers.items() if not is_there]
+        if not having:
+            return False
+        if lacking:
+            content = self.get(key)
+            brought = self.sides.hear(lacking, lambda _, side: side.put_if_absent(key, content))
+            having += brought.answers
+            heard = Heard(heard.answers, {**heard.failures, **brought.failures})
+        self._acknowledge(key, having, heard.failures)
+        return True
 
     def _settle_beside(self, key: str) -> None:
         folder = key.rpartition("/")[0]
@@ -301,10 +319,8 @@ class MirroredBackend:
         seen = frozenset[str]().union(*heard.answers.values())
         for each in sorted(seen):
             if sum(each in keys for keys in heard.answers.values()) < min(len(self.sides.all), len(heard.answers)):
-                try:
-                    self._spread(each, self.get(each))
-                except NotFound:
-                    continue  # taken away since it was listed
+                with suppress(NotFound):  # taken away since it was listed
+                    self._bring(each)
 
     def _acknowledge(self, key: str, having: Iterable[str], failures: Mapping[str, DatamonError]) -> None:
         """Returns when so many sides have it that this may be acknowledged; tells of less than is promised."""

@@ -83,8 +83,8 @@ def _states(standing: Standing) -> Iterator[Finding]:
 def _stranded(stranded: Stranded) -> Finding:
     folder, number = split_key(stranded.key)
     message = (
-        f"the side {stranded.side!r} has an entry {number} of {folder} that does not count, since another side was promoted before "
-        "it was acknowledged; run `datamon repair`, which keeps its bundle"
+        f"the side {stranded.side!r} has an entry {number} of {folder} that does not count, since another side was promoted "
+        "before it was acknowledged; run `datamon repair`, which keeps its bundle"
     )
     return Finding("stranded-entry", "damage", message, f"{stranded.side}:{stranded.key}")
 
