@@ -295,8 +295,8 @@ class MirroredBackend:
         self._acknowledge(key, equal, heard.failures)
 
     def _bring(self, key: str) -> bool:
-        """What some side has under the key is acknowledged when this returns True; False when no side has anything there. Keys are
-        asked for and not their bytes, which their names promise."""
+        """What some side has under the key is acknowledged when this returns True; False when no side has anything there. Keys
+        are asked for and not their bytes, which their names promise."""
         heard = self.sides.hear(self.sides.names, lambda _, side: side.has(key))
         having = [name for name, is_there in heard.answers.items() if is_there]
         lacking = [name for name, is_there in heard.answers.items() if not is_there]

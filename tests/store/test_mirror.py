@@ -380,7 +380,7 @@ def test_four_processes_lose_nothing_that_was_acknowledged_when_a_side_is_remove
         told += [writer.stdout.readline() for _ in range(3)]  # each has been acknowledged three times and is at work
     shutil.rmtree(tmp_path / lost, ignore_errors=True)
     for writer in writers:
-        rest, _ = writer.communicate(timeout=120)
+        rest, _ = writer.communicate(timeout=300)
         told += rest.splitlines()
     acknowledged = [line.split()[1:] for line in told if line.startswith("acknowledged")]
     assert len(acknowledged) >= 12
