@@ -160,6 +160,20 @@ def test_a_first_side_that_lost_everything_decides_nothing(sides: list[LostSide]
         assert backend.get(LOG) == b"1"
 
 
+@pytest.mark.parametrize("ask", ["get", "has", "list"])
+def test_a_first_side_that_has_just_lost_everything_is_not_believed(ask: str, sides: list[LostSide]) -> None:
+    """By a process that has known it as whole, and has asked it for nothing since."""
+    backend = mirrored(*sides[:2])
+    assert backend.put_if_absent(LOG, b"1")
+    sides[0].forget()
+    if ask == "get":
+        assert backend.get(LOG) == b"1"
+    elif ask == "has":
+        assert backend.has(LOG)
+    else:
+        assert [stored.key for stored in backend.list("log/")] == [LOG]
+
+
 def test_an_entry_that_only_the_first_side_has_is_brought_to_the_others_before_one_builds_on_it(
     sides: list[LostSide],
 ) -> None:
