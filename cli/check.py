@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from datamon.cli.opening import settings_of
+from datamon.cli.opening import places_of, settings_of
 from datamon.cli.options import FormatOption
 from datamon.cli.output import Listing, Row, note, show
 from datamon.cli.progress import watching
@@ -12,7 +12,8 @@ from datamon.cli.sampling import ReadDataOption, Sampling, SeedOption, sample_of
 from datamon.cli.settings import Settings
 from datamon.errors import EXIT_CODES, Corrupt
 from datamon.store.backend import Backend
-from datamon.store.backend.opening import open_backend
+from datamon.store.mirror.opening import Mirror, open_mirror
+from datamon.store.opening import backends_at
 
 if TYPE_CHECKING:
     from datamon.store.check.findings import Finding
@@ -52,15 +53,17 @@ def check(
 
     sample = sample_of(read_data, seed)
     settings = settings_of(ctx)
-    opened = open_to_check(*backends_of(settings), settings.author, key=settings.encryption_key)
+    mirror = mirror_of(settings)
+    backends = backends_of(settings) if mirror is None else (mirror.metadata, mirror.blob)
+    opened = open_to_check(*backends, settings.author, key=settings.encryption_key)
     with watching() as progress:
-        outside = check_external(opened.store, progress=progress) if external else ()
-        found = [
-            *opened.findings,
-            *check_store(opened.store, sample, progress=progress),
-            *check_runs(opened.store),
-            *outside,
-        ]
+        found = [*opened.findings]
+        if mirror is not None:
+            from datamon.store.mirror.compare import compare  # only where there are sides
+
+            found += compare(mirror, opened.store, sample)
+        found += [*check_store(opened.store, sample, progress=progress), *check_runs(opened.store)]
+        found += check_external(opened.store, progress=progress) if external else ()
     show(Listing(FINDING_COLUMNS, map(finding_row, found), _line), form)
     damage = sum(finding.is_damage for finding in found)
     note(_summary(damage, len(found) - damage))
@@ -69,10 +72,13 @@ def check(
 
 def backends_of(settings: Settings) -> tuple[Backend, Backend]:
     """The two backends that the settings name; nothing is made or asked there."""
-    metadata = open_backend(settings.metadata, credential=settings.credential)
-    if settings.blob == settings.metadata:
-        return metadata, metadata
-    return metadata, open_backend(settings.blob, credential=settings.credential)
+    return backends_at(places_of(settings))
+
+
+def mirror_of(settings: Settings) -> Mirror | None:
+    """The mirrored store that the settings name, if they name one; nothing is made or asked there."""
+    places = places_of(settings).mirror
+    return None if places is None else open_mirror(places)
 
 
 def finding_row(finding: "Finding") -> Row:

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from datamon.cli.durations import duration_ns
-from datamon.cli.opening import open_configured
+from datamon.cli.opening import open_configured, settings_of
 from datamon.cli.options import FormatOption
 from datamon.cli.output import Listing, Row, note, show
 from datamon.cli.progress import watching
 from datamon.cli.rows import moment
+from datamon.errors import Invalid
 
 if TYPE_CHECKING:
     from datamon.store.gc.collect import Amount, Collected
@@ -49,6 +50,10 @@ def gc(
     """
     from datamon.store.gc.collect import GcRequest, collect  # these bring pyarrow, 0.2 s, which help does not need
 
+    settings = settings_of(ctx)
+    if settings.mirror is not None and settings.mirror.terms.degraded and not dry_run:
+        message = "a gc deletes on every side of a mirrored store, which --degraded does not need; run it without"
+        raise Invalid("usage", message)
     request = GcRequest(grace_ns=duration_ns(grace), dry_run=dry_run)
     with watching() as progress:
         collected = collect(open_configured(ctx), request, progress=progress)

@@ -16,7 +16,7 @@ from typer.completion import completion_init  # type: ignore[attr-defined]  # li
 from datamon import __version__
 from datamon.cli.commands import CONTEXT_SETTINGS, Root
 from datamon.cli.environment import COMPLETION_VARIABLE, completing, debugging
-from datamon.cli.options import GLOBAL_OPTIONS, Globals
+from datamon.cli.options import GLOBAL_FLAGS, GLOBAL_OPTIONS, Globals
 from datamon.cli.output import complain, say
 from datamon.errors import DatamonError, Denied, Invalid, Unavailable, exit_code
 
@@ -46,6 +46,12 @@ def root(
     context: Annotated[
         str | None, typer.Option("--context", metavar="NAME", help="Context of the configuration file to use.")
     ] = None,
+    degraded: Annotated[
+        bool,
+        typer.Option(
+            "--degraded", help="Write to a mirrored store although fewer sides than min_sides can be reached."
+        ),
+    ] = False,
     version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
 ) -> None:
     """Keeps data as immutable bundles, records what every run read and wrote, and says what is stale and why.
@@ -58,9 +64,9 @@ def root(
       datamon run record --input orders=in --output features=out -- python prepare.py in out
       datamon query "WHAT IS STALE"
 
-    The first two options may stand anywhere on the line. Every command has --help with an example.
+    The first three options may stand anywhere on the line. Every command has --help with an example.
     """
-    ctx.obj = Globals(config=config, context=context)
+    ctx.obj = Globals(config=config, context=context, degraded=degraded)
     if version:
         say(f"{PROGRAM} {__version__}")
         raise typer.Exit
@@ -156,7 +162,7 @@ def _globals_first(arguments: list[str]) -> list[str]:
             if value is None:
                 raise Invalid("usage", f"option '{word}' requires an argument; see `datamon --help`")
             ours += [word, value]
-        elif word.partition("=")[0] in GLOBAL_OPTIONS:
+        elif word in GLOBAL_FLAGS or word.partition("=")[0] in GLOBAL_OPTIONS:
             ours.append(word)
         else:
             rest.append(word)

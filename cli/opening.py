@@ -1,5 +1,6 @@
 """From settings to an open store, with what earlier commands left unfinished finished first."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import typer
@@ -51,7 +52,10 @@ def open_settled(settings: Settings) -> Store:
 
 
 def places_of(settings: Settings) -> Places:
-    """Where the store of these settings lies."""
+    """Where the store of these settings lies. What a degraded write to a mirrored one means is said on stderr, at the first."""
+    mirror = settings.mirror
+    if mirror is not None:
+        mirror = replace(mirror, terms=replace(mirror.terms, tell=note))
     return Places(
         settings.metadata,
         settings.blob,
@@ -60,6 +64,7 @@ def places_of(settings: Settings) -> Places:
         cache_dir=settings.cache_dir,
         cache_bytes=settings.cache_bytes,
         key=settings.encryption_key,
+        mirror=mirror,
     )
 
 

@@ -10,7 +10,9 @@ import typer
 from datamon.cli.completing import branch_names, label_names, repo_names
 
 GLOBAL_OPTIONS = ("--config", "--context")
-"""Options of the program itself; `main` lets them stand anywhere."""
+"""Options of the program itself that take a value; `main` lets them stand anywhere."""
+GLOBAL_FLAGS = ("--degraded",)
+"""Such that take none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +21,7 @@ class Globals:
 
     config: Path | None = None
     context: str | None = None
+    degraded: bool = False
 
 
 class Format(StrEnum):

@@ -33,7 +33,7 @@ def open_session(
     process opens its own. Raises as `load_settings` and `open_store`."""
     settings = load_settings(Globals(config=Path(config) if config is not None else None, context=context))
     if place is not None:
-        settings = settings.model_copy(update={"metadata": os.fspath(place), "blob": os.fspath(place)})
+        settings = settings.model_copy(update={"metadata": os.fspath(place), "blob": os.fspath(place), "mirror": None})
     return Session(_store(settings, os.getpid()), policy_of(settings))
 
 

@@ -22,8 +22,10 @@ from datamon.cli.environment import process_environment, working_directory
 from datamon.cli.options import Globals
 from datamon.cli.shared_contexts import SharedSource
 from datamon.errors import Invalid, NotFound
+from datamon.store.backend.arbiter import Terms
 from datamon.store.bundle import Author
 from datamon.store.encryption_key import EncryptionKey, key_of, read_key
+from datamon.store.mirror.opening import MirrorPlaces, SidePlace
 
 GIT_TIMEOUT_S = 5
 CACHE_BYTES = 10 * 10**9
@@ -93,6 +95,18 @@ SETTINGS: tuple[Setting, ...] = (
         key="encryption.key_file",
     ),
     Setting("The same key itself; beats a key file.", "none", variable="DATAMON_ENCRYPTION_KEY"),
+    Setting(
+        "In place of `metadata` and `blob`: several sides that each have everything, as `{min_sides: 2, sides: [{name: eu, "
+        "metadata: PLACE, blob: PLACE, credential: FILE}, …]}`. See [operations](operations.md#mirrored-stores).",
+        "none: one place",
+        key="mirror",
+    ),
+    Setting(
+        "When set to anything but `0`, a mirrored store takes what fewer sides than `min_sides` acknowledge.",
+        "off",
+        "--degraded",
+        "DATAMON_DEGRADED",
+    ),
     Setting("Names of params and variables whose values are never recorded.", "none", key="secrets.names"),
     Setting(
         "Environment variables whose values are never recorded, wherever they turn up.",
@@ -114,6 +128,26 @@ class Encryption(BaseModel):
     key_file: str
 
 
+class SideKeys(BaseModel):
+    """One side of a mirrored store: where it lies, said like a store's own place."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    name: str
+    metadata: str
+    blob: str | None = None
+    credential: str | None = None
+
+
+class MirrorKeys(BaseModel):
+    """The sides of a mirrored store."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    sides: list[SideKeys] = Field(min_length=2)
+    min_sides: int = 2
+
+
 class Place(BaseModel):
     """The keys that say where a store lies and who writes to it: at the top of the file, or in one of its contexts."""
 
@@ -125,6 +159,7 @@ class Place(BaseModel):
     name: str | None = None
     credential: str | None = None
     encryption: Encryption | None = None
+    mirror: MirrorKeys | None = None
 
 
 class Secrets(BaseModel):
@@ -170,6 +205,7 @@ class Settings(BaseModel):
     credential: Path | None
     key_file: Path | None = None
     key_text: str | None = Field(default=None, repr=False)
+    mirror: MirrorPlaces | None
     secret_names: tuple[str, ...]
     secret_values: tuple[str, ...]
     cache_dir: Path
@@ -219,6 +255,8 @@ def load_settings(
         found = _anchored(key, getattr(from_flag, key), file) or _anchored(key, variables.get(variable), None)
         return found or _anchored(key, getattr(chosen, key) or getattr(configuration, key), file)
 
+    places = _mirror(configuration, chosen, flags, variables)
+    degraded = flags.degraded or _is_on(variables.get("DATAMON_DEGRADED"))
     metadata, blob = setting("metadata", "DATAMON_METADATA"), setting("blob", "DATAMON_BLOB")
     if blob and not metadata:
         raise Invalid(
@@ -238,11 +276,39 @@ def load_settings(
         credential=_path(credential),
         key_file=_path(key_file or _key_file(chosen, file) or _key_file(configuration, file)),
         key_text=key_text,
+        mirror=None if places is None else _mirror_places(places, file, degraded=degraded),
         secret_names=tuple(configuration.secrets.names),
         secret_values=tuple(value for name in configuration.secrets.values_from if (value := variables.get(name))),
         cache_dir=Path(_anchored("cache", configuration.cache.path, file) or home / "cache"),
         cache_bytes=_cache_bytes(configuration.cache, variables, file),
     )
+
+
+def _mirror(
+    configuration: Configuration, chosen: Place, flags: Globals, variables: Mapping[str, str]
+) -> MirrorKeys | None:
+    """The mirror that holds: of the chosen context, else of the file itself; a place that is said by a variable beats it as it
+    beats any other place of the file, and a context's own place beats the file's mirror."""
+    if variables.get("DATAMON_METADATA") and not flags.context:
+        return None
+    return chosen.mirror or (None if chosen.metadata else configuration.mirror)
+
+
+def _mirror_places(mirror: MirrorKeys, file: Path, *, degraded: bool) -> MirrorPlaces:
+    def anchored(key: str, value: str | None) -> str | None:
+        return _anchored(key, value, file)
+
+    sides = []
+    for side in mirror.sides:
+        metadata = anchored("metadata", side.metadata) or side.metadata
+        credential = anchored("credential", side.credential)
+        blob = anchored("blob", side.blob) or metadata
+        sides.append(SidePlace(side.name, metadata, blob, Path(credential) if credential else None))
+    return MirrorPlaces(tuple(sides), Terms(mirror.min_sides, degraded))
+
+
+def _is_on(value: str | None) -> bool:
+    return value not in (None, "", "0")
 
 
 def home_directory(environment: Mapping[str, str] | None = None) -> Path:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from datamon.errors import Corrupt, NotFound
 from datamon.store import layout
-from datamon.store.backend import Appending, Backend, Span
+from datamon.store.backend import Appending, Backend, Span, decoded_copy, get_decoded
 from datamon.store.chunk_index import ChunkIndex, Place
 from datamon.store.clock import Clock
 from datamon.store.hashing import PLAIN, Hashing
@@ -156,9 +156,23 @@ class ChunkStore:
         return None, fault
 
     def _read(self, place: Place) -> bytes:
-        row = place.row
         frame = self._frame(place)
-        content = frame.raw
+        try:
+            return self._chunk_in(frame, place)
+        except Corrupt:
+            key, row = layout.pack(place.pack), place.row
+            copied = decoded_copy(
+                self._blob,
+                key,
+                lambda stored: self._chunk_in(decode_frame(stored, key), place),
+                Span(row.offset, row.stored),
+            )
+            if copied is None:
+                raise
+            return copied
+
+    def _chunk_in(self, frame: Frame, place: Place) -> bytes:
+        row, content = place.row, frame.raw
         if len(content) != row.length or row.inner:
             content = content[row.inner : row.inner + row.length]
         if self.hashing.chunk(content) != row.chunk:
@@ -178,12 +192,15 @@ class ChunkStore:
         where = f"the pack {place.pack} in {self._blob.url}"
         facts = {"chunk": row.chunk.hex(), "pack": place.pack}
         try:
-            stored = self._blob.get(layout.pack(place.pack), Span(row.offset, row.stored))
+            frame = get_decoded(
+                self._blob,
+                layout.pack(place.pack),
+                lambda stored: decode_frame(stored, where),
+                Span(row.offset, row.stored),
+            )
         except NotFound as error:
             self._index.add_absent(place.pack)
             raise Corrupt("missing-bytes", f"{where} is gone; restore it from a copy", **facts) from error
-        try:
-            frame = decode_frame(stored, where)
         except Corrupt as error:
             raise Corrupt(error.code, error.message, **facts) from error
         if len(frame.lengths) > 1:

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from datamon.errors import NotFound, Unavailable
 from datamon.store import layout
-from datamon.store.backend import Backend
+from datamon.store.backend import Backend, get_decoded
 from datamon.store.cache_files import drop_file
 from datamon.store.index_cache import keep_level, open_levels
 from datamon.store.index_level import Level
@@ -91,7 +91,7 @@ def _read(blob: Backend, folder: Path | None, keys: Sequence[str], sizes: Mappin
     tables: dict[str, pa.Table] = {}
     rows = 0
     for key in keys:
-        tables[key] = decode_segment(key, blob.get(key))
+        tables[key] = get_decoded(blob, key, partial(decode_segment, key))
         rows += len(tables[key])
         if rows >= _READ_ROWS:
             yield _made(folder, partial(draft_segments, tables, sizes))

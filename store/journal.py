@@ -9,7 +9,7 @@ from zlib import crc32
 
 from datamon.errors import Corrupt, NotFound
 from datamon.store import layout
-from datamon.store.backend import Appending, Backend, Span
+from datamon.store.backend import Appending, Backend, Sided, Span, decoded_copy
 from datamon.store.clock import Clock, system_clock
 from datamon.store.codec import Record, decode, decode_sealed, encode, encode_sealed, stamped
 from datamon.store.fetching import get_many
@@ -46,7 +46,10 @@ def open_journal(metadata: Backend, clock: Clock) -> Journal:
     """The journal of the store whose metadata lies there, of the kind that the backend can keep."""
     if isinstance(metadata, Appending):
         return FileJournal(metadata, clock)
-    return ObjectJournal(metadata, new_ksuid(clock()), clock)
+    objects = ObjectJournal(metadata, new_ksuid(clock()), clock)
+    if isinstance(metadata, Sided) and metadata.has(layout.JOURNAL_FILE):
+        return GrownJournal(metadata, objects)
+    return objects
 
 
 class FileJournal:
@@ -54,12 +57,24 @@ class FileJournal:
 
     def __init__(self, backend: AppendingBackend, clock: Clock = system_clock) -> None:
         self._backend = backend
+        self._reader = JournalFile(backend)
         self._clock = clock
 
     def append(self, record: Record) -> None:
         """As `Journal.append`; one write and one sync."""
         body = encode(_completed(record, self._clock))
         self._backend.append(layout.JOURNAL_FILE, b"\n%s%08x %08x %s\n" % (_MAGIC, len(body), crc32(body), body))
+
+    def read(self, cursor: Cursor, *, limit: int | None = None) -> tuple[list[Record], Cursor]:
+        """As `Journal.read`."""
+        return self._reader.read(cursor, limit=limit)
+
+
+class JournalFile:
+    """Reads the journal that is one file."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
 
     def read(self, cursor: Cursor, *, limit: int | None = None) -> tuple[list[Record], Cursor]:
         """As `Journal.read`. The cursor holds an `offset` in bytes, always behind a line's end."""
@@ -171,7 +186,8 @@ class ObjectJournal:
         for key, content in zip(keys, get_many(self._backend, keys), strict=True):
             writer, number = _writer_and_number(key)
             writers[writer] = number
-            record = _decoded(partial(decode_sealed, content, f"{self._backend.url}/{key}"))
+            decode_it = partial(decode_sealed, where=f"{self._backend.url}/{key}")
+            record = _decoded(partial(decode_it, content)) or decoded_copy(self._backend, key, decode_it)
             if record is None:
                 skipped += 1
             else:
@@ -191,6 +207,25 @@ class ObjectJournal:
                 last[writer] = number
                 keys.append(stored.key)
         return keys
+
+
+class GrownJournal:
+    """The journal of a store that lay on one backend that can append, and is mirrored now: the file, and then objects."""
+
+    def __init__(self, backend: Backend, objects: ObjectJournal) -> None:
+        self._file = JournalFile(backend)
+        self._objects = objects
+
+    def append(self, record: Record) -> None:
+        """As `Journal.append`."""
+        self._objects.append(record)
+
+    def read(self, cursor: Cursor, *, limit: int | None = None) -> tuple[list[Record], Cursor]:
+        """As `Journal.read`. The cursor is one in the file and one in the objects in one."""
+        records, at = self._file.read(cursor, limit=limit)
+        left = None if limit is None else limit - len(records)
+        more, then = self._objects.read({**cursor, "skipped": at["skipped"]}, limit=left)
+        return records + more, {**at, **then}
 
 
 def _writer_and_number(key: str) -> tuple[str, int]:

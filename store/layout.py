@@ -22,6 +22,9 @@ CONTEXTS = "contexts/"
 KEYS = "keys/"
 READABLE = (STORE, BLOBS, KEYS)
 """What begins like this is not sealed in an encrypted store: it says how to open the rest."""
+EPOCHS = "epochs/"
+FOUNDING = "epochs/founding"
+STRANDED = "stranded/"
 
 
 def pack_name(session: SessionId, number: int) -> str:
@@ -80,6 +83,11 @@ def never_changes(key: str) -> bool:
     (True, False)
     """
     return key.startswith((PACKS, INDEX, MANIFESTS, SEGMENTS, STATS, ENVIRONMENTS))
+
+
+def stranded(side: str, entry: str, key: str) -> str:
+    """Where the entry of this id is kept that stood under a log's `key` on a side and never came to count."""
+    return f"{STRANDED}{side}/{key}.{entry}"
 
 
 def journal_record(writer: str, number: int) -> str:

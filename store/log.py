@@ -13,7 +13,7 @@ from typing import Any, Generic, Protocol, Self, TypeVar, overload
 
 from datamon.errors import Conflict, Corrupt, NotFound, Unavailable
 from datamon.store import layout
-from datamon.store.backend import Appending, Backend, has_durably
+from datamon.store.backend import Appending, Backend, Sided, decoded_copy, has_durably
 from datamon.store.bundle import Author, Entry
 from datamon.store.clock import Clock
 from datamon.store.codec import Record, decode, encode_sealed, stamped
@@ -136,12 +136,16 @@ class _Log(Generic[_S]):
         self._state = state
         self._checkpoint = setting.checkpoint(repo)
         self._resumed = False
+        self._first_state = state
+        self._epoch = ""
+        self._settled = 0
         self._reading = threading.Lock()
         # Threads of this process take turns, so that only other processes are ever lost to.
         self._appending = threading.RLock()
 
     def state(self) -> _S:
         with self._reading:
+            self._follow_epoch()
             if not self._resumed:
                 self._state = self._resume()
                 self._resumed = True
@@ -154,6 +158,7 @@ class _Log(Generic[_S]):
 
     def after(self, number: int) -> list[Entry]:
         with self._reading:
+            self._follow_epoch()
             if self._state.number < number:
                 return self._entries(number, self._tail(number))
         return list(self.state().entries[number:])
@@ -165,6 +170,7 @@ class _Log(Generic[_S]):
             for attempt in range(ATTEMPTS):
                 self._pause(attempt)
                 state = self.state()
+                self._settle(state.number)
                 fields = make(state)
                 state.check(fields)
                 record = self._record(state, fields, entry_id)
@@ -192,7 +198,34 @@ class _Log(Generic[_S]):
             "time": time_ns,
             "author": fields.get("author", self._setting.author.to_record()),
         }
+        if self._epoch:
+            own["epoch"] = self._epoch
         return stamped(fields["kind"], {**fields, **own})
+
+    def _follow_epoch(self) -> None:
+        """What was read is forgotten when another side decides now what the log says."""
+        metadata = self._setting.metadata
+        epoch = metadata.epoch() if isinstance(metadata, Sided) else ""
+        if epoch != self._epoch:
+            self._forget()
+            self._epoch = epoch
+
+    def _forget(self) -> None:
+        self._state, self._resumed, self._settled = self._first_state, False, 0
+        self._checkpoint = self._setting.checkpoint(self._repo)
+
+    def _settle(self, number: int) -> None:
+        """On every side as many as must have an entry have the last one, before another builds upon it. What a backend of one
+        side shows is made durable by the next entry's own put."""
+        if not isinstance(self._setting.metadata, Sided) or number <= self._settled:
+            return
+        try:
+            has_durably(self._setting.metadata, layout.log_entry(self._repo, number))
+        except (Unavailable, NotFound):
+            with self._reading:
+                self._forget()
+            raise
+        self._settled = number
 
     def _put(self, number: int, entry_id: str, content: bytes) -> Entry | None:
         """The entry, when it stands in the log as `number`; None when another writer's does."""
@@ -216,6 +249,7 @@ class _Log(Generic[_S]):
 
     def _won(self, number: int, content: bytes) -> Entry:
         entry = self._entry(number, content)
+        self._settled = number
         with self._reading:
             if self._state.number == number - 1:
                 self._state = self._folded([entry])
@@ -278,4 +312,13 @@ class _Log(Generic[_S]):
         return f"{self._setting.metadata.url}/{layout.log_entry(self._repo, number)}"
 
     def _entry(self, number: int, content: bytes) -> Entry:
-        return decode_entry(self._repo, number, content, self._where(number))
+        try:
+            return decode_entry(self._repo, number, content, self._where(number))
+        except Corrupt:
+            key = layout.log_entry(self._repo, number)
+            copied = decoded_copy(
+                self._setting.metadata, key, lambda copy: decode_entry(self._repo, number, copy, self._where(number))
+            )
+            if copied is None:
+                raise
+            return copied

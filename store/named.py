@@ -5,11 +5,12 @@ A condemned name is never written again, for its deletion may still be on its wa
 """
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import TypeVar
 
 from datamon.errors import Corrupt, DatamonError, NotFound
 from datamon.store import layout
-from datamon.store.backend import Backend, has_durably
+from datamon.store.backend import Backend, get_decoded, has_durably
 from datamon.store.clock import system_clock
 from datamon.store.ids import is_ksuid, new_ksuid
 from datamon.store.roots import Manifest
@@ -46,7 +47,7 @@ def get_named(metadata: Backend, key: str, decode: Callable[[bytes, str], T]) ->
     fault: DatamonError | None = None
     for name in _candidates(metadata, key):
         try:
-            return decode(metadata.get(name), name)
+            return get_decoded(metadata, name, partial(_decoded_at, decode, name))
         except NotFound:
             continue
         except Corrupt as error:
@@ -72,6 +73,10 @@ def plain_key(key: str) -> str:
     """
     plain, dot, suffix = key.rpartition(".")
     return plain if dot and is_ksuid(suffix) else key
+
+
+def _decoded_at(decode: Callable[[bytes, str], T], key: str, content: bytes) -> T:
+    return decode(content, key)
 
 
 def _candidates(metadata: Backend, key: str) -> Iterator[str]:

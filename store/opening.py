@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from datamon.errors import Conflict, Corrupt, Invalid, NotFound
 from datamon.store import layout
-from datamon.store.backend import Backend, Stored
+from datamon.store.backend import Backend, Stored, get_decoded
 from datamon.store.backend.caching import DiskCache
 from datamon.store.backend.memory import MemoryBackend
 from datamon.store.backend.opening import open_backend
@@ -21,6 +21,7 @@ from datamon.store.ids import new_ksuid
 from datamon.store.journal import Journal, open_journal
 from datamon.store.log import Logs, Pacing, Setting
 from datamon.store.log_cache import KeptLogs
+from datamon.store.mirror.opening import MirrorPlaces, check_terms, found, open_mirror
 
 if TYPE_CHECKING:
     from datamon.store.chunk_store import ChunkStore
@@ -41,7 +42,8 @@ _NOBODY = Author("nobody", "nobody@example.org")
 class Places:
     """Where a store lies. `metadata` and `blob` are as `open_backend` takes them. Below `state_dir` each store has a folder of
     its own for what belongs to this machine (None: a memory of the process only). Of a far place, what never changes is kept in
-    `cache_dir`, at most `cache_bytes` of it (0: nothing). `key` is that of an encrypted store."""
+    `cache_dir`, at most `cache_bytes` of it (0: nothing). `key` is that of an encrypted store. With a `mirror` it lies there
+    instead."""
 
     metadata: str
     blob: str
@@ -50,6 +52,7 @@ class Places:
     cache_dir: Path | None = None
     cache_bytes: int = 0
     key: EncryptionKey | None = None
+    mirror: MirrorPlaces | None = None
 
     @property
     def cache(self) -> DiskCache | None:
@@ -93,10 +96,18 @@ def open_store(places: Places, author: Author, *, clock: Clock = system_clock) -
 
     Raises Denied (`key-missing`, `wrong-key`) and Invalid (`not-encrypted`) when the key does not fit, Invalid (`bad-path`) when
     the place holds other things, Invalid (`newer-format`), Conflict (`foreign-blobs`) when the blob backend belongs to another
-    store, Corrupt when its records cannot be read, Denied, Unavailable.
+    store, Corrupt when its records cannot be read, Denied, Unavailable; of a mirrored store also as `found` and `check_terms` do.
     """
-    metadata, blob = backends_at(places)
-    return store_on(metadata, blob, author, clock=clock, state_dir=places.state_dir, key=places.key)
+    if places.mirror is not None:
+        if places.key is not None:
+            raise Invalid(
+                "bad-config", "a mirrored store cannot be encrypted; take away `mirror` or the key in the configuration"
+            )
+        mirror = open_mirror(places.mirror)
+        found(mirror, author, clock)
+        check_terms(mirror)
+        return store_on(mirror.metadata, mirror.blob, author, clock=clock, state_dir=places.state_dir)
+    return store_on(*backends_at(places), author, clock=clock, state_dir=places.state_dir, key=places.key)
 
 
 def find_store(places: Places) -> str | None:
@@ -124,11 +135,13 @@ def find_store(places: Places) -> str | None:
 
 def backends_at(places: Places) -> tuple[Backend, Backend]:
     """The backends of metadata and of blobs at these places, which may be one; nothing is made or asked there."""
+    if places.mirror is not None:
+        mirror = open_mirror(places.mirror)
+        return mirror.metadata, mirror.blob
     metadata = open_backend(places.metadata, credential=places.credential, cache=places.cache)
-    one_place = places.blob == places.metadata
-    return metadata, metadata if one_place else open_backend(
-        places.blob, credential=places.credential, cache=places.cache
-    )
+    if places.blob == places.metadata:
+        return metadata, metadata
+    return metadata, open_backend(places.blob, credential=places.credential, cache=places.cache)
 
 
 def memory_store(author: Author = _NOBODY, clock: Clock = system_clock) -> Store:
@@ -269,12 +282,11 @@ def _foreign(blob: Backend, record: Record) -> Conflict:
 
 
 def _read(backend: Backend, key: str, kind: str) -> Record | None:
+    where = f"{backend.url}/{key}"
     try:
-        content = backend.get(key)
+        record = get_decoded(backend, key, lambda content: decode_identity(content, where))
     except NotFound:
         return None
-    where = f"{backend.url}/{key}"
-    record = decode_identity(content, where)
     if record.get("kind") != kind or not isinstance(record.get("store"), str):
         raise Corrupt(
             "bad-record", f"the record at {where} does not identify a store; restore it from a copy", where=where

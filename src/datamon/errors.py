@@ -87,6 +87,10 @@ CODES: dict[str, str] = {
     "interrupted": "stopped by the user",
     "command-not-started": "the command of a run could not be started",
     "worker-died": "a process that shared the work was killed",
+    "too-few-sides": "fewer sides of a mirrored store have it than an acknowledgement promises",
+    "first-side-lost": "the side of a mirrored store that decides on logs cannot",
+    "epoch-passed": "another side of a mirrored store was promoted meanwhile",
+    "sides-differ": "two sides of a mirrored store hold different things under one key",
 }
 """Every code with what it means. Append-only: a code never changes its meaning and is never taken away."""
 

@@ -3,9 +3,13 @@
 The docstrings of `Backend` are the contract; `datamon.store.testing.contract` tests it on every backend.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeVar, runtime_checkable
+
+from datamon.errors import Corrupt
+
+_Decoded = TypeVar("_Decoded")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +90,43 @@ class Settling(Protocol):
 
     def settle(self, key: str) -> None:
         """What was seen under `key` before this call, and under keys that differ only behind the last `/`, is durable."""
+
+
+@runtime_checkable
+class Sided(Protocol):
+    """What a backend offers in addition that keeps everything on several sides."""
+
+    def epoch(self) -> str:
+        """Which side decides at present where they differ. When it changes, what was read of logs is to be read anew."""
+
+    def copies(self, key: str, span: Span | None = None) -> Iterator[bytes]:
+        """The bytes that each side has under `key`, or that stretch of them, one side after the other; a side that has none or
+        does not answer is left out."""
+
+
+def get_decoded(backend: Backend, key: str, decode: Callable[[bytes], _Decoded], span: Span | None = None) -> _Decoded:
+    """What `decode` makes of the bytes under `key`; where it finds them Corrupt, of the first copy that a side has right.
+    Raises NotFound (`key-not-found`), and what `decode` raised first."""
+    content = backend.get(key, span)
+    try:
+        return decode(content)
+    except Corrupt:
+        copied = decoded_copy(backend, key, decode, span)
+        if copied is None:
+            raise
+        return copied
+
+
+def decoded_copy(
+    backend: Backend, key: str, decode: Callable[[bytes], _Decoded], span: Span | None = None
+) -> _Decoded | None:
+    """What `decode` makes of the first copy under `key` that a side has right; None where none has, or there are no sides."""
+    for content in backend.copies(key, span) if isinstance(backend, Sided) else ():
+        try:
+            return decode(content)
+        except Corrupt:
+            continue
+    return None
 
 
 def has_durably(backend: Backend, key: str) -> bool:

@@ -36,6 +36,11 @@ FINDING_CODES: dict[str, str] = {
     "list-short": "a file list of an old store from which files were deleted",
     "parent-missing": "a bundle of an old store names a parent that is not here",
     "move-left": "a move of a label of an old store that was not taken over",
+    "side-unreachable": "a side of a mirrored store that does not answer",
+    "side-behind": "a side that lost the store, is new, or missed a promotion: it does not count until it is repaired",
+    "side-lacks": "something that other sides have and this one does not",
+    "side-differs": "something that a side has otherwise than the others, or that gc took away",
+    "stranded-entry": "a log entry on a side that was passed over: its bundle is kept, nothing else of it counts",
 }
 """Every code of a finding with what it means. Append-only, like `datamon.errors.CODES`."""
 

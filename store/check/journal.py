@@ -16,6 +16,7 @@ from datamon.store.ids import RepoId
 from datamon.store.opening import Store
 
 _RECORD = re.compile(r"journal/([0-9A-Za-z]{27})/([0-9]{20})")
+_STRANDED = re.compile(r"stranded/[a-z0-9-]+/(?:repos/([0-9A-Za-z]{27})/)?log/([0-9]{20})\.[0-9A-Za-z]{27}")
 _MOST_TOLD = 20
 
 
@@ -27,9 +28,13 @@ class _Intents:
     told: set[int] = field(default_factory=set)
     highest: int = 0
     meant: dict[int, set[str]] = field(default_factory=dict)
+    passed: int = 0
+    """The highest number behind which somebody of a mirrored store meant to write who did not know yet that he was passed
+    over."""
 
     def take(self, book: Book, number: int, entry: str) -> None:
-        self.highest = max(self.highest, number)
+        if number > self.passed:
+            self.highest = max(self.highest, number)
         there = book.entry_ids[number - 1] if 0 < number <= len(book.entry_ids) else None
         if there == entry:
             self.told.add(number)
@@ -44,7 +49,7 @@ Meant = dict[str, frozenset[str]]
 def examine_journal(store: Store, ledger: Ledger) -> Generator[Finding, None, Meant]:
     """Every record is whole but those that a crash left torn, which are harmless; the objects of each writer have no gap; every
     entry of a log is told by an intent, and nothing was meant that is not there. In memory: one number for each log entry."""
-    intents: dict[RepoId | None, _Intents] = {}
+    intents = {repo: _Intents(passed=number) for repo, number in _passed(store.metadata).items()}
     empty = Book(None, "")
     told = False
     for met in _records(store.metadata):
@@ -69,6 +74,17 @@ def examine_journal(store: Store, ledger: Ledger) -> Generator[Finding, None, Me
         for repo, said in intents.items()
         for number, ids in said.meant.items()
     }
+
+
+def _passed(metadata: Backend) -> dict[RepoId | None, int]:
+    """For each log the number that follows the last of its stranded entries."""
+    passed: dict[RepoId | None, int] = {}
+    for stored in metadata.list(layout.STRANDED):
+        match = _STRANDED.fullmatch(stored.key)
+        if match:
+            repo = RepoId(match[1]) if match[1] else None
+            passed[repo] = max(passed.get(repo, 0), int(match[2]) + 1)
+    return passed
 
 
 def _untold(books: dict[RepoId | None, Book], intents: dict[RepoId | None, _Intents]) -> Iterator[Finding]:

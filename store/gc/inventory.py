@@ -3,13 +3,14 @@
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from datamon.errors import NotFound, Unavailable
 from datamon.store import layout
-from datamon.store.backend import Backend
+from datamon.store.backend import Backend, get_decoded
 from datamon.store.index_segments import decode_segment
 from datamon.store.opening import Store
 
@@ -73,4 +74,4 @@ def read_segments(blob: Backend, known: Mapping[str, pa.Table]) -> dict[str, pa.
 
 
 def _read(blob: Backend, key: str) -> pa.Table:
-    return decode_segment(key, blob.get(key)).select(list(_COLUMNS)).cast(_ROWS)
+    return get_decoded(blob, key, partial(decode_segment, key)).select(list(_COLUMNS)).cast(_ROWS)
