@@ -21,6 +21,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
+from datamon.cli.session import open_session
 from datamon.lineage.recording import Ending, Policy, Recording, RunIntent
 from datamon.lineage.records import CodeVersion, PlannedOutput
 from datamon.lineage.ref_moves import Target
@@ -59,10 +60,10 @@ class Measured:
 
 @dataclass(frozen=True)
 class Where:
-    """Where a load is put: a directory, and the place of its store."""
+    """Where a load is put: a directory, and the context whose store it is (None: a store in the directory)."""
 
     root: Path
-    store: str
+    context: str | None
 
     @property
     def index(self) -> Path:
@@ -72,7 +73,10 @@ class Where:
 
 def opened(where: Where) -> Store:
     """The store of the benchmark."""
-    return open_store(Places(where.store, where.store), Author("bench", "bench@example.org"))
+    if where.context is not None:
+        return open_session(context=where.context).store
+    place = str(where.root / "store")
+    return open_store(Places(place, place), Author("bench", "bench@example.org"))
 
 
 def record(store: Store, repo_name: str, directory: Path) -> tuple[str, str]:
@@ -196,7 +200,9 @@ def main() -> None:
         "--ask-every", type=float, default=1.0, help="seconds between a querier's questions (default: 1)"
     )
     parser.add_argument(
-        "--bucket", help="gs://bucket/prefix for the stores, of which nothing is there yet (default: in the directory)"
+        "--contexts",
+        action="store_true",
+        help="use the stores of the contexts solo and crowd, of which nothing is there yet",
     )
     parser.add_argument("--root", type=Path, help="an empty directory for the stores (default: a temporary one)")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
@@ -205,10 +211,7 @@ def main() -> None:
         root = given.root or Path(temporary)
         alone = Load(1, 0, given.solo_runs, given.repos, 0.0, 0.0)
         crowd = Load(given.recorders, given.queriers, given.runs, given.repos, given.pace, given.ask_every)
-        solo, crowded = (
-            Where(root / name, f"{given.bucket}/{name}" if given.bucket else str(root / name / "store"))
-            for name in ("solo", "crowd")
-        )
+        solo, crowded = (Where(root / name, name if given.contexts else None) for name in ("solo", "crowd"))
         measured_solo = run(solo, alone)
         measured = run(crowded, crowd)
         answer = report(measured_solo, measured) | found(crowded, measured.made)

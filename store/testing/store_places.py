@@ -4,6 +4,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from datamon.store.backend.local import LocalBackend
+from datamon.store.bundle import Author
+from datamon.store.contexts import SharedContexts
+from datamon.store.encryption_key import new_key
 from datamon.store.testing.emulator import make_buckets, running_emulator
 from datamon.store.testing.proxy import Rule, running_proxy
 from datamon.store.testing.tokens import running_token_endpoint
@@ -54,9 +58,48 @@ def spoilt_bucket_place(_: Path) -> Iterator[StorePlace]:
         assert proxy.spoilt.total() > 0
 
 
+def encrypted_place(_: Path) -> Iterator[StorePlace]:
+    """Below the home directory, encrypted."""
+    yield StorePlace({"DATAMON_ENCRYPTION_KEY": new_key().text})
+
+
+def encrypted_bucket_place(root: Path) -> Iterator[StorePlace]:
+    """In a bucket, encrypted, and what was read is cached."""
+    for place in bucket_place(root):
+        yield StorePlace({**place.variables, "DATAMON_ENCRYPTION_KEY": new_key().text}, place.key_file)
+
+
+def mirrored_place(root: Path) -> Iterator[StorePlace]:
+    """Two directories that each have everything."""
+    sides = [
+        {"name": side, "metadata": str(root / side / "m"), "blob": str(root / side / "b")} for side in ("eu", "us")
+    ]
+    yield StorePlace(mirroring(root, sides))
+
+
+def mirrored_bucket_place(root: Path) -> Iterator[StorePlace]:
+    """A bucket, where every tenth request goes wrong, and a directory; the bucket decides."""
+    for place in spoilt_bucket_place(root):
+        where = {"metadata": place.variables["DATAMON_METADATA"], "blob": place.variables["DATAMON_BLOB"]}
+        sides = [{"name": "far", **where}, {"name": "near", "metadata": str(root / "near")}]
+        told = {"STORAGE_EMULATOR_HOST": place.variables["STORAGE_EMULATOR_HOST"]}
+        yield StorePlace({**told, **mirroring(root, sides)}, place.key_file)
+
+
+def mirroring(root: Path, sides: list[dict[str, str]]) -> dict[str, str]:
+    """What the environment says of a store with these sides, by a context that a team shares."""
+    shared = SharedContexts(LocalBackend(root / "contexts"), Author("Ada", "ada@example.org"))
+    shared.create("team", {"mirror": {"sides": sides}})
+    return {"DATAMON_GLOBAL_CONFIG": str(root / "contexts"), "DATAMON_CONTEXT": "team"}
+
+
 PLACES: Mapping[str, Callable[[Path], Iterator[StorePlace]]] = {
     "local": local_place,
     "bucket": bucket_place,
     "spoilt bucket": spoilt_bucket_place,
+    "encrypted": encrypted_place,
+    "encrypted bucket": encrypted_bucket_place,
+    "mirrored": mirrored_place,
+    "mirrored spoilt bucket": mirrored_bucket_place,
 }
 """Each is given an empty folder, and has its place until it is closed."""

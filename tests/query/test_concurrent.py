@@ -3,41 +3,88 @@
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
+from datamon.cli.session import open_session
 from datamon.query.index import open_index
 from datamon.query.testing.relations import content_of, rebuilt
+from datamon.store.backend.local import LocalBackend
 from datamon.store.bundle import Author
-from datamon.store.opening import Places, open_store
+from datamon.store.contexts import SharedContexts
+from datamon.store.encryption_key import new_key
 from datamon.store.testing.emulator import make_buckets, running_emulator
+from datamon.store.testing.proxy import Rule, running_proxy
 
 RECORDING = Path(__file__).parents[2] / "bench" / "recording.py"
 RECORDERS, RUNS, WARM = 16, 3, 1
 
 
-@pytest.fixture(params=["local", "bucket"])
-def place(
-    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[tuple[str, list[str]]]:
-    """Where the store of the crowd lies, and what the recording program is told of it."""
-    if request.param == "local":
-        yield str(tmp_path / "crowd" / "store"), []
-        return
-    with running_emulator() as url:
-        make_buckets(url, "team")
-        monkeypatch.setenv("STORAGE_EMULATOR_HOST", url)
-        yield "gs://team/recorded/crowd", ["--bucket", "gs://team/recorded"]
+@pytest.fixture(params=["local", "bucket", "spoilt bucket", "encrypted", "mirrored"])
+def stores(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Two contexts, solo and crowd, whose stores lie in places of each kind."""
+    with ExitStack() as stack:
+        variables, places = KINDS[request.param](tmp_path, stack)
+        shared = SharedContexts(LocalBackend(tmp_path / "contexts"), ADA)
+        for name, place in places.items():
+            shared.create(name, place)
+        told = {
+            **variables,
+            "DATAMON_GLOBAL_CONFIG": str(tmp_path / "contexts"),
+            "DATAMON_HOME": str(tmp_path / "home"),
+        }
+        for name, value in told.items():
+            monkeypatch.setenv(name, value)
+        yield
 
 
-def test_sixteen_processes_record_while_two_ask_and_nothing_is_lost(
-    tmp_path: Path, place: tuple[str, list[str]]
-) -> None:
-    where, told = place
+Kind = tuple[dict[str, str], dict[str, dict[str, object]]]
+
+
+def on_disk(root: Path, _: ExitStack) -> Kind:
+    return {}, {name: {"metadata": str(root / name / "store")} for name in NAMES}
+
+
+def encrypted(root: Path, stack: ExitStack) -> Kind:
+    return {"DATAMON_ENCRYPTION_KEY": new_key().text}, on_disk(root, stack)[1]
+
+
+def mirrored(root: Path, _: ExitStack) -> Kind:
+    sides = {name: [{"name": side, "metadata": str(root / name / side)} for side in ("eu", "us")] for name in NAMES}
+    return {}, {name: {"mirror": {"sides": sides[name]}} for name in NAMES}
+
+
+def in_a_bucket(_: Path, stack: ExitStack) -> Kind:
+    url = stack.enter_context(running_emulator())
+    make_buckets(url, "team")
+    return {"STORAGE_EMULATOR_HOST": url}, {name: {"metadata": f"gs://team/{name}"} for name in NAMES}
+
+
+def in_a_spoilt_bucket(root: Path, stack: ExitStack) -> Kind:
+    variables, places = in_a_bucket(root, stack)
+    rules = [Rule("refused", share=0.03, burst=2), Rule("lost", share=0.02), Rule("truncated", share=0.02)]
+    proxy = stack.enter_context(running_proxy(variables["STORAGE_EMULATOR_HOST"], *rules, seed=7))
+    return {"STORAGE_EMULATOR_HOST": proxy.url}, places
+
+
+NAMES = ("solo", "crowd")
+ADA = Author("Ada", "ada@example.org")
+KINDS: dict[str, Callable[[Path, ExitStack], Kind]] = {
+    "local": on_disk,
+    "bucket": in_a_bucket,
+    "spoilt bucket": in_a_spoilt_bucket,
+    "encrypted": encrypted,
+    "mirrored": mirrored,
+}
+
+
+@pytest.mark.usefixtures("stores")
+def test_sixteen_processes_record_while_two_ask_and_nothing_is_lost(tmp_path: Path) -> None:
     words = ["--recorders", RECORDERS, "--queriers", 2, "--runs", RUNS, "--solo-runs", 1, "--repos", 4]
-    words += ["--pace", 0, "--ask-every", 0, "--root", tmp_path, "--json", *told]
+    words += ["--pace", 0, "--ask-every", 0, "--root", tmp_path, "--json", "--contexts"]
     done = subprocess.run(
         [sys.executable, str(RECORDING), *map(str, words)], capture_output=True, text=True, timeout=240, check=False
     )
@@ -48,7 +95,7 @@ def test_sixteen_processes_record_while_two_ask_and_nothing_is_lost(
     assert answer["runs_lost"] == answer["outputs_lost"] == 0
     assert answer["refresh_equals_rebuild"]
     assert answer["question_p50_ms"] > 0
-    store = open_store(Places(where, where), Author("Ada", "ada@example.org"))
+    store = open_session(context="crowd").store
     with open_index(store, index_dir=tmp_path / "crowd" / "index").connect() as connection:
         steps = connection.execute("SELECT step, runs, succeeded FROM steps").fetchall()
         assert steps == [("record", recorded, recorded)]
