@@ -25,7 +25,7 @@ from datamon.store.repair.index import rebuild_footers, rebuild_index
 from datamon.store.repair.journal import mend_journal
 from datamon.store.repair.trees import TreeSource, put_manifest_parts
 
-_ROUNDS = 6
+_ROUNDS = 20
 """What is mended in one round can show what is to be mended in the next: a manifest, then its files."""
 
 

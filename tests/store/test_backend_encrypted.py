@@ -20,7 +20,7 @@ from datamon.store.backend.opening import open_backend
 from datamon.store.backend.sealing import SEGMENT_BYTES, STORED_BYTES, plain_bytes, sealed, stored_bytes
 from datamon.store.testing import contract
 from datamon.store.testing.contents import random_bytes
-from datamon.store.testing.emulator import running_emulator
+from datamon.store.testing.emulator import emulator_client, running_emulator
 from datamon.store.testing.faults import FaultyBackend
 
 KEYS = BackendKeys(bytes(range(32)), bytes(range(64)))
@@ -36,11 +36,10 @@ def over(inner: Backend) -> EncryptedBackend:
 
 @pytest.fixture(scope="module")
 def emulator() -> Iterator[str]:
-    from google.cloud import storage
 
     with running_emulator() as url, pytest.MonkeyPatch.context() as patch:
         patch.setenv("STORAGE_EMULATOR_HOST", url)
-        client = storage.Client(project="test")
+        client = emulator_client()
         client.create_bucket(BUCKET)
         client.close()
         yield url

@@ -13,7 +13,7 @@ from datamon.store.backend import Appending, Backend
 from datamon.store.backend.gcs import GcsBackend
 from datamon.store.backend.opening import open_backend
 from datamon.store.testing import contract
-from datamon.store.testing.emulator import running_emulator
+from datamon.store.testing.emulator import emulator_client, running_emulator
 
 BUCKET = "datamon-test"
 _numbers = count()
@@ -21,11 +21,10 @@ _numbers = count()
 
 @pytest.fixture(scope="module")
 def emulator() -> Iterator[str]:
-    from google.cloud import storage
 
     with running_emulator() as url, pytest.MonkeyPatch.context() as patch:
         patch.setenv("STORAGE_EMULATOR_HOST", url)
-        client = storage.Client(project="test")
+        client = emulator_client()
         client.create_bucket(BUCKET)
         client.close()
         yield url

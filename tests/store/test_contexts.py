@@ -5,7 +5,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from google.cloud import storage
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,7 +19,7 @@ from datamon.store.bundle import Author
 from datamon.store.codec import encode_sealed
 from datamon.store.contexts import SharedContext, SharedContexts
 from datamon.store.testing.clocks import SteppingClock
-from datamon.store.testing.emulator import running_emulator
+from datamon.store.testing.emulator import emulator_client, running_emulator
 from datamon.store.testing.faults import WRITES, Fault, FaultKind, FaultyBackend
 
 ADA, BOB = Author("Ada", "ada@example.org"), Author("Bob", "bob@example.org")
@@ -35,7 +34,7 @@ def contexts(backend: Backend, author: Author = ADA) -> SharedContexts:
 def emulator() -> Iterator[str]:
     with running_emulator() as url, pytest.MonkeyPatch.context() as patch:
         patch.setenv("STORAGE_EMULATOR_HOST", url)
-        client = storage.Client(project="test")
+        client = emulator_client()
         client.create_bucket("team")
         yield "team"
         client.close()
@@ -123,7 +122,7 @@ def test_a_version_whose_answer_was_lost_is_known_as_its_writers_own(kind: Fault
         ({"format": 1, "kind": "store", "store": "x"}, "bad-record"),
         ({"format": 1, "kind": "context", "name": "prod", "number": 1}, "bad-record"),
         ({"format": 1, "kind": "context", "place": 7}, "bad-record"),
-        ({"format": 2, "kind": "context"}, "newer-format"),
+        ({"format": 3, "kind": "context"}, "newer-format"),
     ],
 )
 def test_a_record_that_is_no_context_is_an_error_that_says_where(record: dict[str, object], code: str) -> None:

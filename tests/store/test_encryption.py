@@ -13,7 +13,7 @@ from datamon.store import layout
 from datamon.store.backend.memory import MemoryBackend
 from datamon.store.bundle import Author
 from datamon.store.check.identity import open_to_check
-from datamon.store.codec import decode_sealed, encode_sealed
+from datamon.store.codec import FORMAT, decode_sealed, encode_sealed
 from datamon.store.encryption_key import EncryptionKey, key_of, new_key, read_key, write_key
 from datamon.store.hashing import PLAIN
 from datamon.store.key_change import change_key
@@ -93,7 +93,7 @@ def test_a_check_asks_for_the_same_keys(place: MemoryBackend) -> None:
 def test_an_earlier_version_would_stop_at_the_format(place: MemoryBackend) -> None:
     for key in (layout.STORE, layout.BLOBS):
         with pytest.raises(Invalid) as raised:
-            decode_sealed(place.get(key), key)
+            decode_sealed(place.get(key), key, newest=FORMAT)
         assert raised.value.code == "newer-format"
 
 

@@ -1,9 +1,9 @@
 """A store of the first datamon in buckets of the real emulator, with versions of its labels."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
-from google.cloud import storage
 
 from datamon.errors import NotFound, Unavailable
 from datamon.store.backend.opening import open_foreign
@@ -14,7 +14,7 @@ from datamon.store.refs import list_refs, ref_history
 from datamon.store.repos import find_repo
 from datamon.store.resolve import resolve
 from datamon.store.testing.contents import random_bytes
-from datamon.store.testing.emulator import running_emulator
+from datamon.store.testing.emulator import emulator_client, running_emulator
 from datamon.store.testing.legacy_imports import bundles_of, files_of, ksuid, moment, taken
 from datamon.store.testing.legacy_writer import LegacyWriter, Place, context_yaml
 
@@ -29,11 +29,11 @@ FILES: dict[str | bytes, bytes] = {
 
 
 @pytest.fixture(scope="module")
-def buckets() -> Iterator[storage.Client]:
+def buckets() -> Iterator[Any]:
     """The old store: a repo with two bundles and labels that moved, and a context that names it."""
     with running_emulator() as url, pytest.MonkeyPatch.context() as patch:
         patch.setenv("STORAGE_EMULATOR_HOST", url)
-        client = storage.Client(project="test")
+        client = emulator_client()
         for name in ("old-meta", "old-vmeta", "old-blob", "old-config", "new-meta", "new-blob"):
             bucket = client.bucket(name)
             bucket.versioning_enabled = name == "old-vmeta"
@@ -65,7 +65,7 @@ def places() -> LegacyPlaces:
     return LegacyPlaces(PLACES["metadata"], PLACES["vmetadata"], PLACES["blob"])
 
 
-def test_a_store_in_buckets_comes_with_the_history_of_its_labels(buckets: storage.Client, store: Store) -> None:
+def test_a_store_in_buckets_comes_with_the_history_of_its_labels(buckets: Any, store: Store) -> None:
     found, tally = taken(store, open_legacy(places()))
 
     assert [(finding.code, finding.is_damage) for finding in found] == [
@@ -85,7 +85,7 @@ def test_a_store_in_buckets_comes_with_the_history_of_its_labels(buckets: storag
     assert resolve(store, "orders").bundle.id == ksuid(2)
 
 
-def test_a_second_import_from_buckets_changes_nothing(buckets: storage.Client) -> None:
+def test_a_second_import_from_buckets_changes_nothing(buckets: Any) -> None:
     new = open_store(Places("new-meta", "new-blob"), ADA)
     taken(new, open_legacy(places()))
     before = [stored.key for stored in new.metadata.list("")]
@@ -97,19 +97,19 @@ def test_a_second_import_from_buckets_changes_nothing(buckets: storage.Client) -
     assert [finding.code for finding in found] == ["session-unfinished", "bad-name"]
 
 
-def test_a_context_of_the_configuration_bucket_names_the_places(buckets: storage.Client) -> None:
+def test_a_context_of_the_configuration_bucket_names_the_places(buckets: Any) -> None:
     assert context_places("old-config", "dev") == places()
     with pytest.raises(NotFound) as error:
         context_places("old-config", "prod")
     assert error.value.code == "context-not-found"
 
 
-def test_a_bucket_that_is_not_there_is_an_error_and_no_empty_store(buckets: storage.Client) -> None:
+def test_a_bucket_that_is_not_there_is_an_error_and_no_empty_store(buckets: Any) -> None:
     with pytest.raises(Unavailable, match="there is no bucket"):
         open_foreign("gs://nowhere")
 
 
-def test_a_name_that_is_not_there_is_not_found(buckets: storage.Client) -> None:
+def test_a_name_that_is_not_there_is_not_found(buckets: Any) -> None:
     with pytest.raises(NotFound) as error:
         open_foreign("old-blob").read("gone")
     assert error.value.code == "key-not-found"

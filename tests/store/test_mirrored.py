@@ -19,7 +19,7 @@ from datamon.store.bundle import Author
 from datamon.store.mirror.opening import found, mirror_on
 from datamon.store.testing import contract
 from datamon.store.testing.clocks import SteppingClock
-from datamon.store.testing.emulator import running_emulator
+from datamon.store.testing.emulator import emulator_client, running_emulator
 from datamon.store.testing.sides import LostSide
 
 ADA = Author("Ada", "ada@example.org")
@@ -30,11 +30,10 @@ _numbers = count()
 
 @pytest.fixture(scope="module")
 def emulator() -> Iterator[str]:
-    from google.cloud import storage
 
     with running_emulator() as url, pytest.MonkeyPatch.context() as patch:
         patch.setenv("STORAGE_EMULATOR_HOST", url)
-        client = storage.Client(project="test")
+        client = emulator_client()
         client.create_bucket(BUCKET)
         client.close()
         yield url

@@ -5,7 +5,6 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
 import pytest
-from google.cloud import storage
 
 from datamon.errors import Conflict, Invalid
 from datamon.store.bundle import Author
@@ -15,7 +14,7 @@ from datamon.store.refs import ref_history, set_label
 from datamon.store.repos import create_repo, find_repo
 from datamon.store.resolve import resolve
 from datamon.store.testing.commits import commit_nothing
-from datamon.store.testing.emulator import running_emulator
+from datamon.store.testing.emulator import emulator_client, running_emulator
 
 ADA = Author("Ada", "ada@example.org")
 
@@ -25,7 +24,7 @@ def bucket() -> Iterator[str]:
     name = "team-metadata"
     with running_emulator() as url, pytest.MonkeyPatch.context() as patch:
         patch.setenv("STORAGE_EMULATOR_HOST", url)
-        client = storage.Client(project="test")
+        client = emulator_client()
         client.create_bucket(name)
         client.bucket(name).blob("others/thesis.tex").upload_from_string(b"words")
         yield name

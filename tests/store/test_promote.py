@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from google.cloud import storage
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -27,7 +26,7 @@ from datamon.store.retention.delete_path import delete_paths
 from datamon.store.testing.clocks import SteppingClock
 from datamon.store.testing.contents import random_bytes
 from datamon.store.testing.counting import CountingBackend
-from datamon.store.testing.emulator import running_emulator
+from datamon.store.testing.emulator import emulator_client, running_emulator
 from datamon.store.testing.small_packs import Place
 from datamon.store.testing.trees import make_odd_tree, snapshot, upload_tree, write_files
 
@@ -72,7 +71,7 @@ def there(tmp_path: Path) -> Place:
 def bucket() -> Iterator[str]:
     with running_emulator() as url, pytest.MonkeyPatch.context() as patch:
         patch.setenv("STORAGE_EMULATOR_HOST", url)
-        client = storage.Client(project="test")
+        client = emulator_client()
         client.create_bucket("team")
         yield "team"
         client.close()

@@ -17,7 +17,7 @@ from datamon.store.repos import create_repo
 from datamon.store.sessions.commit import SessionCommit, commit_session
 from datamon.store.sessions.joint import MODES, ConflictMode
 from datamon.store.sessions.start import start_session
-from datamon.store.testing.emulator import running_emulator
+from datamon.store.testing.emulator import emulator_client, running_emulator
 
 ADA = Author("Ada", "ada@example.org")
 WRITER = """
@@ -47,11 +47,8 @@ def place(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def make_bucket() -> None:
-    from google.auth.credentials import AnonymousCredentials
-    from google.cloud import storage
 
-    client = storage.Client(project="p", credentials=AnonymousCredentials())  # type: ignore[no-untyped-call]
-    client.create_bucket("sessions")
+    emulator_client().create_bucket("sessions")
 
 
 def write(place: str, session: str, path: Path, dies: str = "lives") -> "subprocess.Popen[bytes]":

@@ -9,7 +9,7 @@ import pytest
 
 from datamon.store.opening import Store
 from datamon.store.repos import create_repo
-from datamon.store.testing.emulator import running_emulator
+from datamon.store.testing.emulator import emulator_client, running_emulator
 from datamon.store.testing.places import DirectoryPlace, GooglePlace, Place, S3Place, WebPlace, running_s3_server
 from datamon.store.testing.web_server import WebServer, running_web_server
 
@@ -20,11 +20,10 @@ _numbers = count()
 
 @pytest.fixture(scope="session")
 def google_bucket() -> Iterator[Any]:
-    from google.cloud import storage
 
     with running_emulator() as url, pytest.MonkeyPatch.context() as patch:
         patch.setenv("STORAGE_EMULATOR_HOST", url)
-        client = storage.Client(project="test")
+        client = emulator_client()
         yield client.create_bucket(BUCKET)
         client.close()
 
