@@ -15,7 +15,7 @@ from datamon.store.walk import Listing
 @dataclass(frozen=True, slots=True)
 class Choice:
     """With `files` only these paths (and all below them), with `pattern` only files in whose paths it finds something; with
-    `skip_unreadable` files that cannot be kept are left out, and `skipped` is told of each."""
+    `skip_unreadable` files that cannot be kept, or are not there, are left out, and `skipped` is told of each."""
 
     files: tuple[str, ...] | None = None
     pattern: str = ""
@@ -30,7 +30,7 @@ class Choice:
     def select(self, tree: Beneath, listings: Mapping[str, Listing]) -> Mapping[str, Listing]:
         """The listings of what is chosen, with the directories above it.
 
-        Raises NotFound (`path-not-found`) for a listed file that is not there, Invalid (`bad-argument`, `bad-path`).
+        Raises NotFound (`path-not-found`) for a listed file that is not there and may not be skipped, Invalid (`bad-argument`, `bad-path`).
         """
         rows = {_joined(lead, name): row for lead, here in listings.items() for name, row in here.items()}
         chosen = self._listed(set(rows))
@@ -50,7 +50,11 @@ class Choice:
         if self.files is None:
             return paths
         wanted = {clean_path(line) for line in self.files}
-        if missing := wanted - paths:
+        missing = wanted - paths
+        if self.skip_unreadable:
+            for path in sorted(missing):
+                self.skipped(path)
+        elif missing:
             path = min(missing)
             raise NotFound("path-not-found", f"{path!r} is listed and is not there; correct the list", path=path)
         return {path for path in paths if wanted.intersection(_upward(path))}
