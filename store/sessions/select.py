@@ -30,7 +30,8 @@ class Choice:
     def select(self, tree: Beneath, listings: Mapping[str, Listing]) -> Mapping[str, Listing]:
         """The listings of what is chosen, with the directories above it.
 
-        Raises NotFound (`path-not-found`) for a listed file that is not there and may not be skipped, Invalid (`bad-argument`, `bad-path`).
+        Raises NotFound (`path-not-found`) for a listed file that is not there and may not be skipped, Invalid (`bad-argument`,
+        `bad-path`).
         """
         rows = {_joined(lead, name): row for lead, here in listings.items() for name, row in here.items()}
         chosen = self._listed(set(rows))
