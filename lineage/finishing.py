@@ -8,7 +8,7 @@ from datamon.errors import DatamonError, NotFound
 from datamon.lineage.capture.host import presence
 from datamon.lineage.records import RUN_ABANDONED, Host, PlannedMove, Run
 from datamon.lineage.ref_moves import make_moves
-from datamon.lineage.unfinished import marked_runs, unfinished_runs
+from datamon.lineage.unfinished import drop_mark, marked_runs, unfinished_runs
 from datamon.lineage.workplace import sweep
 from datamon.store import layout
 from datamon.store.codec import decode_sealed
@@ -90,7 +90,7 @@ def _finish(store: Store, run: RunId, recorded: Run | None, gone: bool) -> Finis
     step = f"{recorded.opened.pipeline}/{recorded.opened.step}" if recorded else None
     if recorded is not None and recorded.abandoned_ns is None:
         store.journal.append({"kind": RUN_ABANDONED, "run": run})
-    store.metadata.delete(layout.open_run(run))
+    drop_mark(store, run)
     return Finished(run, "abandoned" if recorded else "never-opened", step)
 
 
@@ -104,7 +104,7 @@ def _make_moves(store: Store, recorded: Run, gone: bool) -> Finished | None:
         raise
     if lost and not gone and store.clock() - recorded.closed.ended_ns < GRACE_NS:
         return None
-    store.metadata.delete(layout.open_run(recorded.id))
+    drop_mark(store, recorded.id)
     step = f"{recorded.opened.pipeline}/{recorded.opened.step}"
     return Finished(
         run=recorded.id,

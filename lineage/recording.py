@@ -30,6 +30,7 @@ from datamon.lineage.records import (
 )
 from datamon.lineage.ref_moves import Target, move_to_end, planned_moves
 from datamon.lineage.secrets import MASK, Redactor
+from datamon.lineage.unfinished import drop_mark
 from datamon.store import layout
 from datamon.store.backend import has_durably
 from datamon.store.bundle import Bundle, Repo
@@ -199,7 +200,7 @@ class Recording:
             for directory, manifest in self._remembered:
                 if directory.is_dir():
                     remember_output(self.store, directory, manifest)
-        self.store.metadata.delete(layout.open_run(self.run))
+        drop_mark(self.store, self.run)
         return closed
 
     def __enter__(self) -> Self:

@@ -3,10 +3,11 @@ what came since."""
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from datamon.errors import Corrupt
+from datamon.errors import Corrupt, Unavailable
 from datamon.lineage.records import RUN_ABANDONED, RUN_CLOSED, RUN_KINDS, Run, combine, run_of
 from datamon.store import layout
 from datamon.store.codec import Record, encode
@@ -23,6 +24,13 @@ def marked_runs(store: Store) -> Iterator[RunId]:
     """The runs that are marked as open, by one listing."""
     for stored in store.metadata.list(layout.OPEN_RUNS):
         yield RunId(stored.key.removeprefix(layout.OPEN_RUNS))
+
+
+def drop_mark(store: Store, run: RunId) -> None:
+    """The run, which has ended in full, is no longer looked after. Where the backend cannot be reached now, the next command does
+    this: a mark is a pointer and never the truth. Raises Denied."""
+    with suppress(Unavailable):
+        store.metadata.delete(layout.open_run(run))
 
 
 def unfinished_runs(store: Store) -> dict[RunId, Run]:

@@ -103,7 +103,7 @@ def open_store(places: Places, author: Author, *, clock: Clock = system_clock) -
             raise Invalid(
                 "bad-config", "a mirrored store cannot be encrypted; take away `mirror` or the key in the configuration"
             )
-        mirror = open_mirror(places.mirror)
+        mirror = open_mirror(places.mirror, places.cache)
         found(mirror, author, clock)
         check_terms(mirror)
         return store_on(mirror.metadata, mirror.blob, author, clock=clock, state_dir=places.state_dir)
@@ -136,7 +136,7 @@ def find_store(places: Places) -> str | None:
 def backends_at(places: Places) -> tuple[Backend, Backend]:
     """The backends of metadata and of blobs at these places, which may be one; nothing is made or asked there."""
     if places.mirror is not None:
-        mirror = open_mirror(places.mirror)
+        mirror = open_mirror(places.mirror, places.cache)
         return mirror.metadata, mirror.blob
     metadata = open_backend(places.metadata, credential=places.credential, cache=places.cache)
     if places.blob == places.metadata:

@@ -8,6 +8,7 @@ from datamon.errors import Conflict, Invalid, NotFound, Unavailable
 from datamon.store import layout
 from datamon.store.backend import Backend
 from datamon.store.backend.arbiter import Arbiter, Epoch, Marks, Terms, mark_key, whole_key
+from datamon.store.backend.caching import DiskCache
 from datamon.store.backend.mirrored import MirroredBackend
 from datamon.store.backend.opening import open_backend
 from datamon.store.backend.sides import Side, Sides
@@ -52,13 +53,17 @@ class Mirror:
         return (self.metadata,) if self.blob is self.metadata else (self.metadata, self.blob)
 
 
-def open_mirror(places: MirrorPlaces) -> Mirror:
-    """The mirrored store at these places; nothing is made or asked there yet. Raises Invalid (`bad-config`, `bad-name`)."""
-    metadata = [Side(each.name, open_backend(each.metadata, credential=each.credential)) for each in places.sides]
+def open_mirror(places: MirrorPlaces, cache: DiskCache | None = None) -> Mirror:
+    """The mirrored store at these places; nothing is made or asked there yet. What is read from a bucket is kept in `cache`, if
+    there is one. Raises Invalid (`bad-config`, `bad-name`)."""
+
+    def side(each: SidePlace, place: str) -> Side:
+        return Side(each.name, open_backend(place, credential=each.credential, cache=cache))
+
+    metadata = [side(each, each.metadata) for each in places.sides]
     if all(each.blob == each.metadata for each in places.sides):
         return mirror_on(metadata, metadata, places.terms)
-    blob = [Side(each.name, open_backend(each.blob, credential=each.credential)) for each in places.sides]
-    return mirror_on(metadata, blob, places.terms)
+    return mirror_on(metadata, [side(each, each.blob) for each in places.sides], places.terms)
 
 
 def mirror_on(metadata: Iterable[Side], blob: Iterable[Side], terms: Terms, *, together: bool = True) -> Mirror:
