@@ -11,8 +11,8 @@ import pytest
 
 from datamon.store.backend.opening import open_backend
 from datamon.store.bundle import Author
-from datamon.store.manifest import iter_entries, read_manifest
-from datamon.store.opening import Store, store_on
+from datamon.store.download import download
+from datamon.store.opening import store_on
 from datamon.store.repos import create_repo
 from datamon.store.sessions.commit import SessionCommit, commit_session
 from datamon.store.sessions.joint import MODES, ConflictMode
@@ -77,12 +77,9 @@ def test_eight_writers_one_killed_and_one_retried_make_the_right_bundle(
     assert [begun.split for begun in made.unfinished] == ["w3"]
     done = [path.name for path in trees if path.name != "w3"]
     top = {"with-conflicts": ".conflicts/", "with-checkpoints": ".checkpoints/"}.get(mode)
-    aside = {f"{top}{name}/shared" for name in done if name != "w5"} if top else set()
-    assert files(store, made.bundle.manifest) == {"shared", *(f"only.{name}" for name in done), *aside}
-
-
-def files(store: Store, manifest: object) -> set[str]:
-    [bundle] = [one for repo in store.logs.store().repos for one in store.logs.repo(repo).bundles.values()]
-    assert bundle.manifest == manifest
-    read = read_manifest(store.metadata, bundle.manifest)
-    return {entry.path for entry in iter_entries(store.metadata, read) if entry.kind != "dir"}
+    aside = {f"{top}{name}/shared": name for name in done if name != "w5"} if top else {}
+    shared = "same" if mode == "no-conflicts" else "w5"  # which came last
+    expected = {"shared": shared, **{f"only.{name}": name for name in done}, **aside}
+    download(store, made.bundle, tmp_path / "out")
+    out = tmp_path / "out"
+    assert {str(p.relative_to(out)): p.read_text() for p in out.rglob("*") if p.is_file()} == expected
