@@ -1,7 +1,7 @@
 """Fixtures that every test may use: a store in memory, a store on disk, and the clock both look at."""
 
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import hypothesis
@@ -10,6 +10,7 @@ import pytest
 from datamon.store.bundle import Author
 from datamon.store.opening import Places, Store, memory_store, open_store
 from datamon.store.testing.clocks import SteppingClock
+from datamon.store.testing.emulator import make_buckets, running_emulator
 
 # The first example of a test may pay for an import; timings belong in bench/.
 hypothesis.settings.register_profile("datamon", deadline=None)
@@ -44,6 +45,21 @@ def local_store(tmp_path: Path, clock: SteppingClock) -> Store:
 def reopen(tmp_path: Path, clock: SteppingClock) -> Callable[[], Store]:
     """Opens the store of `local_store` anew, as another process would."""
     return lambda: reopened(tmp_path, clock)
+
+
+@pytest.fixture(scope="module")
+def emulator() -> Iterator[str]:
+    """The URL of Google's emulator, which the client library finds, with the bucket `team`."""
+    with running_emulator() as url, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("STORAGE_EMULATOR_HOST", url)
+        make_buckets(url, "team")
+        yield url
+
+
+@pytest.fixture(scope="module")
+def bucket(emulator: str) -> str:
+    """The name of that bucket."""
+    return "team"
 
 
 def reopened(tmp_path: Path, clock: SteppingClock) -> Store:

@@ -3,18 +3,17 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from datamon.errors import NotFound
 from datamon.store.external.failures import changed, check_size, gone, refused, unreachable
-from datamon.store.external.keys import beneath
+from datamon.store.external.keys import found_by_key, in_pieces
 from datamon.store.external.source import Listed, Status
 from datamon.store.external.urls import Url
 
 if TYPE_CHECKING:
     from google.cloud.storage import Blob
 
-_PIECE_BYTES = 8 * 2**20
 _FIELDS = "items(name,size,generation,updated),nextPageToken"
 
 
@@ -28,16 +27,7 @@ class GoogleBuckets:
 
     def find(self, url: Url) -> Iterator[Listed]:
         """See `Source`."""
-        if not url.is_directory:
-            try:
-                at = self.status(url)
-            except NotFound:
-                pass
-            else:
-                yield Listed("", url, at)
-                return
-        prefix = url.path if url.is_directory else url.path + "/"
-        yield from beneath(url, prefix, self._under(url, prefix))
+        return found_by_key(url, self.status, self._under)
 
     def status(self, url: Url) -> Status:
         """See `Source`."""
@@ -59,8 +49,7 @@ class GoogleBuckets:
 
     def stream(self, url: Url, at: Status) -> Iterator[bytes]:
         """See `Source`."""
-        for begin in range(0, at.size_bytes or 0, _PIECE_BYTES):
-            yield self.read(url, at, begin, min(begin + _PIECE_BYTES, at.size_bytes or 0))
+        return in_pieces(partial(self.read, url, at), at)
 
     def _under(self, url: Url, prefix: str) -> Iterator[tuple[str, Status]]:
         with _failures(url):

@@ -1,12 +1,11 @@
 """`datamon bundle promote`: from the store in use to that of another context."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
 from datamon.cli.testing import Ran, Shell
-from datamon.store.testing.emulator import emulator_client, running_emulator
 
 Inside = Callable[..., Ran]
 Golden = Callable[[str, str], None]
@@ -18,16 +17,6 @@ def ada(orders: Shell, inside: Inside) -> Shell:
     """A person with a repo `orders` in the default store, and a context `prod`."""
     inside(orders, "context", "create", "--context", "prod", "--metadata", "./prod").good()
     return orders
-
-
-@pytest.fixture(scope="module")
-def emulator() -> Iterator[str]:
-    with running_emulator() as url, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("STORAGE_EMULATOR_HOST", url)
-        client = emulator_client()
-        client.create_bucket("team")
-        yield url
-        client.close()
 
 
 def test_what_it_prints(ada: Shell, inside: Inside, golden: Golden) -> None:

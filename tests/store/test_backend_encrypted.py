@@ -1,7 +1,7 @@
 """The encrypted backend: the contract over every place, and that nothing but the key's holder's own bytes ever comes back."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import count, pairwise
 from pathlib import Path
 
@@ -20,29 +20,17 @@ from datamon.store.backend.opening import open_backend
 from datamon.store.backend.sealing import SEGMENT_BYTES, STORED_BYTES, plain_bytes, sealed, stored_bytes
 from datamon.store.testing import contract
 from datamon.store.testing.contents import random_bytes
-from datamon.store.testing.emulator import emulator_client, running_emulator
 from datamon.store.testing.faults import FaultyBackend
 
 KEYS = BackendKeys(bytes(range(32)), bytes(range(64)))
 VECTORS = json.loads((Path(__file__).parent / "vectors" / "encryption.json").read_text(encoding="utf-8"))
-BUCKET = "datamon-test"
+BUCKET = "team"
 HASH = blake3(b"known").hexdigest()
 _numbers = count()
 
 
 def over(inner: Backend) -> EncryptedBackend:
     return EncryptedBackend(inner, KEYS, ("store.json", "keys/"))
-
-
-@pytest.fixture(scope="module")
-def emulator() -> Iterator[str]:
-
-    with running_emulator() as url, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("STORAGE_EMULATOR_HOST", url)
-        client = emulator_client()
-        client.create_bucket(BUCKET)
-        client.close()
-        yield url
 
 
 @pytest.mark.parametrize("check", contract.CHECKS, ids=lambda check: check.__name__)

@@ -2,7 +2,7 @@
 
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import count
 from pathlib import Path
 
@@ -13,21 +13,9 @@ from datamon.store.backend import Appending, Backend
 from datamon.store.backend.gcs import GcsBackend
 from datamon.store.backend.opening import open_backend
 from datamon.store.testing import contract
-from datamon.store.testing.emulator import emulator_client, running_emulator
 
-BUCKET = "datamon-test"
+BUCKET = "team"
 _numbers = count()
-
-
-@pytest.fixture(scope="module")
-def emulator() -> Iterator[str]:
-
-    with running_emulator() as url, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("STORAGE_EMULATOR_HOST", url)
-        client = emulator_client()
-        client.create_bucket(BUCKET)
-        client.close()
-        yield url
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """Contexts that a team shares: versions that exactly one writer wins, on every kind of backend."""
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -19,7 +18,6 @@ from datamon.store.bundle import Author
 from datamon.store.codec import encode_sealed
 from datamon.store.contexts import SharedContext, SharedContexts
 from datamon.store.testing.clocks import SteppingClock
-from datamon.store.testing.emulator import emulator_client, running_emulator
 from datamon.store.testing.faults import WRITES, Fault, FaultKind, FaultyBackend
 
 ADA, BOB = Author("Ada", "ada@example.org"), Author("Bob", "bob@example.org")
@@ -30,23 +28,13 @@ def contexts(backend: Backend, author: Author = ADA) -> SharedContexts:
     return SharedContexts(backend, author, SteppingClock())
 
 
-@pytest.fixture(scope="module")
-def emulator() -> Iterator[str]:
-    with running_emulator() as url, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("STORAGE_EMULATOR_HOST", url)
-        client = emulator_client()
-        client.create_bucket("team")
-        yield "team"
-        client.close()
-
-
 @pytest.fixture(params=["memory", "local", "gcs"])
 def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Backend:
     if request.param == "memory":
         return MemoryBackend()
     if request.param == "local":
         return LocalBackend(tmp_path / "team")
-    return GcsBackend(request.getfixturevalue("emulator"), tmp_path.name)
+    return GcsBackend(request.getfixturevalue("bucket"), tmp_path.name)
 
 
 def test_what_one_person_writes_another_finds(backend: Backend) -> None:

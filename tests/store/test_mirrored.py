@@ -1,6 +1,6 @@
 """A backend on several sides: the contract, which acknowledgements it gives, and what it believes of what it cannot see."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import count
 from pathlib import Path
 
@@ -19,24 +19,12 @@ from datamon.store.bundle import Author
 from datamon.store.mirror.opening import found, mirror_on
 from datamon.store.testing import contract
 from datamon.store.testing.clocks import SteppingClock
-from datamon.store.testing.emulator import emulator_client, running_emulator
 from datamon.store.testing.sides import LostSide
 
 ADA = Author("Ada", "ada@example.org")
-BUCKET = "datamon-mirror"
+BUCKET = "team"
 LOG = "log/00000000000000000001"
 _numbers = count()
-
-
-@pytest.fixture(scope="module")
-def emulator() -> Iterator[str]:
-
-    with running_emulator() as url, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("STORAGE_EMULATOR_HOST", url)
-        client = emulator_client()
-        client.create_bucket(BUCKET)
-        client.close()
-        yield url
 
 
 def mirrored(*backends: Backend, min_sides: int = 2, degraded: bool = False) -> MirroredBackend:

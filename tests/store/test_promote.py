@@ -1,6 +1,5 @@
 """A bundle goes to another store whole, once, and without what is there."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,7 +25,6 @@ from datamon.store.retention.delete_path import delete_paths
 from datamon.store.testing.clocks import SteppingClock
 from datamon.store.testing.contents import random_bytes
 from datamon.store.testing.counting import CountingBackend
-from datamon.store.testing.emulator import emulator_client, running_emulator
 from datamon.store.testing.small_packs import Place
 from datamon.store.testing.trees import make_odd_tree, snapshot, upload_tree, write_files
 
@@ -65,16 +63,6 @@ def here(tmp_path: Path) -> Place:
 def there(tmp_path: Path) -> Place:
     """The store to which they are promoted."""
     return place(tmp_path / "there")
-
-
-@pytest.fixture(scope="module")
-def bucket() -> Iterator[str]:
-    with running_emulator() as url, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("STORAGE_EMULATOR_HOST", url)
-        client = emulator_client()
-        client.create_bucket("team")
-        yield "team"
-        client.close()
 
 
 @pytest.mark.parametrize(("start", "end"), [("disk", "disk"), ("disk", "bucket"), ("bucket", "disk")])
