@@ -5,16 +5,12 @@ import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import Generic, NoReturn, TypeVar
 
 from datamon.errors import DatamonError, Denied, Invalid, Unavailable
 from datamon.store.backend import Backend
 
-if TYPE_CHECKING:
-    from concurrent.futures import ThreadPoolExecutor
-
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?")
-_CALLS = 32
 _Answer = TypeVar("_Answer")
 
 FAILURES = (Unavailable, Denied)
@@ -54,8 +50,6 @@ class Sides:
         self.all = tuple(sides)
         self.backends = {side.name: side.backend for side in self.all}
         self.together = together
-        self._threads: ThreadPoolExecutor | None = None
-        self._lock = threading.Lock()
         if len(self.backends) < len(self.all) or not self.all:
             message = "a mirrored store needs sides of different names; correct `mirror` in the configuration"
             raise Invalid("bad-config", message, sides=[side.name for side in self.all])
@@ -84,13 +78,36 @@ class Sides:
         asked = [(name, partial(call, name, self.backends[name])) for name in names]
         if not self.together or len(names) < 2:
             return list(asked)
-        return [(name, self._pool().submit(ask).result) for name, ask in asked]
+        return list(zip(names, _at_once([ask for _, ask in asked]), strict=True))
 
-    def _pool(self) -> "ThreadPoolExecutor":
-        with self._lock:
-            if self._threads is None:
-                # Imported at first use: 4 ms that a start need not pay.
-                from concurrent.futures import ThreadPoolExecutor
 
-                self._threads = ThreadPoolExecutor(_CALLS, thread_name_prefix="side")
-            return self._threads
+def _at_once(calls: Sequence[Callable[[], _Answer]]) -> list[Callable[[], _Answer]]:
+    """What gives the answer of each call, or raises what it raised. All are done; this thread does the first. The threads of the
+    others are gone: with one left over, a process could not fork."""
+    told: list[Callable[[], _Answer]] = [_never] * len(calls)
+
+    def do(place: int) -> None:
+        try:
+            told[place] = partial(_given, calls[place]())
+        except BaseException as error:  # noqa: BLE001 (whoever asks for the answer gets it)
+            told[place] = partial(_raised, error)
+
+    threads = [threading.Thread(target=do, args=(place,), name="side", daemon=True) for place in range(1, len(calls))]
+    for thread in threads:
+        thread.start()
+    do(0)
+    for thread in threads:
+        thread.join()
+    return told
+
+
+def _given(answer: _Answer) -> _Answer:
+    return answer
+
+
+def _raised(error: BaseException) -> NoReturn:
+    raise error
+
+
+def _never() -> NoReturn:
+    raise AssertionError("every call was made")

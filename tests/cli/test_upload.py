@@ -2,13 +2,13 @@
 
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from datamon.cli.testing import Shell
-from datamon.store.file_times import GUARD_NS, trusted_time_ns
+from datamon.store.file_times import trusted_time_ns
+from datamon.store.testing.file_clock import settle
 from datamon.store.walk import open_tree
 
 HEAVY = (
@@ -35,12 +35,10 @@ SETTLED = Path(__file__).parents[1] / "store" / "vectors"
 @pytest.fixture
 def settled() -> Path:
     """That directory, as soon as its times prove something."""
-    newest_ns = max(path.stat().st_ctime_ns for path in SETTLED.rglob("*"))
     with open_tree(SETTLED) as tree:
         if trusted_time_ns(tree) == 0:
             pytest.skip("NOT TESTED: times prove nothing on the file system of this checkout")
-        while trusted_time_ns(tree) - newest_ns <= GUARD_NS:
-            time.sleep(0.1)
+    settle(SETTLED)
     return SETTLED
 
 
