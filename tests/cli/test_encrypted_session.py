@@ -133,7 +133,9 @@ def test_nothing_of_a_session_can_be_found_without_the_key(secretive: Shell) -> 
 def test_the_same_search_finds_everything_where_a_store_is_not_encrypted(secretive: Shell) -> None:
     session(secretive)
     found = {needle for _, needle in leaks(secretive)}
-    words = {word.encode() for word in WORDS if word not in ("thirty-thousand", "sealed-target", "nobody may see")}
+    # Some stand in compressed bytes only; a path does where its file is too young for the stat cache.
+    hidden = ("thirty-thousand", "sealed-target", "nobody may see", "large.bin")
+    words = {word.encode() for word in WORDS if word not in hidden}
     assert words <= found
     assert {blake3(content).digest()[:12] for content in CONTENTS.values()} <= found
 
