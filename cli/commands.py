@@ -47,12 +47,11 @@ WORDS: tuple[Word, ...] = (
     Word("run", "datamon.cli.run", "Runs: record a command with what it reads and writes; look at the records."),
     Word("query", "datamon.cli.query", "Ask what produced, what used, what is stale and why, or any SELECT."),
     Word("demo", "datamon.cli.demo", "See a small real pipeline go stale and fresh again.", "datamon.cli.demo_story"),
-    Word("store", "datamon.cli.store", "The store itself: where it lies, and who decides in a mirrored one."),
+    Word("store", "datamon.cli.store", "The store itself: where it lies, its key, and who decides in a mirrored one."),
     Word("check", "datamon.cli.check", "Find what is damaged or missing in the store."),
     Word("repair", "datamon.cli.repair", "Make good what is damaged or missing."),
     Word("import-legacy", "datamon.cli.import_legacy", "Take over a store of the first datamon."),
     Word("gc", "datamon.cli.gc", "Free the bytes that no bundle needs any more."),
-    Word("store", "datamon.cli.store", "The store as a whole: its key."),
     Word("version", "datamon.cli.version", "Print the version."),
     Word("completion", "datamon.cli.completion", "Print the completion script of a shell."),
 )

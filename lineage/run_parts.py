@@ -1,9 +1,9 @@
 """The nouns that a run's records are made of, and how each is stored (docs/format.md, "Journal")."""
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from functools import cache
-from typing import Any, Literal, TypeVar, cast
+from typing import Any, Literal, TypeVar, cast, get_args, get_origin
 
 from datamon.store.bundle import Move, RefKind
 from datamon.store.codec import Record
@@ -27,16 +27,25 @@ def _stored(noun: Any) -> Record:
 
 
 def _read(kind: type[T], record: Record) -> T:
-    """The reverse of `_stored`; fields that this version does not know are passed over."""
+    """The reverse of `_stored`; fields that this version does not know are passed over, and one that an earlier version did not
+    write has its default."""
     return kind(
-        **{name: tuple(record[name]) if is_tuple else record[name] for name, is_tuple in _fields(cast(Any, kind))}
+        **{
+            name: tuple(record[name]) if is_tuple and record[name] is not None else record[name]
+            for name, is_tuple, is_needed in _fields(cast(Any, kind))
+            if is_needed or name in record
+        }
     )
 
 
 @cache
-def _fields(kind: Any) -> tuple[tuple[str, bool], ...]:
-    """The names of a noun's fields, each with whether it is a tuple."""
-    return tuple((each.name, getattr(each.type, "__origin__", None) is tuple) for each in fields(kind))
+def _fields(kind: Any) -> tuple[tuple[str, bool, bool], ...]:
+    """The names of a noun's fields, each with whether it is a tuple (or None), and whether every record has it."""
+    return tuple((each.name, _is_tuple(each.type), each.default is MISSING) for each in fields(kind))
+
+
+def _is_tuple(annotation: Any) -> bool:
+    return any(get_origin(each) is tuple for each in (annotation, *get_args(annotation)))
 
 
 @dataclass(frozen=True, slots=True)

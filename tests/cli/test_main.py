@@ -7,7 +7,7 @@ import pytest
 
 from datamon import __version__
 from datamon.cli import main as program
-from datamon.cli.commands import words
+from datamon.cli.commands import WORDS, words
 from datamon.cli.testing import PROGRAM, Shell
 from datamon.errors import EXIT_CODES
 
@@ -167,3 +167,8 @@ def _closed_pipe() -> int:
     reading, writing = os.pipe()
     os.close(reading)
     return writing
+
+
+def test_every_word_is_there_once() -> None:
+    names = [word.name for word in WORDS]
+    assert sorted(set(names)) == sorted(names)

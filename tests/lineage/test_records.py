@@ -163,3 +163,11 @@ def test_a_running_run_has_its_inputs_and_no_end() -> None:
     assert Run(OPENED, abandoned_ns=7).ended_ns == 7
     assert Run(OPENED, CLOSED, 7).ended_ns == CLOSED.ended_ns
     assert Run(OPENED, CLOSED).inputs[0].changed == ("x",)
+
+
+def test_a_field_that_an_earlier_version_did_not_write_has_its_default() -> None:
+    stored = {name: value for name, value in OPENED.inputs[0].to_record().items() if name not in ("how", "changed")}
+    read = InputRecord.from_record(stored)
+    assert (read.how, read.changed) == ("declared", ())
+    with pytest.raises(KeyError):
+        InputRecord.from_record({name: value for name, value in stored.items() if name != "bundle"})
