@@ -13,7 +13,7 @@ from datamon.cli.settings import Settings
 from datamon.errors import EXIT_CODES, Corrupt
 from datamon.store.backend import Backend
 from datamon.store.mirror.opening import Mirror, open_mirror
-from datamon.store.opening import backends_at
+from datamon.store.opening import backends_at, sides_of
 
 if TYPE_CHECKING:
     from datamon.store.check.findings import Finding
@@ -61,7 +61,8 @@ def check(
         if mirror is not None:
             from datamon.store.mirror.compare import compare  # only where there are sides
 
-            found += compare(mirror, opened.store, sample)
+            sides = sides_of(opened.store.metadata, opened.store.blob, opened.store.cover)
+            found += compare(sides, opened.store, sample)
         found += [*check_store(opened.store, sample, progress=progress), *check_runs(opened.store)]
         found += check_external(opened.store, progress=progress) if external else ()
     show(Listing(FINDING_COLUMNS, map(finding_row, found), _line), form)

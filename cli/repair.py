@@ -17,6 +17,7 @@ from datamon.cli.sampling import ReadDataOption, Sampling, SeedOption, sample_of
 from datamon.cli.settings import Settings
 from datamon.store.backend import Backend
 from datamon.store.backend.opening import open_backend
+from datamon.store.opening import sides_of
 
 if TYPE_CHECKING:
     from datamon.store.check.packs import Sample
@@ -95,9 +96,10 @@ def _sides(settings: Settings, sample: "Sample", progress: "Progress", *, dry_ru
     from datamon.store.mirror.repair import repair_sides
 
     if dry_run:
-        store = open_to_check(mirror.metadata, mirror.blob, settings.author).store
-        return Repaired(tuple(each for each in compare(mirror, store, sample) if each.is_damage), ())
-    return repair_sides(mirror, settings.author, Healing(sample, progress))
+        store = open_to_check(mirror.metadata, mirror.blob, settings.author, key=settings.encryption_key).store
+        sides = sides_of(store.metadata, store.blob, store.cover)
+        return Repaired(tuple(each for each in compare(sides, store, sample) if each.is_damage), ())
+    return repair_sides(mirror, settings.author, Healing(sample, progress), key=settings.encryption_key)
 
 
 @contextmanager

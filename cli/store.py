@@ -10,10 +10,12 @@ from datamon.cli.commands import Phrases
 from datamon.cli.opening import settings_of
 from datamon.cli.options import FormatOption
 from datamon.cli.output import Listing, Row, note, show
+from datamon.cli.rows import moment
 from datamon.cli.settings import Settings
-from datamon.errors import Invalid, NotFound
+from datamon.errors import DatamonError, Invalid, NotFound
 from datamon.store.encryption_key import new_key, read_key, write_key
-from datamon.store.mirror.opening import Mirror
+from datamon.store.mirror.opening import Mirror, read_epoch, who_and_why
+from datamon.store.opening import unlock_mirror
 
 SIDE_COLUMNS = ("side", "metadata", "blob", "answers", "decides", "counts", "epoch")
 KeyFile = Annotated[Path, typer.Argument(metavar="FILE", help="The key file.")]
@@ -74,6 +76,8 @@ def get(ctx: typer.Context, form: FormatOption = None) -> None:
     mirror = mirror_of(settings)
     rows = [_place_row(settings)] if mirror is None else _side_rows(mirror)
     show(Listing(SIDE_COLUMNS, rows, _line), form)
+    if mirror is not None:
+        _tell_epoch(mirror, settings)
 
 
 @app.command("promote")
@@ -105,6 +109,8 @@ def promote(
         raise Invalid(
             "bad-config", "the store has one place, and nothing to promote; set `mirror` in the configuration"
         )
+    alone = side if mirror.arbiter.terms.degraded else None
+    mirror = unlock_mirror(mirror, settings.encryption_key, alone)
     promoted = promote_side(mirror, Promotion(side, settings.author, reason))
     note(f"{side} decides from epoch {promoted.epoch.number} on; whole are {', '.join(promoted.whole)}")
     if promoted.stranded:
@@ -133,6 +139,19 @@ def _side_rows(mirror: Mirror) -> list[Row]:
         state = marks is not None, side.name == standing.first, side.name in standing.whole
         rows.append((*place, *state, epoch))
     return rows
+
+
+def _tell_epoch(mirror: Mirror, settings: Settings) -> None:
+    """Says since when, by whom and why the side that decides does so, as far as that can be told."""
+    try:
+        standing = mirror.arbiter.standing
+        record = read_epoch(mirror, standing.epoch)
+        author, reason = who_and_why(unlock_mirror(mirror, settings.encryption_key), standing.epoch, record)
+    except DatamonError:  # nobody has used the store yet, or its key is not at hand
+        return
+    by = f" by {author.name}" if author is not None else ""
+    why = f": {reason}" if reason else ""
+    note(f"{standing.first} decides since {moment(record['time']):%Y-%m-%d %H:%M} UTC{by}{why}")
 
 
 def _line(row: Row) -> str:

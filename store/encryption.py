@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from datamon.errors import Corrupt, Denied, Invalid
 from datamon.store import layout
-from datamon.store.backend import Backend
+from datamon.store.backend import Backend, Sided
 from datamon.store.backend.encrypted import BackendKeys, EncryptedBackend
 from datamon.store.codec import ENCRYPTED_FORMAT, Record, decode_sealed
 from datamon.store.cover import Cover
@@ -42,8 +42,11 @@ class StoreKeys:
         return "StoreKeys()"
 
     def encrypted(self, backend: Backend) -> Backend:
-        """The backend as the store's parts see it."""
+        """The backend as the store's parts see it; of a mirrored one each side is sealed, so that sides are compared, and mended
+        from each other, by what is under the seals."""
         keys = BackendKeys(self._derived(_CONTENT), self._derived(_NAMES, 64))
+        if isinstance(backend, Sided):
+            return backend.through(lambda side: EncryptedBackend(side, keys, layout.READABLE))
         return EncryptedBackend(backend, keys, layout.READABLE)
 
     @cached_property

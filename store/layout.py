@@ -20,9 +20,9 @@ STATS = "stats/"
 ENVIRONMENTS = "environments/"
 CONTEXTS = "contexts/"
 KEYS = "keys/"
-READABLE = (STORE, BLOBS, KEYS)
-"""What begins like this is not sealed in an encrypted store: it says how to open the rest."""
 EPOCHS = "epochs/"
+READABLE = (STORE, BLOBS, KEYS, EPOCHS)
+"""What begins like this is not sealed in an encrypted store: it says how to open the rest, and who decides on a mirrored one."""
 FOUNDING = "epochs/founding"
 STRANDED = "stranded/"
 

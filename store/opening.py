@@ -10,6 +10,7 @@ from datamon.store import layout
 from datamon.store.backend import Backend, Stored, get_decoded
 from datamon.store.backend.caching import DiskCache
 from datamon.store.backend.memory import MemoryBackend
+from datamon.store.backend.mirrored import MirroredBackend
 from datamon.store.backend.opening import open_backend
 from datamon.store.bundle import Author
 from datamon.store.clock import Clock, system_clock
@@ -21,7 +22,7 @@ from datamon.store.ids import new_ksuid
 from datamon.store.journal import Journal, open_journal
 from datamon.store.log import Logs, Pacing, Setting
 from datamon.store.log_cache import KeptLogs
-from datamon.store.mirror.opening import MirrorPlaces, check_terms, found, open_mirror
+from datamon.store.mirror.opening import Mirror, MirrorPlaces, check_terms, found, open_mirror
 
 if TYPE_CHECKING:
     from datamon.store.chunk_store import ChunkStore
@@ -98,16 +99,14 @@ def open_store(places: Places, author: Author, *, clock: Clock = system_clock) -
     the place holds other things, Invalid (`newer-format`), Conflict (`foreign-blobs`) when the blob backend belongs to another
     store, Corrupt when its records cannot be read, Denied, Unavailable; of a mirrored store also as `found` and `check_terms` do.
     """
-    if places.mirror is not None:
-        if places.key is not None:
-            raise Invalid(
-                "bad-config", "a mirrored store cannot be encrypted; take away `mirror` or the key in the configuration"
-            )
+    if places.mirror is None:
+        metadata, blob = backends_at(places)
+    else:
         mirror = open_mirror(places.mirror, places.cache)
-        found(mirror, author, clock)
+        found(mirror, author if places.key is None else None, clock)
         check_terms(mirror)
-        return store_on(mirror.metadata, mirror.blob, author, clock=clock, state_dir=places.state_dir)
-    return store_on(*backends_at(places), author, clock=clock, state_dir=places.state_dir, key=places.key)
+        metadata, blob = mirror.metadata, mirror.blob
+    return store_on(metadata, blob, author, clock=clock, state_dir=places.state_dir, key=places.key)
 
 
 def find_store(places: Places) -> str | None:
@@ -198,8 +197,11 @@ class Unlocked(NamedTuple):
     cover: Cover = NO_COVER
 
 
-def unlock(metadata: Backend, blob: Backend, record: Record, key: EncryptionKey | None) -> Unlocked:
-    """The two backends of the store whose record this is, opened by its key where it is encrypted.
+def unlock(
+    metadata: Backend, blob: Backend, record: Record, key: EncryptionKey | None, source: Backend | None = None
+) -> Unlocked:
+    """The two backends of the store whose record this is, opened by its key where it is encrypted. `source` is where changes of
+    the key are read: None is the metadata.
 
     Raises Denied (`key-missing`, `wrong-key`), Invalid (`not-encrypted`, `newer-format`), Corrupt.
     """
@@ -214,9 +216,26 @@ def unlock(metadata: Backend, blob: Backend, record: Record, key: EncryptionKey 
         return Unlocked(metadata, blob)
     from datamon.store.encryption import keys_of  # brings cryptography, 25 ms that no other store needs
 
-    keys = keys_of(metadata, record, key)
+    keys = keys_of(source or metadata, record, key)
     sealed = keys.encrypted(metadata)
     return Unlocked(sealed, sealed if blob is metadata else keys.encrypted(blob), keys.hashing, keys.cover)
+
+
+def unlock_mirror(mirror: Mirror, key: EncryptionKey | None, alone: str | None = None) -> Mirror:
+    """The sides as the store's parts see them, opened by its key where it is encrypted; how, is read from the side `alone` when
+    that is named. Raises as `unlock`; NotFound (`key-not-found`) when no side says which store this is."""
+    metadata = mirror.metadata.sides.backends.get(alone or "", mirror.metadata)
+    where = f"{metadata.url}/{layout.STORE}"
+    record = get_decoded(metadata, layout.STORE, lambda content: decode_identity(content, where))
+    unlocked = unlock(mirror.metadata, mirror.blob, record, key, metadata)
+    return sides_of(unlocked.metadata, unlocked.blob, unlocked.cover)
+
+
+def sides_of(metadata: Backend, blob: Backend, cover: Cover) -> Mirror:
+    """The sides that these two backends of an open mirrored store have."""
+    assert isinstance(metadata, MirroredBackend)
+    assert isinstance(blob, MirroredBackend)
+    return Mirror(metadata, blob, cover)
 
 
 def _store_record(metadata: Backend, clock: Clock, key: EncryptionKey | None) -> Record:

@@ -103,6 +103,9 @@ class Sided(Protocol):
         """The bytes that each side has under `key`, or that stretch of them, one side after the other; a side that has none or
         does not answer is left out."""
 
+    def through(self, wrap: Callable[["Backend"], "Backend"]) -> "Backend":
+        """The same with each side as `wrap` makes it: what a side keeps may be written otherwise there, and read back."""
+
 
 def get_decoded(backend: Backend, key: str, decode: Callable[[bytes], _Decoded], span: Span | None = None) -> _Decoded:
     """What `decode` makes of the bytes under `key`; where it finds them Corrupt, of the first copy that a side has right.

@@ -6,11 +6,11 @@ from contextlib import suppress
 from types import MappingProxyType
 from typing import TypeVar
 
-from datamon.errors import DatamonError, NotFound, Unavailable
+from datamon.errors import Corrupt, DatamonError, NotFound, Unavailable
 from datamon.store.backend import Backend, Content, Settling, Span, Stored
 from datamon.store.backend.arbiter import Arbiter, Epoch, Marks, Standing
 from datamon.store.backend.keys import check_key, check_prefix, key_not_found
-from datamon.store.backend.sides import FAILURES, Heard, Sides
+from datamon.store.backend.sides import FAILURES, Heard, Side, Sides
 
 _ATTEMPTS = 3
 _Answer = TypeVar("_Answer")
@@ -31,6 +31,11 @@ class MirroredBackend:
     def __init__(self, sides: Sides, arbiter: Arbiter) -> None:
         self.sides = sides
         self.arbiter = arbiter
+
+    def through(self, wrap: Callable[[Backend], Backend]) -> "MirroredBackend":
+        """See `Sided`. Who decides is as it was: marks are read on the sides as they are."""
+        wrapped = (Side(side.name, wrap(side.backend)) for side in self.sides.all)
+        return MirroredBackend(Sides(wrapped, together=self.sides.together), self.arbiter)
 
     @property
     def url(self) -> str:
@@ -70,7 +75,7 @@ class MirroredBackend:
         for name in self._readers(key):
             try:
                 yield self.sides.backends[name].get(key, span)
-            except (NotFound, *FAILURES):
+            except (NotFound, Corrupt, *FAILURES):
                 continue
 
     def list(self, prefix: str, after: str = "") -> Iterator[Stored]:
@@ -105,7 +110,7 @@ class MirroredBackend:
             except NotFound:
                 if self._still_decides(standing):
                     raise
-            except FAILURES as error:
+            except (Corrupt, *FAILURES) as error:
                 names = [name for name in self._readers(key) if name != standing.first]
                 return self._first_answer(key, names, ask, {standing.first: error})
         return self._first_answer(key, self._readers(key), ask)
@@ -136,8 +141,8 @@ class MirroredBackend:
         ask: Callable[[Backend], _Answer],
         failed: Mapping[str, DatamonError] = MappingProxyType({}),
     ) -> _Answer:
-        """What the first of these sides answers that has the key. That it is not there is believed of so many whole sides that
-        one of them would have what was acknowledged, or of all sides."""
+        """What the first of these sides answers that has the key and can tell that it has it right. That it is not there is
+        believed of so many whole sides that one of them would have what was acknowledged, or of all sides."""
         absent = set[str]()
         failures = dict(failed)
         for name in names:
@@ -145,8 +150,11 @@ class MirroredBackend:
                 return ask(self.sides.backends[name])
             except NotFound:
                 absent.add(name)
-            except FAILURES as error:
+            except (Corrupt, *FAILURES) as error:
                 failures[name] = error
+        damage = next((error for error in failures.values() if isinstance(error, Corrupt)), None)
+        if damage is not None:
+            raise damage
         if self._believable(absent, failures):
             raise key_not_found(key, self.url)
         heard: Heard[object] = Heard({}, failures)
@@ -354,12 +362,13 @@ def _settle(key: str) -> Callable[[str, Backend], None]:
 
 def _same(side: Backend, key: str, content: bytes, *, likely: bool = False) -> bool:
     """Whether the side has these bytes under the key now; it gets them where it has nothing."""
-    if likely:
-        try:
-            return side.get(key) == content
-        except NotFound:
-            pass
-    return side.put_if_absent(key, content) or side.get(key) == content
+    try:
+        if likely:
+            with suppress(NotFound):
+                return side.get(key) == content
+        return side.put_if_absent(key, content) or side.get(key) == content
+    except Corrupt:
+        return False
 
 
 def _first_lost(key: str, first: str, why: str) -> Unavailable:

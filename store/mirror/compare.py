@@ -145,8 +145,9 @@ def _of_shelf(backend: MirroredBackend, shelf: Shelf, swept: frozenset[str], rea
     if reading or len({size for size in shelf.sizes.values() if size is not None}) > 1:
         right, contents = right_content(backend, shelf)
         for name, content in contents.items():
-            if content != right:
-                yield _differs(name, shelf.key, "otherwise" if is_right(shelf.key, content) else "damaged")
+            if content is None or content != right:
+                is_other = content is not None and is_right(shelf.key, content)
+                yield _differs(name, shelf.key, "otherwise" if is_other else "damaged")
 
 
 def kept_findings(store: Store) -> Iterator[Finding]:

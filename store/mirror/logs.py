@@ -18,7 +18,8 @@ Entries = Mapping[str, bytes]
 
 
 def read_logs(side: Backend) -> dict[str, bytes]:
-    """Every log entry that a side has; all are in memory. Raises Unavailable, also when entries vanish meanwhile, and Denied."""
+    """Every log entry that a side has; all are in memory. One that cannot be opened is empty, which is as damaged.
+    Raises Unavailable, also when entries vanish meanwhile, and Denied."""
     keys = [
         stored.key
         for prefix in (layout.STORE_LOG, layout.REPOS)
@@ -26,10 +27,20 @@ def read_logs(side: Backend) -> dict[str, bytes]:
         if _ENTRY.fullmatch(stored.key)
     ]
     try:
-        return dict(zip(keys, get_many(side, keys), strict=True))
+        try:
+            return dict(zip(keys, get_many(side, keys), strict=True))
+        except Corrupt:
+            return {key: _opened(side, key) for key in keys}
     except NotFound as error:
         message = f"log entries vanish from {side.url} while they are read; try again when nobody changes it"
         raise Unavailable("backend-unavailable", message, where=side.url) from error
+
+
+def _opened(side: Backend, key: str) -> bytes:
+    try:
+        return side.get(key)
+    except Corrupt:
+        return b""
 
 
 @dataclass(frozen=True, slots=True)

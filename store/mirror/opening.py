@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from datamon.errors import Conflict, Invalid, NotFound, Unavailable
+from datamon.errors import Conflict, Corrupt, Invalid, NotFound, Unavailable
 from datamon.store import layout
 from datamon.store.backend import Backend
 from datamon.store.backend.arbiter import Arbiter, Epoch, Marks, Terms, mark_key, whole_key
@@ -14,7 +14,8 @@ from datamon.store.backend.opening import open_backend
 from datamon.store.backend.sides import Side, Sides
 from datamon.store.bundle import Author
 from datamon.store.clock import Clock
-from datamon.store.codec import Record, decode_sealed, encode_sealed, stamped
+from datamon.store.codec import ENCRYPTED_FORMAT, Record, decode, decode_sealed, encode, encode_sealed, stamped
+from datamon.store.cover import NO_COVER, Cover
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +38,12 @@ class MirrorPlaces:
 
 @dataclass(frozen=True, slots=True)
 class Mirror:
-    """The sides of a mirrored store, and who decides there. `blob` is `metadata` where each side keeps both in one place."""
+    """The sides of a mirrored store, and who decides there. `blob` is `metadata` where each side keeps both in one place. `cover`
+    goes over what marks say of people."""
 
     metadata: MirroredBackend
     blob: MirroredBackend
+    cover: Cover = NO_COVER
 
     @property
     def arbiter(self) -> Arbiter:
@@ -76,9 +79,11 @@ def mirror_on(metadata: Iterable[Side], blob: Iterable[Side], terms: Terms, *, t
     return Mirror(mirrored, mirrored if same else MirroredBackend(blobs, arbiter))
 
 
-def found(mirror: Mirror, author: Author, clock: Clock) -> None:
+def found(mirror: Mirror, author: Author | None, clock: Clock) -> None:
     """The mirrored store has its first epoch when this returns, if it had none. All sides are new, or some are one store already:
     then the first of these decides, and the others count once `repair` has filled them. Racing founders agree.
+
+    With an `author` of None the first mark does not say who founded it: what opens an encrypted store is not known yet.
 
     Raises Unavailable (`too-few-sides`) when a new store's sides cannot all be reached, Invalid (`bad-path`) when one holds other
     things, Conflict (`foreign-blobs`) when they hold different stores.
@@ -93,8 +98,9 @@ def found(mirror: Mirror, author: Author, clock: Clock) -> None:
     if heard.failures:
         message = f"a new mirrored store needs all its sides ({heard.told()}); try again when they can be reached"
         raise Unavailable("too-few-sides", message, sides=list(heard.failures))
-    holders = [name for name in sides.names if heard.answers[name] is not None]
-    if len({heard.answers[name] for name in holders}) > 1:
+    held = {name: each for name in sides.names if (each := heard.answers[name]) is not None}
+    holders = list(held)
+    if len({each["store"] for each in held.values()}) > 1:
         message = f"{', '.join(holders)} hold different stores; name the places of one store, or empty ones"
         raise Conflict("foreign-blobs", message, sides=holders)
     judge = sides.backends[min(sides.names)]  # whatever the order in somebody's configuration
@@ -102,7 +108,8 @@ def found(mirror: Mirror, author: Author, clock: Clock) -> None:
     judge.put_if_absent(layout.FOUNDING, encode_sealed(stamped("founding", meant)))
     agreed = decode_sealed(judge.get(layout.FOUNDING), f"{judge.url}/{layout.FOUNDING}")
     epoch = Epoch(1, agreed["first"])
-    record = encode_sealed(epoch_record(mirror, epoch, author, clock(), "founded"))
+    is_hidden = any("encryption" in each for each in held.values())
+    record = encode_sealed(epoch_record(mirror, epoch, None if is_hidden else author, clock(), "founded"))
     for name in sorted(sides.names, reverse=True):  # the judge last: until then the store is being founded
         if name in agreed["whole"]:
             sides.backends[name].put_if_absent(whole_key(layout.EPOCHS, epoch), record)
@@ -117,8 +124,8 @@ def _is_being_founded(mirror: Mirror, marks: Mapping[str, Marks]) -> bool:
     return not is_marked and mirror.metadata.sides.backends[judge].has(layout.FOUNDING)
 
 
-def _holds_store(side: Backend) -> str | None:
-    """The id of the store that a side holds; None when the side is empty."""
+def _holds_store(side: Backend) -> Record | None:
+    """What says which store a side holds; None when the side is empty."""
     keys = (stored.key for stored in side.list("") if not stored.key.startswith(layout.EPOCHS))
     strange = next(keys, None)
     if strange is None:
@@ -128,20 +135,22 @@ def _holds_store(side: Backend) -> str | None:
             f"{side.url} holds other things (such as {strange}) and no datamon store; name an empty or a new place"
         )
         raise Invalid("bad-path", message, where=side.url)
-    identity: str = decode_sealed(side.get(layout.STORE), f"{side.url}/{layout.STORE}")["store"]
-    return identity
+    return decode_sealed(side.get(layout.STORE), f"{side.url}/{layout.STORE}", newest=ENCRYPTED_FORMAT)
 
 
-def epoch_record(mirror: Mirror, epoch: Epoch, author: Author, time_ns: int, reason: str | None) -> Record:
-    """What a mark says of its epoch (docs/format.md, "Mirrored stores")."""
+def epoch_record(mirror: Mirror, epoch: Epoch, author: Author | None, time_ns: int, reason: str | None) -> Record:
+    """What a mark says of its epoch (docs/format.md, "Mirrored stores"). Who and why are under the store's cover."""
+    why = {"author": None if author is None else author.to_record(), "reason": reason}
+    if mirror.cover.hides:
+        covered = encode(stamped("epoch", why))
+        why = {"covered": mirror.cover.on(covered, mark_key(layout.EPOCHS, epoch)).hex()}
     fields = {
         "epoch": epoch.number,
         "first": epoch.first,
         "sides": sorted(mirror.metadata.sides.names),
         "min_sides": mirror.arbiter.terms.min_sides,
-        "author": author.to_record(),
         "time": time_ns,
-        "reason": reason,
+        **why,
     }
     return stamped("epoch", fields)
 
@@ -150,6 +159,18 @@ def read_epoch(mirror: Mirror, epoch: Epoch) -> Record:
     """The record of an epoch, from the first side that has it. Raises NotFound, Corrupt, Unavailable."""
     key = mark_key(layout.EPOCHS, epoch)
     return decode_sealed(mirror.metadata.get(key), f"{mirror.metadata.url}/{key}")
+
+
+def who_and_why(mirror: Mirror, epoch: Epoch, record: Record) -> tuple[Author | None, str | None]:
+    """By whom and why the epoch of this record was begun; None where that was not said, or is under a cover that stays on."""
+    if "covered" in record:
+        try:
+            covered = bytes.fromhex(record["covered"])
+            record = decode(mirror.cover.off(covered, mark_key(layout.EPOCHS, epoch)), str(epoch))
+        except (ValueError, Corrupt):
+            return None, None
+    author = record.get("author")
+    return None if author is None else Author.from_record(author), record.get("reason")
 
 
 def check_terms(mirror: Mirror) -> None:

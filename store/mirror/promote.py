@@ -42,8 +42,8 @@ def promote(mirror: Mirror, promotion: Promotion) -> Promoted:
     First so many sides are marked that every acknowledgement of the epochs before involves one of them; after that what the
     marked sides have is brought to the new first side. Raises Invalid (`bad-argument`) for no side's name, Unavailable
     (`too-few-sides`) when not enough sides can be reached, Conflict (`sides-differ`) when the side has missed something and needs
-    repair before: the last two not when writes are degraded; Conflict (`epoch-passed`) when another was promoted at the same
-    time.
+    repair before: the last two not when writes are degraded, unless the side has nothing; Conflict (`epoch-passed`) when another
+    was promoted at the same time.
     """
     arbiter, sides = mirror.arbiter, mirror.metadata.sides
     if promotion.side not in sides.backends:
@@ -71,7 +71,10 @@ def _check_reached(mirror: Mirror, first: str, marks: Mapping[str, Marks], told:
         message = f"{first!r} can be promoted when it and enough other sides can be reached ({told or 'too few'}); try again then"
         raise Unavailable("too-few-sides", message, side=first)
     last_whole = max((each.whole for each in marks.values() if each.whole is not None), default=None)
-    if marks[first].whole != last_whole and not arbiter.terms.degraded:
+    if last_whole is None and not arbiter.sides.backends[first].has(layout.STORE):
+        message = f"{first!r} has lost the store; promote another, or run `datamon repair` when one that has it can be reached"
+        raise Conflict("sides-differ", message, side=first)
+    if (last_whole is None or marks[first].whole != last_whole) and not arbiter.terms.degraded:
         message = f"{first!r} has lost something or missed a promotion; run `datamon repair` first, or promote another"
         raise Conflict("sides-differ", message, side=first)
 
@@ -96,6 +99,8 @@ class _Succession:
         marks = {name: self.mirror.arbiter.look(name) for name in marked}
         before = max((each.whole for each in marks.values() if each.whole is not None), default=None)
         whole = frozenset(name for name, each in marks.items() if before is not None and each.whole == before)
+        if before is None:  # nothing better is left than what this side has
+            whole = frozenset({self.epoch.first})
         decider = before.first if before is not None and before.first in whole else None
         order = sorted(
             marked, key=lambda name: name == decider

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TypeVar
 
-from datamon.errors import DatamonError, NotFound
+from datamon.errors import Corrupt, DatamonError, NotFound
 from datamon.store import layout
 from datamon.store.backend.mirrored import MirroredBackend
 from datamon.store.codec import decode_sealed
@@ -55,18 +55,22 @@ def shelves(backend: MirroredBackend, names: Sequence[str]) -> Iterator[Shelf]:
             yield Shelf(key, {name: listings[name].get(key) for name in names})
 
 
-def right_content(backend: MirroredBackend, shelf: Shelf) -> tuple[bytes | None, dict[str, bytes]]:
-    """The bytes that the key promises, and what each side has: of several that could be right, what most sides have, and then the
-    first side. None when no side has them right. What no rule of ours says how to verify is right as it is."""
-    contents: dict[str, bytes] = {}
+def right_content(backend: MirroredBackend, shelf: Shelf) -> tuple[bytes | None, dict[str, bytes | None]]:
+    """The bytes that the key promises, and what each side has (None: what cannot be opened): of several that could be right, what
+    most sides have, and then the first side. None when no side has them right. What no rule of ours says how to verify is right
+    as it is."""
+    contents: dict[str, bytes | None] = {}
     for name in shelf.sizes:
         try:
             contents[name] = backend.sides.backends[name].get(shelf.key)
+        except Corrupt:
+            contents[name] = None
         except NotFound:
             continue
-    right = [content for content in contents.values() if is_right(shelf.key, content)]
+    opened = [content for content in contents.values() if content is not None]
+    right = [content for content in opened if is_right(shelf.key, content)]
     if not right and not shelf.key.startswith(_SEALED):
-        right = list(contents.values())
+        right = opened
     best = Counter(right).most_common(1)
     return (best[0][0] if best else None), contents
 

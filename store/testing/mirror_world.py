@@ -15,13 +15,14 @@ from datamon.store.bundle import Author, Repo
 from datamon.store.check.check import check
 from datamon.store.check.identity import open_to_check
 from datamon.store.check.packs import Sample
+from datamon.store.encryption_key import EncryptionKey
 from datamon.store.ids import BundleId
 from datamon.store.mirror.compare import compare
 from datamon.store.mirror.heal import Healing
 from datamon.store.mirror.opening import Mirror, found, mirror_on
 from datamon.store.mirror.promote import Promotion, promote
 from datamon.store.mirror.repair import repair_sides
-from datamon.store.opening import Store, store_on
+from datamon.store.opening import Store, sides_of, store_on, unlock_mirror
 from datamon.store.repos import create_repo
 from datamon.store.testing.clocks import SteppingClock
 from datamon.store.testing.commits import commit_nothing
@@ -118,7 +119,8 @@ class Process:
     def store(self) -> Store:
         """The store, opened at first use."""
         if self._store is None:
-            self._store = store_on(self.mirror.metadata, self.mirror.blob, ADA, clock=self._world.clock)
+            mirror = self.mirror
+            self._store = store_on(mirror.metadata, mirror.blob, ADA, clock=self._world.clock, key=self._world.key)
         return self._store
 
     @property
@@ -130,7 +132,8 @@ class Process:
 class World:
     """The sides, the processes, and what was acknowledged undegraded: bundles with the number of their entry, and keys."""
 
-    def __init__(self, names: str, min_sides: int) -> None:
+    def __init__(self, names: str, min_sides: int, key: EncryptionKey | None = None) -> None:
+        self.key = key
         self.places = {name: Place(name) for name in names}
         self.min_sides = min_sides
         self.clock = SteppingClock()
@@ -152,7 +155,11 @@ class World:
     def open(self) -> Store:
         """The store as somebody sees it who has read nothing yet."""
         mirror = self.mirror()
-        return store_on(mirror.metadata, mirror.blob, ADA, clock=self.clock)
+        return store_on(mirror.metadata, mirror.blob, ADA, clock=self.clock, key=self.key)
+
+    def opened(self, mirror: Mirror) -> Mirror:
+        """The sides as the store's parts see them."""
+        return mirror if self.key is None else unlock_mirror(mirror, self.key)
 
     def process(self, number: int, *, degraded: bool = False) -> Process:
         """An idle process: the one of this number among those that idle, or a new one."""
@@ -192,14 +199,14 @@ class World:
 
     def promote(self, process: Process, side: str) -> None:
         """The process has begun to promote a side."""
-        self._begin(process, lambda: promote(process.mirror, Promotion(side, ADA, clock=self.clock)))
+        self._begin(process, lambda: promote(self.opened(process.mirror), Promotion(side, ADA, clock=self.clock)))
 
     def repair(self, process: Process) -> None:
         """The process has begun to make the sides equal."""
 
         def work() -> None:
             wiped = self.wiped
-            repaired = repair_sides(process.mirror, ADA, Healing(_ALL), clock=self.clock)
+            repaired = repair_sides(process.mirror, ADA, Healing(_ALL), clock=self.clock, key=self.key)
             if wiped and not repaired.left:
                 self.wiped = False
 
@@ -248,7 +255,7 @@ class World:
                 self.places[name].state = state
 
     def _check_acknowledged(self) -> None:
-        mirror = self.mirror()
+        mirror = self.opened(self.mirror())
         for key, content in self.keys.items():
             assert mirror.metadata.get(key) == content
         if not mirror.arbiter.standing.whole:
@@ -273,22 +280,23 @@ class World:
         if not mirror.arbiter.refresh().whole:
             self._promote_somebody()
         for _ in range(2):
-            repaired = repair_sides(self.mirror(), ADA, Healing(_ALL), clock=self.clock)
+            repaired = repair_sides(self.mirror(), ADA, Healing(_ALL), clock=self.clock, key=self.key)
         assert not repaired.left, repaired.left
         self.check()
-        kept = [{each.key: place.kept.get(each.key) for each in place.kept.list("")} for place in self.places.values()]
+        sides = self.opened(self.mirror()).metadata.sides.backends.values()
+        kept = [{each.key: side.get(each.key) for each in side.list("")} for side in sides]
         for other in kept[1:]:
             unlike = [key for key in other.keys() | kept[0].keys() if other.get(key) != kept[0].get(key)]
             assert not unlike, unlike
         mirror = self.mirror()
-        store = open_to_check(mirror.metadata, mirror.blob, ADA, clock=self.clock).store
-        found = [*compare(mirror, store, _ALL), *check(store, _ALL)]
+        store = open_to_check(mirror.metadata, mirror.blob, ADA, clock=self.clock, key=self.key).store
+        found = [*compare(sides_of(store.metadata, store.blob, store.cover), store, _ALL), *check(store, _ALL)]
         damage = [finding for finding in found if finding.is_damage]
         assert not damage, damage
 
     def _promote_somebody(self) -> None:
         for name in self.places:
             with suppress(DatamonError):
-                promote(self.mirror(), Promotion(name, ADA, clock=self.clock))
+                promote(self.opened(self.mirror()), Promotion(name, ADA, clock=self.clock))
                 return
         raise AssertionError("no side can be promoted")

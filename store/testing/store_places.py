@@ -86,6 +86,12 @@ def mirrored_bucket_place(root: Path) -> Iterator[StorePlace]:
         yield StorePlace({**told, **mirroring(root, sides)}, place.key_file)
 
 
+def sealed_sides_place(root: Path) -> Iterator[StorePlace]:
+    """Two directories that each have everything, encrypted."""
+    for place in mirrored_place(root):
+        yield StorePlace({**place.variables, "DATAMON_ENCRYPTION_KEY": new_key().text}, place.key_file)
+
+
 def mirroring(root: Path, sides: list[dict[str, str]]) -> dict[str, str]:
     """What the environment says of a store with these sides, by a context that a team shares."""
     shared = SharedContexts(LocalBackend(root / "contexts"), Author("Ada", "ada@example.org"))
@@ -101,5 +107,6 @@ PLACES: Mapping[str, Callable[[Path], Iterator[StorePlace]]] = {
     "encrypted bucket": encrypted_bucket_place,
     "mirrored": mirrored_place,
     "mirrored spoilt bucket": mirrored_bucket_place,
+    "mirrored encrypted": sealed_sides_place,
 }
 """Each is given an empty folder, and has its place until it is closed."""

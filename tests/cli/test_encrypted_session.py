@@ -15,6 +15,7 @@ from datamon.store.backend.local import LocalBackend
 from datamon.store.bundle import Author
 from datamon.store.encryption_key import read_key
 from datamon.store.opening import Store, store_on
+from datamon.store.testing.store_places import mirroring
 
 CONTENTS = {
     "confidential-name.csv": b"confidential,row\n1,thirty-thousand\n" * 40,
@@ -127,6 +128,20 @@ def opened(shell: Shell) -> Store:
 
 def test_nothing_of_a_session_can_be_found_without_the_key(secretive: Shell) -> None:
     session(secretive.having(DATAMON_ENCRYPTION_KEY_FILE="store.key"))
+    assert leaks(secretive) == set()
+
+
+def test_nothing_can_be_found_on_any_side_of_a_mirrored_store(secretive: Shell, tmp_path: Path) -> None:
+    """Not even who promoted a side, and why."""
+    sides = [{"name": name, "metadata": str(secretive.home / "sides" / name)} for name in ("eu", "us")]
+    shell = secretive.having(DATAMON_ENCRYPTION_KEY_FILE="store.key", **mirroring(tmp_path, sides))
+    session(shell)
+    assert shell("store", "promote", "us", "--reason", "hush-message").code == 0
+    assert "us decides since" in (shown := shell("store", "get")).err
+    assert "by Ada Lovelace: hush-message" in shown.err
+    assert shell("repair").code == 0
+    assert shell("check", "--read-data").code == 0
+    assert sum(1 for path in (secretive.home / "sides" / "us").rglob("*") if path.is_file()) > 20
     assert leaks(secretive) == set()
 
 

@@ -23,7 +23,7 @@ RECORDING = Path(__file__).parents[2] / "bench" / "recording.py"
 RECORDERS, RUNS, WARM = 16, 3, 1
 
 
-@pytest.fixture(params=["local", "bucket", "spoilt bucket", "encrypted", "mirrored"])
+@pytest.fixture(params=["local", "bucket", "spoilt bucket", "encrypted", "mirrored", "mirrored encrypted"])
 def stores(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Two contexts, solo and crowd, whose stores lie in places of each kind."""
     with ExitStack() as stack:
@@ -57,6 +57,10 @@ def mirrored(root: Path, _: ExitStack) -> Kind:
     return {}, {name: {"mirror": {"sides": sides[name]}} for name in NAMES}
 
 
+def mirrored_and_encrypted(root: Path, stack: ExitStack) -> Kind:
+    return encrypted(root, stack)[0], mirrored(root, stack)[1]
+
+
 def in_a_bucket(_: Path, stack: ExitStack) -> Kind:
     url = stack.enter_context(running_emulator())
     make_buckets(url, "team")
@@ -78,6 +82,7 @@ KINDS: dict[str, Callable[[Path, ExitStack], Kind]] = {
     "spoilt bucket": in_a_spoilt_bucket,
     "encrypted": encrypted,
     "mirrored": mirrored,
+    "mirrored encrypted": mirrored_and_encrypted,
 }
 
 

@@ -17,8 +17,7 @@ from datamon.store.codec import FORMAT, decode_sealed, encode_sealed
 from datamon.store.encryption_key import EncryptionKey, key_of, new_key, read_key, write_key
 from datamon.store.hashing import PLAIN
 from datamon.store.key_change import change_key
-from datamon.store.mirror.opening import MirrorPlaces, SidePlace
-from datamon.store.opening import Places, Store, open_store, store_on
+from datamon.store.opening import Store, store_on
 from datamon.store.put_tree import TreeSource, put_tree
 from datamon.store.repair.repair import Damaged, Sources, repair
 from datamon.store.repos import create_repo, list_repos
@@ -295,12 +294,3 @@ def test_a_repair_takes_what_is_damaged_from_a_copy(patient: Patient) -> None:
     repaired = repair(Damaged(sick.metadata, sick.blob, ADA, key=KEY), Sources((copy,)))
     assert [finding for finding in repaired.left if finding.is_damage] == []
     assert sick.damage() == []
-
-
-def test_a_mirrored_store_with_a_key_is_refused_before_anything_is_made(tmp_path: Path) -> None:
-    sides = tuple(SidePlace(name, str(tmp_path / name), str(tmp_path / name)) for name in ("eu", "us"))
-    places = Places("", "", key=KEY, mirror=MirrorPlaces(sides))
-    with pytest.raises(Invalid, match="cannot be encrypted") as raised:
-        open_store(places, ADA)
-    assert raised.value.code == "bad-config"
-    assert list(tmp_path.iterdir()) == []

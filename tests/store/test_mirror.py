@@ -20,13 +20,14 @@ from datamon.store.check.check import check
 from datamon.store.check.findings import Finding
 from datamon.store.check.packs import Sample
 from datamon.store.download import download
+from datamon.store.encryption_key import EncryptionKey, new_key
 from datamon.store.gc.collect import GcRequest, collect
 from datamon.store.mirror.compare import compare
 from datamon.store.mirror.heal import Healing
 from datamon.store.mirror.opening import Mirror, MirrorPlaces, SidePlace, found, mirror_on, open_mirror
 from datamon.store.mirror.promote import Promoted, Promotion, promote
 from datamon.store.mirror.repair import repair_sides
-from datamon.store.opening import Places, Store, open_store, store_on
+from datamon.store.opening import Places, Store, open_store, sides_of, store_on, unlock_mirror
 from datamon.store.refs import set_label
 from datamon.store.repair.repair import Repaired
 from datamon.store.repos import create_repo, find_repo, list_repos
@@ -43,8 +44,10 @@ ALL = Sample(100)
 
 @dataclass
 class Place:
-    """The sides `eu`, which decides at first, and `us`; each `process` has a memory of its own."""
+    """The sides `eu`, which decides at first, and `us`; each `process` has a memory of its own. `key` is that of an encrypted
+    store."""
 
+    key: EncryptionKey | None = None
     eu: LostSide = field(default_factory=lambda: LostSide(MemoryBackend()))
     us: LostSide = field(default_factory=lambda: LostSide(MemoryBackend()))
     clock: SteppingClock = field(default_factory=SteppingClock)
@@ -55,31 +58,35 @@ class Place:
 
     def process(self, *, degraded: bool = False) -> Store:
         mirror = self.mirror(degraded=degraded)
-        found(mirror, ADA, self.clock)
-        return store_on(mirror.metadata, mirror.blob, ADA, clock=self.clock)
+        found(mirror, ADA if self.key is None else None, self.clock)
+        return store_on(mirror.metadata, mirror.blob, ADA, clock=self.clock, key=self.key)
 
     def promote(self, side: str, *, degraded: bool = False) -> Promoted:
-        return promote(self.mirror(degraded=degraded), Promotion(side, ADA, "a test", self.clock))
+        mirror = unlock_mirror(self.mirror(degraded=degraded), self.key, side if degraded else None)
+        return promote(mirror, Promotion(side, ADA, "a test", self.clock))
 
     def repair(self) -> Repaired:
-        return repair_sides(self.mirror(), ADA, Healing(ALL), clock=self.clock)
+        return repair_sides(self.mirror(), ADA, Healing(ALL), clock=self.clock, key=self.key)
 
     def findings(self) -> list[Finding]:
         store = self.process()
-        return [*compare(self.mirror(), store, ALL), *check(store, ALL)]
+        return [*compare(sides_of(store.metadata, store.blob, store.cover), store, ALL), *check(store, ALL)]
 
     def damage(self) -> list[Finding]:
         return [finding for finding in self.findings() if finding.is_damage]
 
     @property
     def are_equal(self) -> bool:
-        one, other = ({s.key: side.backend.get(s.key) for s in side.backend.list("")} for side in (self.eu, self.us))
+        mirror = unlock_mirror(self.mirror(), self.key)
+        one, other = (
+            {s.key: side.get(s.key) for s in side.list("")} for side in mirror.metadata.sides.backends.values()
+        )
         return one == other
 
 
-@pytest.fixture
-def place() -> Place:
-    place = Place()
+@pytest.fixture(params=["plain", "encrypted"])
+def place(request: pytest.FixtureRequest) -> Place:
+    place = Place(new_key() if request.param == "encrypted" else None)
     create_repo(place.process(), "one", "")
     return place
 
@@ -155,6 +162,41 @@ def test_a_side_that_missed_something_is_not_promoted(place: Place) -> None:
     with pytest.raises(Conflict) as refused:
         place.promote("us")
     assert refused.value.code == "sides-differ"
+
+
+@pytest.mark.parametrize("degraded", [False, True])
+def test_a_side_that_lost_everything_and_knows_of_a_promotion_is_not_promoted(degraded: bool) -> None:
+    place = Place()
+    create_repo(place.process(), "one", "")
+    place.us.forget()
+    place.promote("eu")
+    place.eu.is_lost = True
+    with pytest.raises(Conflict) as refused:
+        promote(place.mirror(degraded=degraded), Promotion("us", ADA, "a test", place.clock))
+    assert refused.value.code == "sides-differ"
+    place.eu.is_lost = False
+    assert place.process().logs.store().names.keys() == {"one"}
+
+
+def test_a_side_that_was_being_filled_when_the_other_was_lost_for_good_keeps_what_it_has(
+    place: Place, tmp_path: Path
+) -> None:
+    bundle = _put(place.process(), tmp_path, "tree")
+
+    def stop(call: str) -> None:
+        if call.endswith(".whole"):
+            raise Unavailable("backend-unavailable", "stopped here; try again")
+
+    place.us.forget()
+    place.us.before = stop
+    with pytest.raises(Unavailable):
+        place.repair()
+    place.us.before = lambda _: None
+    place.eu.is_lost = True
+    with pytest.raises((Conflict, Unavailable)):
+        place.promote("us")
+    place.promote("us", degraded=True)
+    assert _holds(place.process(degraded=True), bundle, "tree", tmp_path / "back")
 
 
 def test_no_promotion_without_the_side_itself(place: Place) -> None:
@@ -341,13 +383,15 @@ import sys
 from pathlib import Path
 from datamon.errors import DatamonError
 from datamon.store.bundle import Author
+from datamon.store.encryption_key import key_of
 from datamon.store.mirror.opening import MirrorPlaces, SidePlace
 from datamon.store.opening import Places, open_store
 from datamon.store.upload import UploadRequest, upload
 
 root, who = Path(sys.argv[1]), sys.argv[2]
+key = key_of(sys.argv[3], "here") if sys.argv[3] else None
 sides = tuple(SidePlace(name, str(root / name), str(root / name)) for name in ("eu", "us"))
-store = open_store(Places("", "", mirror=MirrorPlaces(sides)), Author(who, who))
+store = open_store(Places("", "", key=key, mirror=MirrorPlaces(sides)), Author(who, who))
 for number in range(1000):
     tree = root / "trees" / f"{who}-{number}"
     tree.mkdir(parents=True)
@@ -361,16 +405,21 @@ for number in range(1000):
 """
 
 
-@pytest.mark.parametrize("lost", ["eu", "us"])
+@pytest.mark.parametrize(("lost", "key"), [("eu", None), ("us", None), ("eu", new_key())])
 def test_four_processes_lose_nothing_that_was_acknowledged_when_a_side_is_removed_half_way(
-    lost: str, tmp_path: Path
+    lost: str, key: EncryptionKey | None, tmp_path: Path
 ) -> None:
     sides = tuple(SidePlace(name, str(tmp_path / name), str(tmp_path / name)) for name in ("eu", "us"))
     places = MirrorPlaces(sides)
-    create_repo(open_store(Places("", "", mirror=places), ADA), "one", "")
+    where = Places("", "", key=key, mirror=places)
+    create_repo(open_store(where, ADA), "one", "")
+    told_key = "" if key is None else key.text
     writers = [
         subprocess.Popen(
-            [sys.executable, "-c", WRITER, tmp_path, f"w{n}"], stdout=subprocess.PIPE, text=True, env=os.environ
+            [sys.executable, "-c", WRITER, tmp_path, f"w{n}", told_key],
+            stdout=subprocess.PIPE,
+            text=True,
+            env=os.environ,
         )
         for n in range(4)
     ]
@@ -387,7 +436,7 @@ def test_four_processes_lose_nothing_that_was_acknowledged_when_a_side_is_remove
     assert sum(line.startswith("refused") for line in told) == 4
 
     def verify() -> None:
-        store = open_store(Places("", "", mirror=places), ADA)
+        store = open_store(where, ADA)
         state = store.logs.repo(find_repo(store, "one").id)
         assert len({bundle for bundle, _, _ in acknowledged}) == len(acknowledged)
         for number, (bundle, who, what) in enumerate(acknowledged):
@@ -399,12 +448,15 @@ def test_four_processes_lose_nothing_that_was_acknowledged_when_a_side_is_remove
                 assert (target / "f").read_text() == f"{who} {what} " * 500
 
     verify()
-    assert repair_sides(open_mirror(places), ADA, Healing(ALL)).left == ()
+    assert repair_sides(open_mirror(places), ADA, Healing(ALL), key=key).left == ()
     verify()
-    store = open_store(Places("", "", mirror=places), ADA)
-    found_now = [*compare(open_mirror(places), store, ALL), *check(store, ALL)]
+    store = open_store(where, ADA)
+    sides_now = sides_of(store.metadata, store.blob, store.cover)
+    found_now = [*compare(sides_now, store, ALL), *check(store, ALL)]
     assert [finding for finding in found_now if finding.is_damage] == []
-    assert _tree(tmp_path / "eu") == _tree(tmp_path / "us")
+    one, other = (_tree(tmp_path / name) for name in ("eu", "us"))
+    assert one.keys() == other.keys()
+    assert one == other or key is not None  # each side is sealed by itself
     upload(store, UploadRequest("one", tmp_path / "trees" / "w0-0", "again"))
 
 

@@ -6,6 +6,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
+from datamon.store.encryption_key import EncryptionKey, new_key
 from datamon.store.testing.mirror_world import State, World
 
 WHO = st.integers(0, 3)
@@ -21,10 +22,11 @@ class MirrorMachine(RuleBasedStateMachine):
     to sides, or kills one, or changes which sides there are."""
 
     names, min_sides = "ab", 2
+    key: EncryptionKey | None = None
 
     def __init__(self) -> None:
         super().__init__()
-        self.world = World(self.names, self.min_sides)
+        self.world = World(self.names, self.min_sides, self.key)
 
     @rule(
         who=WHO, label=st.sampled_from([None, "x"]), calls=CALLS, degraded=st.sampled_from([False, False, False, True])
@@ -100,6 +102,12 @@ def _examples(count: int) -> settings:
     )
 
 
+class SealedMirrorMachine(MirrorMachine):
+    """Two sides of an encrypted store."""
+
+    key = new_key()
+
+
 class LongMirrorMachine(MirrorMachine):
     """The same with many more examples."""
 
@@ -112,6 +120,8 @@ TestMirrorMachine = MirrorMachine.TestCase
 TestMirrorMachine.settings = _examples(60)
 TestThreeSidesMachine = ThreeSidesMachine.TestCase
 TestThreeSidesMachine.settings = _examples(60)
+TestSealedMirrorMachine = SealedMirrorMachine.TestCase
+TestSealedMirrorMachine.settings = _examples(20)
 TestLongMirrorMachine = pytest.mark.slow(LongMirrorMachine.TestCase)
 TestLongMirrorMachine.settings = _examples(2_000)
 TestLongThreeSidesMachine = pytest.mark.slow(LongThreeSidesMachine.TestCase)

@@ -10,6 +10,7 @@ from datamon.errors import NotFound, Unavailable
 from datamon.store import layout
 from datamon.store.backend import Appending, Backend, Settling, Sided
 from datamon.store.backend.arbiter import Terms
+from datamon.store.backend.encrypted import BackendKeys, EncryptedBackend
 from datamon.store.backend.local import LocalBackend
 from datamon.store.backend.memory import MemoryBackend
 from datamon.store.backend.mirrored import MirroredBackend
@@ -35,13 +36,16 @@ def mirrored(*backends: Backend, min_sides: int = 2, degraded: bool = False) -> 
     return mirror.metadata
 
 
-@pytest.fixture(params=["memory, memory", "local, local", "emulator, local", "three sides, two must have it"])
+@pytest.fixture(params=["memory, memory", "local, local", "emulator, local", "three sides, two must have it", "sealed"])
 def backend(request: pytest.FixtureRequest, tmp_path: Path) -> MirroredBackend:
     one, other = LocalBackend(tmp_path / "one"), LocalBackend(tmp_path / "other")
     if request.param == "memory, memory":
         return mirrored(MemoryBackend(), MemoryBackend())
     if request.param == "local, local":
         return mirrored(one, other)
+    if request.param == "sealed":
+        keys = BackendKeys(b"c" * 32, b"n" * 64)
+        return mirrored(one, MemoryBackend()).through(lambda side: EncryptedBackend(side, keys, layout.READABLE))
     if request.param == "emulator, local":
         request.getfixturevalue("emulator")
         return mirrored(open_backend(f"gs://{BUCKET}/{next(_numbers)}"), other)
