@@ -134,7 +134,7 @@ def _bring(store: Store, bringing: _Bringing, shares: Sequence[Share], progress:
 
     try:
         stopped = bringing.engine.run(tasks, done) if tasks else None
-    except DatamonError:
+    except (DatamonError, KeyboardInterrupt):
         tell(_still_open(bringing.request, session))
         raise
     finally:
