@@ -146,13 +146,7 @@ def started(shell: Shell, *words: str) -> "Iterator[subprocess.Popen[str]]":
 def kill_one_executor(driver: int, server: WebServer) -> None:
     """An executor of which a task is reading from the server is gone, with all that it started."""
     port = int(server.url.rpartition(":")[2])
-    executors = [
-        process
-        for process in psutil.Process(driver).children(recursive=True)
-        if any("CoarseGrainedExecutorBackend" in word for word in process.cmdline())
-    ]
-    assert len(executors) >= 1
-    for executor in executors:
+    for executor in filter(is_executor, psutil.Process(driver).children(recursive=True)):
         below = executor.children(recursive=True)
         if any(is_reading(process, port) for process in below):
             for process in (executor, *below):
@@ -161,8 +155,19 @@ def kill_one_executor(driver: int, server: WebServer) -> None:
     raise AssertionError("no executor has a task that is reading")
 
 
+def is_executor(process: psutil.Process) -> bool:
+    try:
+        return any("CoarseGrainedExecutorBackend" in word for word in process.cmdline())
+    except psutil.NoSuchProcess:  # a zombie, or gone
+        return False
+
+
 def is_reading(process: psutil.Process, port: int) -> bool:
-    return any(bool(each.raddr) and each.raddr[1] == port for each in process.net_connections("tcp"))
+    try:
+        connections = process.net_connections("tcp")
+    except psutil.NoSuchProcess:
+        return False
+    return any(bool(each.raddr) and each.raddr[1] == port for each in connections)
 
 
 def test_without_spark_the_extra_is_named(orders: Shell, inside: Inside, monkeypatch: pytest.MonkeyPatch) -> None:
