@@ -14,6 +14,7 @@ TASKS_PER_CORE = 2
 """So many shares for each task that runs at once: a core that is done early takes another."""
 _PASSING = ("log-contended", "condemned", "session-fenced", "source-changed")
 _LONGEST = 300
+_CALLING = "An error occurred while calling"
 _CAUSE = re.compile(r"^(?:[\w.]*\.)?\w*(?:Error|Exception|Unavailable|Conflict|Failure): .+$", re.MULTILINE)
 
 
@@ -104,8 +105,10 @@ class _Finished:
 
 
 def _shown(error: Exception) -> str:
-    """The last cause that a trace names, in a line: of a task that failed the trace of its Python is in Spark's message."""
+    """Its cause in a line. What a task raised is the end of a Python traceback in the text, what Java raised its second line."""
     text = str(error)
+    lines = [line.strip(": \t") for line in text.splitlines() if line.strip()] or [type(error).__name__]
+    if lines[0].startswith(_CALLING):
+        lines = lines[1:] or lines
     causes = _CAUSE.findall(text)
-    shown = causes[0] if causes else text.strip().partition("\n")[0] or type(error).__name__
-    return shown[:_LONGEST]
+    return (causes[0] if causes else lines[0])[:_LONGEST]

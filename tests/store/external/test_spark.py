@@ -88,5 +88,8 @@ def test_what_cannot_succeed_is_given_back_and_what_passes_is_raised(
 
 def test_of_a_trace_the_cause_is_shown() -> None:
     assert _shown(RuntimeError(TRACE)) == "datamon.errors.Unavailable: the bucket does not answer; try again later"
+    assert _shown(RuntimeError(TRACE.splitlines()[0] + "\n: java.lang.IllegalStateException: no\n\tat x")) == (
+        "java.lang.IllegalStateException: no"
+    )
     assert _shown(RuntimeError("Java gateway exited\nmore")) == "Java gateway exited"
     assert _shown(RuntimeError()) == "RuntimeError"
