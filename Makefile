@@ -15,7 +15,7 @@ demo: $(READY)
 test: $(READY)
 	$(PYTEST) -n $(WORKERS) -m "not slow" --junitxml=.work/junit.xml $(ARGS)
 
-test-slow: $(READY)
+test-slow: $(READY) $(VENV)/.slow
 	$(PYTEST) -n $(WORKERS) -m slow -o faulthandler_timeout=1800 $(ARGS)
 
 check: $(READY)
@@ -49,6 +49,11 @@ $(READY): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
 	$(BIN)/python -m pip install --quiet --editable . --group dev
+	@touch $@
+
+# Spark is large, and only slow tests need it (and Java 17 or newer).
+$(VENV)/.slow: $(READY)
+	$(BIN)/python -m pip install --quiet --group slow
 	@touch $@
 
 clean:

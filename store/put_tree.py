@@ -58,11 +58,11 @@ class TreeSource:
 @dataclass(frozen=True, slots=True)
 class StoredTree:
     """What a commit needs of a tree that is in the store: its manifest, the session that wrote for it (None: nothing had to be
-    written) and the packs of others that it relies on."""
+    written) and the packs of others that it relies on (None: these are not known)."""
 
     manifest: Manifest
     session: SessionId | None
-    reused: frozenset[str]
+    reused: frozenset[str] | None
 
 
 def put_tree(

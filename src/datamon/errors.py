@@ -87,6 +87,8 @@ CODES: dict[str, str] = {
     "interrupted": "stopped by the user",
     "command-not-started": "the command of a run could not be started",
     "worker-died": "a process that shared the work was killed",
+    "engine-unavailable": "what should run the tasks of an ingest cannot be used",
+    "splits-missing": "a session does not have the splits that its bundle is to be made of",
     "too-few-sides": "fewer sides of a mirrored store have it than an acknowledgement promises",
     "first-side-lost": "the side of a mirrored store that decides on logs cannot",
     "epoch-passed": "another side of a mirrored store was promoted meanwhile",

@@ -1,6 +1,6 @@
 """What lies at a URL as the paths of a tree, once each is known to have a place in one."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from datamon.errors import Invalid
@@ -43,12 +43,22 @@ def gather(sources: Sources, url: Url, top: str = "", pattern: str = "") -> list
 def with_directories(entries: Iterable[TreeEntry]) -> list[TreeEntry]:
     """The entries and the directories above them that are missing, each as old as the newest entry below it."""
     held = {entry.path: entry for entry in entries}
-    missing: dict[str, int] = {}
-    for entry in held.values():
-        for above in parents(entry.path):
-            if above not in held:
-                missing[above] = max(missing.get(above, 0), entry.mtime_ns)
+    missing = missing_directories({entry.path: entry.mtime_ns for entry in held.values()})
     return [*held.values(), *(directory(path, mtime_ns) for path, mtime_ns in missing.items())]
+
+
+def missing_directories(times_ns: Mapping[str, int]) -> dict[str, int]:
+    """The directories above these paths that are none of them, with their times; each is as new as the newest path below it.
+
+    >>> missing_directories({"a/b/c": 1, "a/d": 2, "e": 3})
+    {'a/b': 1, 'a': 2}
+    """
+    missing: dict[str, int] = {}
+    for path, time_ns in times_ns.items():
+        for above in parents(path):
+            if above not in times_ns:
+                missing[above] = max(missing.get(above, 0), time_ns)
+    return missing
 
 
 def directory(path: str, mtime_ns: int, mode: int = _DIRECTORY_MODE) -> TreeEntry:

@@ -2,21 +2,20 @@
 
 from dataclasses import dataclass
 
-from datamon.errors import Conflict
-from datamon.store.bundle import Bundle, Repo
-from datamon.store.commit import CommitRequest, check_targets, commit_bundle
-from datamon.store.external.bring import Bringing, bring_all
-from datamon.store.external.gather import gather, with_directories
+from datamon.store.bundle import Bundle
+from datamon.store.commit import CommitRequest, check_targets
+from datamon.store.external.gather import gather
 from datamon.store.external.notes import Notes
+from datamon.store.external.put_listed import ListedTree
 from datamon.store.external.source import Listed
 from datamon.store.external.sources import Sources
 from datamon.store.external.urls import Url, parse_url
-from datamon.store.manifest import write_manifest
 from datamon.store.names import DEFAULT_BRANCH
 from datamon.store.opening import Store
 from datamon.store.progress import SILENT, Progress
+from datamon.store.put_tree import StoredTree
 from datamon.store.repos import check_text, find_repo
-from datamon.store.upload import ATTEMPTS
+from datamon.store.upload import commit_put
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,46 +45,22 @@ def ingest(store: Store, request: IngestRequest, *, progress: Progress = SILENT)
     check_text("message", request.message)
     check_targets(store, repo, branch=request.branch, label=request.label)
     sources = Sources()
-    listed = _listed(sources, url, request.pattern, progress)
+    listed = list_wanted(sources, url, request.pattern, progress)
     notes = Notes(store, url)
-    for attempt in range(1, ATTEMPTS + 1):
-        try:
-            return _bring(_Ingesting(store, repo, request, sources, notes, progress), listed)
-        except Conflict as error:
-            # A collector took something away meanwhile: what is missing is read again.
-            if error.code not in ("condemned", "session-fenced") or attempt == ATTEMPTS:
-                raise
-            notes.forget()
-    raise AssertionError("the last attempt returns or raises")
+
+    def ask(tree: StoredTree) -> CommitRequest:
+        return CommitRequest(
+            tree.manifest, request.message, tree.session, branch=request.branch, label=request.label, reused=tree.reused
+        )
+
+    _, bundle = commit_put(store, repo, ListedTree(store, sources, notes, listed, progress).put, ask)
+    notes.finish()
+    return bundle
 
 
-def _listed(sources: Sources, url: Url, pattern: str, progress: Progress) -> list[Listed]:
+def list_wanted(sources: Sources, url: Url, pattern: str, progress: Progress) -> list[Listed]:
+    """As `gather`, told of."""
     progress.begin("list", None, None)
     listed = gather(sources, url, pattern=pattern)
     progress.end()
     return listed
-
-
-@dataclass(frozen=True, slots=True)
-class _Ingesting:
-    store: Store
-    repo: Repo
-    request: IngestRequest
-    sources: Sources
-    notes: Notes
-    progress: Progress
-
-
-def _bring(ingesting: _Ingesting, listed: list[Listed]) -> Bundle:
-    store, repo, request, progress = ingesting.store, ingesting.repo, ingesting.request, ingesting.progress
-    condemned = store.logs.store().condemned | store.logs.repo(repo.id).condemned
-    progress.begin("ingest", len(listed), sum(each.at.size_bytes or 0 for each in listed))
-    brought = bring_all(Bringing(store, ingesting.sources, ingesting.notes, condemned, progress), listed)
-    progress.end()
-    manifest = write_manifest(store.metadata, with_directories(brought.entries), condemned=condemned)
-    asked = CommitRequest(
-        manifest, request.message, brought.session, branch=request.branch, label=request.label, reused=None
-    )
-    bundle = commit_bundle(store, repo, asked)
-    ingesting.notes.finish()
-    return bundle

@@ -35,10 +35,10 @@ class Note:
 
 
 class Notes:
-    """The notes on what lies at and beneath one URL. Errors of the file system cost time only."""
+    """The notes on what lies at and beneath one URL, or on the named `share` of it. Errors of the file system cost time only."""
 
-    def __init__(self, store: Store, url: Url) -> None:
-        name = store.hashing.content(url.text.encode())
+    def __init__(self, store: Store, url: Url, share: str = "") -> None:
+        name = store.hashing.content((f"{url.text}\n{share}" if share else url.text).encode())
         self._cover = store.cover
         self._place = None if store.state_dir is None else store.state_dir / _FOLDER / f"{name}.log"
         self._known = _load(self._place, self._cover) if self._place is not None else {}

@@ -1,9 +1,9 @@
 """Commit of a session: what its completed splits hold becomes one bundle, by one entry."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from datamon.errors import Conflict
+from datamon.errors import Conflict, Unavailable
 from datamon.store.bundle import Bundle, Repo
 from datamon.store.columns import TreeColumns
 from datamon.store.commit import CommitRequest, check_targets, commit_bundle
@@ -26,7 +26,8 @@ _MOST_SHOWN = 10
 
 @dataclass(frozen=True, slots=True)
 class SessionCommit:
-    """Which session is to become a bundle, what is to be done about conflicts, and which refs point at it then."""
+    """Which session is to become a bundle, what is to be done about conflicts, and which refs point at it then. With `wanted`
+    the session must have just these splits, by name, with these tags."""
 
     repo: str
     session: str
@@ -35,6 +36,7 @@ class SessionCommit:
     branch: str = DEFAULT_BRANCH
     label: str | None = None
     run: RunId | None = None
+    wanted: Mapping[str, str | None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,8 @@ def commit_session(store: Store, request: SessionCommit) -> Committed:
 
     Raises NotFound (`repo-not-found`, `session-not-found`), Conflict (`session-ended`, naming the bundle; `split-conflicts`,
     after which the session is still open; `ref-frozen`, `ref-exists`, `session-moved` when splits never stopped coming), Invalid
-    (`session-empty`), Corrupt where a split cannot be read.
+    (`session-empty`), Unavailable (`splits-missing` when it has not the `wanted` splits, after which it is still open), Corrupt
+    where a split cannot be read.
     """
     repo = find_repo(store, request.repo)
     check_text("message", request.message)
@@ -62,6 +65,7 @@ def commit_session(store: Store, request: SessionCommit) -> Committed:
     for attempt in range(1, _ATTEMPTS + 1):
         state = store.logs.repo(repo.id)
         session = with_splits(open_session(state, repo, request.session), repo)
+        _check_wanted(session, request.wanted)
         begun = list_begun(store, repo.id, session.id)
         manifest, merged = _merge(store, session, request.mode, store.logs.store().condemned | state.condemned)
         try:
@@ -74,6 +78,23 @@ def commit_session(store: Store, request: SessionCommit) -> Committed:
         lost = tuple((split, entry.path) for split, entry in merged.lost)
         return Committed(bundle, lost, merged.left_out, tuple(begun))
     raise AssertionError("the last attempt returns or raises")
+
+
+def _check_wanted(session: JointSession, wanted: Mapping[str, str | None] | None) -> None:
+    standing = {split.name: split.tag for split in session.splits}
+    if wanted is None or standing == wanted:
+        return
+    other = sorted(name for name in {*standing, *wanted} if name not in standing or standing[name] != wanted.get(name))
+    shown = ", ".join(other[:_MOST_SHOWN]) + (
+        f" and {len(other) - _MOST_SHOWN:,} more" if len(other) > _MOST_SHOWN else ""
+    )
+    raise Unavailable(
+        "splits-missing",
+        f"splits of the session {session.id} are missing or others than they should be ({shown}); it stays open: complete them, "
+        "and commit again",
+        session=session.id,
+        splits=other,
+    )
 
 
 def _merge(

@@ -3,7 +3,7 @@
 import hashlib
 import html
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -17,7 +17,8 @@ class WebServer:
     """What the server at `url` serves: `files` by path (decoded, without the first slash). `requests` are method, path and range
     of each request. The next `failing` answers are 503, the next `truncating` end in the middle; `status` is the answer to all.
     `extra_links` stand on every page as they are. `conditions` are what requests asked for with If-Match. With `together` the
-    answer to a GET waits until as many as the barrier says were asked for at once."""
+    answer to a GET waits until as many as the barrier says were asked for at once. `held` is called with the path of each file
+    before a GET of it is answered, and may take its time."""
 
     url: str = ""
     files: dict[str, bytes] = field(default_factory=dict)
@@ -32,6 +33,7 @@ class WebServer:
     extra_links: list[str] = field(default_factory=list)
     conditions: list[str | None] = field(default_factory=list)
     together: threading.Barrier | None = None
+    held: Callable[[str], None] | None = None
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def count(self, method: str) -> int:
@@ -78,6 +80,8 @@ def _answering(served: WebServer) -> type[BaseHTTPRequestHandler]:
                 fails, served.failing = served.failing > 0, max(0, served.failing - 1)
             if served.together is not None and with_body and path in served.files:
                 served.together.wait(_PATIENCE_S)
+            if served.held is not None and with_body and path in served.files:
+                served.held(path)
             if path in served.redirects:
                 self._send(302, b"", {"Location": served.redirects[path]}, with_body=with_body)
             elif fails or served.status is not None:

@@ -26,11 +26,11 @@ from pathlib import Path
 from datamon.store.backend.opening import open_backend
 from datamon.store.bundle import Author
 from datamon.store.opening import store_on
-from datamon.store.sessions import add
+from datamon.store.sessions import add, complete
 place, session, path, split, dies = sys.argv[1:]
 backend = open_backend(place)
 if dies == "dies":  # when its bytes are there and its entry is not
-    add._complete = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+    complete._append = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
 add.add_split(store_on(backend, backend, Author(split, "w@example.org")), add.AddRequest("r", session, Path(path), split))
 """
 
