@@ -13,7 +13,7 @@ from datamon.store.bundle import RefKind
 
 Cause = Literal["missing", "input", "appeared", "code", "param", "env", "superseded", "upstream"]
 CAUSES: tuple[Cause, ...] = ("missing", "input", "appeared", "code", "param", "env", "superseded", "upstream")
-"""Every cause, in the order in which the causes of one output are listed. `appeared` and `env` are not judged yet."""
+"""Every cause, in the order in which the causes of one output are listed."""
 
 SlotOrder = tuple[int, int, str]
 """Where an output stands among those of its slot; made by `at_position` and `at_end`."""
@@ -54,7 +54,8 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class InputFact:
-    """A run's read. `parts` are the files it read where capture knows them, else the one part that was declared."""
+    """A run's read. `parts` are the files it read where capture knows them, else the one part that was declared; `absent` are
+    paths in the bundle that it looked for and that were not there."""
 
     role: str
     repo: str
@@ -62,6 +63,7 @@ class InputFact:
     ref_kind: InputRefKind
     bundle: str
     parts: tuple[Part, ...]
+    absent: tuple[str, ...] = ()
 
     @property
     def follows_ref(self) -> bool:
@@ -90,6 +92,14 @@ class ParamFact:
 
 
 @dataclass(frozen=True, slots=True)
+class EnvironmentFact:
+    """A part of the environment that counts for a step, and its value when it ran; None when it was not there."""
+
+    name: str
+    value: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class RunFact:
     """One recorded execution. `fingerprint` is None when its code was not fingerprinted."""
 
@@ -102,6 +112,7 @@ class RunFact:
     inputs: tuple[InputFact, ...] = ()
     outputs: tuple[OutputFact, ...] = ()
     params: tuple[ParamFact, ...] = ()
+    environment: tuple[EnvironmentFact, ...] = ()
 
     def slot(self, output: OutputFact) -> Slot:
         """The slot of one of its outputs."""
@@ -139,12 +150,15 @@ class Facts:
     """All that staleness depends on; the order within its sequences means nothing.
 
     - `contents`: content of the part at a path of a bundle, for each (bundle that an input's ref gives now, path of a part
-      of that input); a path that is not in the mapping is not in the bundle. The path "" needs no row, nor does a ref that
+      of that input, or path that was looked for there in vain); a path that is not in the mapping is not in the bundle. The path "" needs no row, nor does a ref that
       still gives the bundle that was read.
     - `code_now`: fingerprint now of the step of a run, for each run whose code root is at hand; None when the step is not
       found there. A run that is not in the mapping is judged by the newest successful run of its slot.
     - `params_now`: value now of a param from a file or a default, by (run, name); None when file or key are gone. What is not
       in the mapping is not known, and is no cause.
+    - `environment_now`: value now of a part of the environment that counts for a run, by (run, part), for each run whose code
+      root is at hand; None when it is not there. A part that is not in the mapping is judged by the newest successful run of the
+      slot that names it.
     - `missing`: bundles whose bytes are gone (tombstone, absent pack, last check).
     """
 
@@ -154,6 +168,7 @@ class Facts:
     contents: Mapping[tuple[str, str], str] = field(default_factory=dict)
     code_now: Mapping[str, str | None] = field(default_factory=dict)
     params_now: Mapping[tuple[str, str], str | None] = field(default_factory=dict)
+    environment_now: Mapping[tuple[str, str], str | None] = field(default_factory=dict)
     missing: frozenset[str] = frozenset()
 
 
@@ -170,7 +185,7 @@ class Stale:
     """One cause for which one output is stale.
 
     `output` is the bundle, `ref` the reference (`repo@name`) that holds it. `subject` is what changed, from `old` to `new`:
-    a reference (`input`, `superseded`), a step as `pipeline/name` (`code`), a param's name, a bundle (`missing`); `new` is None
+    a reference (`input`, `appeared`, `superseded`), a step as `pipeline/name` (`code`), a param's name, a part of the environment (`env`), a bundle (`missing`); `new` is None
     when it is gone. An `upstream` row repeats what changed at the nearest stale output above: `via` is this output's own input
     on the way there (as a reference), `distance` the number of hops. Every other cause has distance 0 and no `via`.
     `last_status` is that of the slot's last started run, whatever became of it.

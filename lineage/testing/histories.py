@@ -14,6 +14,7 @@ import yaml
 
 from datamon.lineage.facts import (
     BundleFact,
+    EnvironmentFact,
     Facts,
     InputFact,
     OutputFact,
@@ -169,7 +170,7 @@ class _World:
         pipeline, slash, step = event["run"].partition("/")
         run = f"run-{number}"
         status: Status = event.get("status", "succeeded")
-        inputs = tuple(self._read(reference, event.get("observed", {})) for reference in event.get("reads", ()))
+        inputs = tuple(self._read(reference, event) for reference in event.get("reads", ()))
         outputs = tuple(self._write(run, status, event, place) for place in event.get("writes", {}))
         self.runs.append(
             RunFact(
@@ -182,15 +183,19 @@ class _World:
                 inputs=inputs,
                 outputs=outputs,
                 params=tuple(_params(event)),
+                environment=tuple(
+                    EnvironmentFact(name, _named_part(value)) for name, value in event.get("environment", {}).items()
+                ),
             )
         )
 
-    def _read(self, reference: str, observed: Mapping[str, list[str]]) -> InputFact:
+    def _read(self, reference: str, event: Event) -> InputFact:
         repo, _, path = split_reference(reference)
         bundle, ref, kind = self._resolve(reference)
-        paths = observed.get(reference, [path])
+        paths = event.get("observed", {}).get(reference, [path])
         parts = tuple(Part(each, str(content_of(self.files[bundle], each))) for each in paths)
-        return InputFact(repo, repo, ref, kind, bundle, parts)
+        absent = tuple(event.get("absent", {}).get(reference, ()))
+        return InputFact(repo, repo, ref, kind, bundle, parts, absent)
 
     def _write(self, run: str, status: Status, event: Event, place: str) -> OutputFact:
         repo, branch, _ = split_reference(place)
@@ -204,14 +209,16 @@ class _World:
 
     def facts(self, now: Mapping[str, Mapping[str, Any]]) -> Facts:
         """All of it as plain records, with what the working tree says."""
-        paths = {(read.repo, read.ref, part.path) for run in self.runs for read in run.inputs for part in read.parts}
+        reads = [read for run in self.runs for read in run.inputs]
+        paths = {(read.repo, read.ref, part.path) for read in reads for part in read.parts}
+        paths |= {(read.repo, read.ref, path) for read in reads for path in read.absent}
         contents: dict[tuple[str, str], str] = {}
         for repo, name, path in paths:
             ref = self.refs.get((repo, name or ""))
             content = content_of(self.files[ref.bundle], path) if ref else None
             if ref is not None and path and content is not None:
                 contents[ref.bundle, path] = content
-        code, params = now.get("code", {}), now.get("params", {})
+        code, params, environment = now.get("code", {}), now.get("params", {}), now.get("environment", {})
         return Facts(
             runs=tuple(self.runs),
             bundles=tuple(self.bundles),
@@ -223,8 +230,17 @@ class _World:
                 for run in self.runs
                 for name, value in params.get(run.step, {}).items()
             },
+            environment_now={
+                (run.id, name): _named_part(value)
+                for run in self.runs
+                for name, value in environment.get(run.step, {}).items()
+            },
             missing=frozenset(self.missing),
         )
+
+
+def _named_part(value: str) -> str | None:
+    return None if value == "gone" else value
 
 
 def _params(event: Event) -> Iterator[ParamFact]:
