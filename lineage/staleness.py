@@ -8,7 +8,10 @@ causes:
   gone).
 - `code`: the step's fingerprint now differs from the run's. Now is the working tree where the code root is at hand,
   elsewhere the newest successful run of the slot.
+- `appeared`: a path inside an input bundle that the run looked for in vain is in the bundle that the input's ref gives now.
 - `param`: a value from a file or a default left alone is another there now.
+- `env`: a part of the environment that the step's policy names differs from the run's. Now is the environment here where the
+  code root is at hand, elsewhere that of the newest successful run of the slot that names the part.
 - `superseded`: the newest later run of the slot with the same params put other content.
 - `missing`: the bundle's own bytes are gone.
 - `upstream`: the bundle that an input's ref gives now is itself stale.
@@ -161,8 +164,10 @@ class _History:
 def _own_changes(history: _History, production: _Production) -> Iterator[_Change]:
     for read in production.run.inputs:
         yield from _input_changes(history, read)
+        yield from _appearances(history, read)
     yield from _code_change(history, production)
     yield from _param_changes(history, production.run)
+    yield from _environment_changes(history, production)
     yield from _superseded(history, production)
 
 
@@ -171,6 +176,14 @@ def _input_changes(history: _History, read: InputFact) -> Iterator[_Change]:
         now = history.part_now(read, part)
         if now != part.content:
             yield _Change("input", _reference(read, part), part.content, now)
+
+
+def _appearances(history: _History, read: InputFact) -> Iterator[_Change]:
+    for path in read.absent if read.follows_ref else ():
+        part = Part(path, "")
+        now = history.part_now(read, part)
+        if now:
+            yield _Change("appeared", _reference(read, part), None, now)
 
 
 def _code_change(history: _History, production: _Production) -> Iterator[_Change]:
@@ -190,6 +203,23 @@ def _param_changes(history: _History, run: RunFact) -> Iterator[_Change]:
             now = history.facts.params_now[run.id, param.name]
             if now != param.value:
                 yield _Change("param", param.name, param.value, now)
+
+
+def _environment_changes(history: _History, production: _Production) -> Iterator[_Change]:
+    run = production.run
+    for part in run.environment:
+        if (run.id, part.name) in history.facts.environment_now:
+            now = history.facts.environment_now[run.id, part.name]
+        else:
+            now = _last_named(history.of_slot[production.slot], part.name)
+        if now != part.value:
+            yield _Change("env", part.name, part.value, now)
+
+
+def _last_named(productions: list[_Production], name: str) -> str | None:
+    """The part's value in the newest of these runs that names it; the run that is judged is one of them."""
+    named = (part.value for each in reversed(productions) for part in each.run.environment if part.name == name)
+    return next(named, None)
 
 
 def _superseded(history: _History, production: _Production) -> Iterator[_Change]:
