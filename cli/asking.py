@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from datamon.cli.environment import working_directory
+from datamon.cli.environment import process_environment, working_directory
 from datamon.errors import Denied
 from datamon.lineage.capture.host import capture_host
 from datamon.query.answer import Answer
@@ -14,7 +14,8 @@ from datamon.store.opening import Store
 
 def ask_here(store: Store, text: str, params: Mapping[str, object]) -> Answer:
     """The answer to one statement; `now` means this working directory. Raises as `ask`."""
-    return ask(store, text, params=params, place=Place(working_directory(), capture_host().name), index=_index(store))
+    place = Place(working_directory(), capture_host().name, process_environment())
+    return ask(store, text, params=params, place=place, index=_index(store))
 
 
 def _index(store: Store) -> Index:

@@ -14,13 +14,14 @@ from datamon.lineage.capture.packages import capture_environment, interpreter_of
 from datamon.lineage.capture.resources import of_command
 from datamon.lineage.capture.streams import Sinks
 from datamon.lineage.endpoints import Source, check_apart, plan_outputs, resolve_inputs
+from datamon.lineage.environment_policy import Here, check_parts, from_root, values_of
 from datamon.lineage.execution import Execution, execute
 from datamon.lineage.fingerprint import fingerprint_paths, fingerprint_script
 from datamon.lineage.holding import holding
 from datamon.lineage.nesting import PARENT_VARIABLE, parent_for, parent_text
 from datamon.lineage.param_values import parse_param
 from datamon.lineage.params import read_params_file
-from datamon.lineage.recording import Ending, Policy, Recording, RunIntent
+from datamon.lineage.recording import Ending, Policy, Recording, RunIntent, RunPlace
 from datamon.lineage.records import CodeVersion, Metric, OutputRecord, Param, Status
 from datamon.lineage.ref_moves import Target
 from datamon.lineage.scripts import script_of
@@ -37,7 +38,8 @@ _NOT_IN_NAMES = re.compile(r"[^\w.\-]+|^[^\w]+|^_+")
 @dataclass(frozen=True, slots=True)
 class CommandRequest:
     """What is to be run and recorded. Relative paths are relative to `cwd`. `params` are texts NAME=VALUE; those of the files
-    are recorded too, and give way to them. `code` are the paths to fingerprint instead of the script that `argv` names."""
+    are recorded too, and give way to them. `code` are the paths to fingerprint instead of the script that `argv` names. `counts`
+    are the parts of the environment that count for the step; without `parent` the run is part of the one that it is inside."""
 
     argv: tuple[str, ...]
     cwd: Path
@@ -52,6 +54,9 @@ class CommandRequest:
     code: tuple[Path, ...] = ()
     keep: bool = False
     policy: Policy = field(default_factory=Policy)
+    counts: tuple[str, ...] = ()
+    parent: RunId | None = None
+    run_place: RunPlace = RunPlace()  # noqa: RUF009 (frozen)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +131,11 @@ def _prepare(store: Store, request: CommandRequest) -> _Prepared:
     check_name("pipeline", request.pipeline)
     if request.step is not None:
         check_name("step", request.step)
-    request = replace(request, labels=tuple(dict.fromkeys(check_name("label", label) for label in request.labels)))
+    request = replace(
+        request,
+        labels=tuple(dict.fromkeys(check_name("label", label) for label in request.labels)),
+        counts=check_parts(request.counts, request.policy.redactor),
+    )
     if request.labels and not request.outputs:
         raise Invalid(
             "bad-argument", f"the label {request.labels[0]!r} has no output to be set on; name one with --output"
@@ -190,7 +199,12 @@ def _intent(store: Store, prepared: _Prepared) -> tuple[RunIntent, Path | None, 
             for target, directory in prepared.targets
         ),
         labels=request.labels,
-        parent=parent_for(store, policy.variables),
+        parent=request.parent or parent_for(store, policy.variables),
+        environment_policy=values_of(
+            from_root(request.counts, lambda file: place.relative(request.cwd / file)),
+            Here(environment, place.root, policy.variables),
+        ),
+        place=request.run_place,
     )
     return intent, script, notes
 

@@ -1,22 +1,22 @@
 """`step`: a function whose calls are recorded runs."""
 
-import functools
 import inspect
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path, PurePath
+from typing import Any, Protocol, TypeVar, get_type_hints
 
 from datamon.errors import Invalid
 from datamon.lineage.binding import input_to, output_to
-from datamon.lineage.capture.resources import since, usage_here
-from datamon.lineage.endpoints import plan_outputs, resolve_inputs
-from datamon.lineage.inside import Named, Recorder, begin, locate_function, look_again
-from datamon.lineage.nesting import inside
+from datamon.lineage.calls import RETURN, Declared, are_handed
+from datamon.lineage.environment_policy import check_parts
+from datamon.lineage.inside import Named, Recorder
 from datamon.lineage.param_values import param_value
-from datamon.lineage.recording import Ending, Policy
-from datamon.lineage.records import Param
-from datamon.lineage.workplace import Workplace
+from datamon.lineage.recording import Policy, RunPlace
+from datamon.lineage.records import Level, Param
+from datamon.lineage.secrets import Redactor
+from datamon.lineage.shapes import is_generator, shaped
+from datamon.lineage.values import Write
 from datamon.store.names import check_name
 from datamon.store.opening import Store
 
@@ -42,6 +42,10 @@ class Step(Protocol):
         pipeline: str = DEFAULT_PIPELINE,
         label: str | None = None,
         name: str | None = None,
+        environment: Sequence[str] = (),
+        level: Level | None = None,
+        retries: int = 0,
+        write: Write | None = None,
     ) -> StepDecorator:
         """A decorator that makes a function's calls runs of the step `name` (default: the function's name).
 
@@ -49,20 +53,15 @@ class Step(Protocol):
         these parameters gets the path of a directory: an input's holds its files, an output's is empty and is committed when the
         function returns; both are gone afterwards. Every other argument is recorded as a param. When the function raises, the
         run is recorded as failed, nothing is committed, no ref moves, and the exception goes on.
+
+        The output `return` is the returned value: tables, lists and mappings of plain values, text, bytes and paths are kept as a
+        file of the bundle (`values`), others by `write(value, directory)`; None writes nothing. Given to another step, such a
+        value is an input of that run. An input whose parameter is annotated as anything but a path is read into such a value.
+
+        Async functions are recorded while they are awaited, generators until they are exhausted; one that is closed before is
+        recorded as failed. `retries` is how often a plain or async function that raised is run again, each attempt a run of its
+        own. `environment` names the parts of the environment that count for it, `level` what it is within its pipeline's run.
         """
-
-
-@dataclass(frozen=True, slots=True)
-class _Declared:
-    """What the decorator was told of a function, checked against its signature."""
-
-    function: Callable[..., Any]
-    inputs: Mapping[str, str]
-    outputs: Mapping[str, str]
-    named: Named
-    signature: inspect.Signature
-    open_signature: inspect.Signature
-    """What callers give: the signature without the directories."""
 
 
 def make_step(open_store: Callable[[], Store], *, policy: Callable[[], Policy] = Policy) -> Step:
@@ -75,20 +74,33 @@ def make_step(open_store: Callable[[], Store], *, policy: Callable[[], Policy] =
         pipeline: str = DEFAULT_PIPELINE,
         label: str | None = None,
         name: str | None = None,
+        environment: Sequence[str] = (),
+        level: Level | None = None,
+        retries: int = 0,
+        write: Write | None = None,
     ) -> StepDecorator:
         if callable(inputs):
             raise Invalid("bad-argument", "the decorator needs its brackets; write @datamon.step(inputs=…, outputs=…)")
 
+        place = RunPlace(level=level)
+        labels = () if label is None else (label,)
+        counts = check_parts(environment, Redactor())
+
         def decorate(function: Callable[..., R]) -> Callable[..., R]:
             step_name = name or str(getattr(function, "__name__", "step"))
-            named = Named(pipeline, step_name, "decorator", () if label is None else (label,))
-            declared = _declare(function, inputs or {}, outputs or {}, named)
+            named = Named(pipeline, step_name, "decorator", labels, counts, place)
+            declared = replace(_declare(function, inputs or {}, outputs or {}, named), retries=retries, write=write)
+            if retries and is_generator(inspect.unwrap(function)):
+                raise Invalid("bad-argument", f"the step {step_name!r} gives values before it ends; leave retries out")
 
-            @functools.wraps(function)
-            def recorded(*args: Any, **kwargs: Any) -> R:
+            def prepare(
+                args: tuple[Any, ...], kwargs: dict[str, Any]
+            ) -> tuple[Recorder, inspect.BoundArguments, tuple[Param, ...]]:
                 given = _bind(declared, args, kwargs)
-                return _call(Recorder(open_store(), policy()), declared, given)  # type: ignore[no-any-return]
+                recorder = Recorder(open_store(), policy())
+                return recorder, given, _params(recorder.store, given)
 
+            recorded = shaped(declared, prepare)
             recorded.__signature__ = declared.open_signature  # type: ignore[attr-defined]  # what inspect.signature shows
             return recorded
 
@@ -99,20 +111,14 @@ def make_step(open_store: Callable[[], Store], *, policy: Callable[[], Policy] =
 
 def _declare(
     function: Callable[..., Any], inputs: Mapping[str, str], outputs: Mapping[str, str], named: Named
-) -> _Declared:
-    code = inspect.unwrap(function)
-    if inspect.iscoroutinefunction(code) or inspect.isgeneratorfunction(code) or inspect.isasyncgenfunction(code):
-        raise Invalid(
-            "bad-argument",
-            f"the step {named.step!r} returns before its work is done; write it as a plain function, without async and yield",
-        )
+) -> Declared:
     check_name("pipeline", named.pipeline)
     check_name("step", named.step)
     for label in named.labels:
         check_name("label", label)
     signature = inspect.signature(function)
     for parameter in (*inputs, *outputs):
-        if parameter not in signature.parameters:
+        if parameter not in signature.parameters and (parameter != RETURN or parameter in inputs):
             raise Invalid(
                 "bad-argument",
                 f"the step {named.step!r} has no parameter {parameter!r}; name a parameter that takes the directory",
@@ -130,10 +136,24 @@ def _declare(
     for reference in outputs.values():
         output_to(reference, Path())
     rest = [each for each in signature.parameters.values() if each.name not in inputs and each.name not in outputs]
-    return _Declared(function, inputs, outputs, named, signature, signature.replace(parameters=rest))
+    if RETURN in outputs and is_generator(inspect.unwrap(function)):
+        raise Invalid(
+            "bad-argument", f"the step {named.step!r} returns no value but yields several; write them to a directory"
+        )
+    without = signature.replace(parameters=rest)
+    return Declared(function, inputs, outputs, named, signature, without, loads=_loads(function, inputs))
 
 
-def _bind(declared: _Declared, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> inspect.BoundArguments:
+def _loads(function: Callable[..., Any], inputs: Mapping[str, str]) -> dict[str, object]:
+    """The inputs whose parameters are annotated as something else than a path."""
+    try:
+        hints = get_type_hints(inspect.unwrap(function))
+    except Exception:  # noqa: BLE001 (an annotation is any code; one that cannot be read says nothing)
+        return {}
+    return {name: hints[name] for name in inputs if hints.get(name, Path) not in (Path, PurePath, Any, object)}
+
+
+def _bind(declared: Declared, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> inspect.BoundArguments:
     given = next((name for name in (*declared.inputs, *declared.outputs) if name in kwargs), None)
     if given is not None:
         raise Invalid(
@@ -144,52 +164,17 @@ def _bind(declared: _Declared, args: tuple[Any, ...], kwargs: Mapping[str, Any])
     return declared.open_signature.bind(*args, **kwargs)
 
 
-def _params(given: inspect.BoundArguments) -> tuple[Param, ...]:
-    """Each argument, those of `**kwargs` apart; one that was left out is its default."""
+def _params(store: Store, given: inspect.BoundArguments) -> tuple[Param, ...]:
+    """Each argument, those of `**kwargs` apart; one that was left out is its default. What other steps returned is no param."""
     explicit = dict(given.arguments)
     given.apply_defaults()
     params: list[Param] = []
     for name, value in given.arguments.items():
         kind = given.signature.parameters[name].kind
+        if are_handed(store, value):
+            continue
         if kind is inspect.Parameter.VAR_KEYWORD:
             params += [Param(key, param_value(each), "explicit") for key, each in value.items()]
         elif kind is not inspect.Parameter.VAR_POSITIONAL or value:
             params.append(Param(name, param_value(value), "explicit" if name in explicit else "default"))
     return tuple(params)
-
-
-def _call(recorder: Recorder, declared: _Declared, given: inspect.BoundArguments) -> Any:
-    """Runs the function once, recorded; what it returns."""
-    store = recorder.store
-    params = _params(given)
-    with Workplace(store, recorder.host) as workplace:
-        places = {name: workplace.directory(name) for name in (*declared.inputs, *declared.outputs)}
-        outputs = [output_to(reference, places[name]) for name, reference in declared.outputs.items()]
-        targets = plan_outputs(store, outputs, declared.named.labels)
-        sources = resolve_inputs(store, [input_to(each, places[name]) for name, each in declared.inputs.items()])
-        for source in sources:
-            workplace.fill(source)
-        located = locate_function(declared.function)
-        with begin(recorder, declared.named, located, params, (sources, targets)) as recording:
-            began_ns, before = store.clock(), usage_here()
-            try:
-                with inside(store, recording.run):
-                    returned = _run(declared, given, places)
-            finally:
-                resources = since(before, store.clock() - began_ns)
-                recording.resources = resources
-                look_again(recording, workplace, sources)
-            for target, binding in zip(targets, outputs, strict=True):
-                recording.commit_output(target, binding.directory)
-            recording.end(Ending("succeeded", resources=resources))
-    return returned
-
-
-def _run(declared: _Declared, given: inspect.BoundArguments, places: Mapping[str, Path]) -> Any:
-    whole = declared.signature.bind_partial()
-    for name in declared.signature.parameters:
-        if name in places:
-            whole.arguments[name] = places[name]
-        elif name in given.arguments:
-            whole.arguments[name] = given.arguments[name]
-    return declared.function(*whole.args, **whole.kwargs)

@@ -149,9 +149,9 @@ class RefFact:
 class Facts:
     """All that staleness depends on; the order within its sequences means nothing.
 
-    - `contents`: content of the part at a path of a bundle, for each (bundle that an input's ref gives now, path of a part
-      of that input, or path that was looked for there in vain); a path that is not in the mapping is not in the bundle. The path "" needs no row, nor does a ref that
-      still gives the bundle that was read.
+    - `contents`: content of the part at a path of a bundle, for each (bundle that an input's ref gives now, path of a part of
+      that input or one that was looked for there in vain); a path that is not in the mapping is not in the bundle. The path ""
+      needs no row, nor does a ref that still gives the bundle that was read.
     - `code_now`: fingerprint now of the step of a run, for each run whose code root is at hand; None when the step is not
       found there. A run that is not in the mapping is judged by the newest successful run of its slot.
     - `params_now`: value now of a param from a file or a default, by (run, name); None when file or key are gone. What is not
@@ -185,8 +185,8 @@ class Stale:
     """One cause for which one output is stale.
 
     `output` is the bundle, `ref` the reference (`repo@name`) that holds it. `subject` is what changed, from `old` to `new`:
-    a reference (`input`, `appeared`, `superseded`), a step as `pipeline/name` (`code`), a param's name, a part of the environment (`env`), a bundle (`missing`); `new` is None
-    when it is gone. An `upstream` row repeats what changed at the nearest stale output above: `via` is this output's own input
+    a reference (`input`, `appeared`, `superseded`), a step as `pipeline/name` (`code`), the name of a param or of a part of the
+    environment (`env`), a bundle (`missing`); `new` is None when it is gone, `old` when it was not there. An `upstream` row repeats what changed at the nearest stale output above: `via` is this output's own input
     on the way there (as a reference), `distance` the number of hops. Every other cause has distance 0 and no `via`.
     `last_status` is that of the slot's last started run, whatever became of it.
     """

@@ -14,9 +14,10 @@ from datamon.lineage.capture.code import CodePlace, find_code
 from datamon.lineage.capture.host import capture_host
 from datamon.lineage.capture.packages import capture_environment
 from datamon.lineage.endpoints import Source
+from datamon.lineage.environment_policy import Here, values_of
 from datamon.lineage.fingerprint import Fingerprint, fingerprint_cell, fingerprint_function, fingerprint_script
 from datamon.lineage.nesting import parent_for
-from datamon.lineage.recording import How, Policy, Recording, RunIntent
+from datamon.lineage.recording import How, Policy, Recording, RunIntent, RunPlace
 from datamon.lineage.records import CodeVersion, Host, Param
 from datamon.lineage.ref_moves import Target
 from datamon.lineage.workplace import Workplace
@@ -44,6 +45,9 @@ class Named:
     step: str
     how: How
     labels: tuple[str, ...]
+    counts: tuple[str, ...] = ()
+    """The parts of the environment that count (`environment_policy`)."""
+    run_place: RunPlace = RunPlace()  # noqa: RUF009 (frozen)
 
 
 def begin(
@@ -71,6 +75,8 @@ def begin(
         targets=tuple(targets),
         labels=named.labels,
         parent=parent_for(recorder.store, policy.variables),
+        environment_policy=values_of(named.counts, Here(environment, place.root, policy.variables)),
+        place=named.run_place,
     )
     recording = Recording.open(recorder.store, intent, replace(policy, host=recorder.host))
     recording.notes += notes

@@ -10,7 +10,10 @@ from datamon.store.opening import Store
 PARENT_VARIABLE = "DATAMON_PARENT_RUN"
 """The environment variable that tells a run's command which run it is: `<store id>/<run id>`."""
 
-_current: ContextVar[tuple[str, RunId] | None] = ContextVar("datamon_current_run", default=None)
+Here = tuple[str, RunId]
+"""The run that something runs inside: its store's id and its own."""
+
+_current: ContextVar[Here | None] = ContextVar("datamon_current_run", default=None)
 
 
 def parent_for(store: Store, variables: Mapping[str, str]) -> RunId | None:
@@ -27,11 +30,23 @@ def parent_text(store: Store, run: RunId) -> str:
     return f"{store.id}/{run}"
 
 
+def here() -> Here | None:
+    """What runs in this context now; None when nothing in this process does."""
+    return _current.get()
+
+
 @contextmanager
-def inside(store: Store, run: RunId) -> Iterator[None]:
-    """Runs opened in this context, and before it ends, are parts of `run`."""
-    token = _current.set((store.id, run))
+def within(place: Here | None) -> Iterator[None]:
+    """In this context it is, until the block ends, as it was where `here` gave `place`."""
+    token = _current.set(place)
     try:
         yield
     finally:
         _current.reset(token)
+
+
+@contextmanager
+def inside(store: Store, run: RunId) -> Iterator[None]:
+    """Runs opened in this context, and before it ends, are parts of `run`."""
+    with within((store.id, run)):
+        yield

@@ -4,6 +4,7 @@ Each stage is durable before the next begins (docs/format.md, "Journal"), so tha
 command knows what is left to do (`datamon.lineage.finishing`).
 """
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,13 +15,16 @@ from blake3 import blake3
 
 from datamon.errors import DatamonError, Unavailable
 from datamon.lineage.capture.host import capture_host
+from datamon.lineage.raised import error_text, exit_code_of
 from datamon.lineage.records import (
     RUN_CLOSED,
     RUN_OPENED,
     CodeVersion,
     Environment,
+    EnvironmentPart,
     Host,
     InputRecord,
+    Level,
     Metric,
     OutputRecord,
     Param,
@@ -63,6 +67,15 @@ class Policy:
 
 
 @dataclass(frozen=True, slots=True)
+class RunPlace:
+    """Where a run stands among others: what it is within its pipeline's run, and which run it repeats, as which attempt."""
+
+    level: Level | None = None
+    retry_of: RunId | None = None
+    attempt: int = 1
+
+
+@dataclass(frozen=True, slots=True)
 class RunIntent:
     """What is known before a run begins. Nothing in it has been redacted yet."""
 
@@ -78,6 +91,8 @@ class RunIntent:
     targets: tuple[Target, ...] = ()
     labels: tuple[str, ...] = ()
     parent: RunId | None = None
+    environment_policy: tuple[EnvironmentPart, ...] = ()
+    place: RunPlace = RunPlace()
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +126,7 @@ class Recording:
         self.notes: list[str] = []
         self._remembered: list[tuple[Path, Manifest | None]] = []
         self._closing = False
+        self._process = os.getpid()
 
     @classmethod
     def open(cls, store: Store, intent: RunIntent, policy: Policy) -> Self:
@@ -137,6 +153,10 @@ class Recording:
             ),
             labels=intent.labels,
             how=intent.how,
+            policy=tuple(replace(part, value=_clean(part.value, redactor)) for part in intent.environment_policy),
+            level=intent.place.level,
+            retry_of=intent.place.retry_of,
+            attempt=intent.place.attempt,
         )
         mark = stamped("open-run", {"run": opened.id, "host": opened.host.to_record()})
         store.metadata.put(layout.open_run(opened.id), encode_sealed(mark))
@@ -212,10 +232,11 @@ class Recording:
         """Closes the run as failed when `error` left the context and nothing has been closed."""
         if error is None or self._closing:
             return
-        interrupted = isinstance(error, KeyboardInterrupt)
-        text = "interrupted" if interrupted else f"{type(error).__name__}: {error}"
+        if os.getpid() != self._process:
+            return  # a process that was forked off inside the run: the run's own is still to end it
+        signal = "SIGINT" if isinstance(error, KeyboardInterrupt) else None
         try:
-            self.end(Ending("failed", None, "SIGINT" if interrupted else None, text, self.metrics, self.resources))
+            self.end(Ending("failed", exit_code_of(error), signal, error_text(error), self.metrics, self.resources))
         except DatamonError as second:
             error.add_note(f"and the end of run {self.run} could not be recorded: {second}")
 
@@ -306,7 +327,13 @@ def _keep_environment(store: Store, environment: Environment | None, redactor: R
         name: MASK if redactor.is_secret(name) else redactor.text(value)
         for name, value in environment.variables.items()
     }
-    content = encode({"format": FORMAT, **replace(environment, variables=variables).to_record()})
+    kept = replace(
+        environment,
+        variables=variables,
+        container=_clean(environment.container, redactor),
+        image=_clean(environment.image, redactor),
+    )
+    content = encode({"format": FORMAT, **kept.to_record()})
     digest = blake3(content).hexdigest()
     key = layout.environment(digest)
     if not has_durably(store.metadata, key):

@@ -8,9 +8,11 @@ from datamon.lineage.run_parts import (
     CodeMethod,
     CodeVersion,
     Environment,
+    EnvironmentPart,
     Host,
     InputRecord,
     InputRefKind,
+    Level,
     Metric,
     OutputRecord,
     Param,
@@ -35,9 +37,11 @@ __all__ = [
     "CodeMethod",
     "CodeVersion",
     "Environment",
+    "EnvironmentPart",
     "Host",
     "InputRecord",
     "InputRefKind",
+    "Level",
     "Metric",
     "OutputRecord",
     "Param",
@@ -66,7 +70,8 @@ RUN_KINDS = frozenset({RUN_OPENED, RUN_CLOSED, RUN_MOVES, RUN_ABANDONED})
 @dataclass(frozen=True, slots=True)
 class RunOpened:
     """What is known when a run begins. `cwd` is relative to the code root, or absolute. `policy_env` are the patterns of
-    environment variables that the record keeps; `how` is `command`, `decorator` or `context`."""
+    environment variables that the record keeps; `how` is `command`, `decorator` or `context`. `policy` are the parts of the
+    environment that count for the step. `attempt` counts the runs that repeat one another, `retry_of` is the one before."""
 
     id: RunId
     pipeline: str
@@ -85,9 +90,14 @@ class RunOpened:
     outputs: tuple[PlannedOutput, ...]
     labels: tuple[str, ...]
     how: str
+    policy: tuple[EnvironmentPart, ...] = ()
+    level: Level | None = None
+    retry_of: RunId | None = None
+    attempt: int = 1
 
     def to_record(self) -> Record:
         """As it is stored: the `run` of a `run-opened`."""
+        parts = {"parts": [part.to_record() for part in self.policy]} if self.policy else {}
         return {
             "id": self.id,
             "pipeline": self.pipeline,
@@ -100,12 +110,14 @@ class RunOpened:
             "cwd": self.cwd,
             "code": self.code.to_record(),
             "params": [param.to_record() for param in self.params],
-            "policy": {"env": list(self.policy_env)},
+            "policy": {"env": list(self.policy_env), **parts},
             "environment": self.environment,
             "inputs": [each.to_record() for each in self.inputs],
             "outputs": [each.to_record() for each in self.outputs],
             "labels": list(self.labels),
             "how": self.how,
+            **({"level": self.level} if self.level else {}),
+            **({"retry_of": self.retry_of, "attempt": self.attempt} if self.retry_of else {}),
         }
 
     @classmethod
@@ -129,6 +141,10 @@ class RunOpened:
             outputs=tuple(PlannedOutput.from_record(each) for each in record["outputs"]),
             labels=tuple(record["labels"]),
             how=record["how"],
+            policy=tuple(EnvironmentPart.from_record(each) for each in record["policy"].get("parts", ())),
+            level=record.get("level"),
+            retry_of=RunId(record["retry_of"]) if record.get("retry_of") else None,
+            attempt=record.get("attempt", 1),
         )
 
 

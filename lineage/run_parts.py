@@ -13,6 +13,8 @@ Scalar = bool | int | float | str | None
 ParamValue = Scalar | list[Any] | dict[str, Any]
 """What JSON can say. A float is finite; `param_values.param_value` makes one of anything."""
 Status = Literal["running", "succeeded", "failed", "abandoned"]
+Level = Literal["run", "stage", "pod", "container"]
+"""What a run is within a pipeline's run, from the whole inward."""
 CodeMethod = Literal["function", "script", "paths", "cell", "none"]
 ParamSource = Literal["explicit", "file", "default"]
 InputRefKind = Literal["branch", "label", "ancestor", "id"]
@@ -248,19 +250,45 @@ class Resources:
         return _read(cls, record)
 
 
+_SURROUNDINGS = frozenset({"container", "image", "gpus"})
+
+
+@dataclass(frozen=True, slots=True)
+class EnvironmentPart:
+    """A part of the environment that counts for a step, by the name that its policy gave it, and its value when the run began;
+    None when it was not there."""
+
+    name: str
+    value: str | None
+
+    def to_record(self) -> Record:
+        """As it is stored."""
+        return _stored(self)
+
+    @classmethod
+    def from_record(cls, record: Record) -> "EnvironmentPart":
+        """From what is stored."""
+        return _read(cls, record)
+
+
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """The Python that ran, its packages, and the declared environment variables; kept once under its hash."""
+    """The Python that ran, its packages, the declared environment variables, and the container and GPUs (`Surroundings`); kept
+    once under its hash."""
 
     python: str | None
     implementation: str | None
     platform: str
     packages: dict[str, str]
     variables: dict[str, str]
+    container: str | None = None
+    image: str | None = None
+    gpus: tuple[str, ...] = ()
 
     def to_record(self) -> Record:
-        """As it is stored."""
-        return _stored(self)
+        """As it is stored: what is not known of container and GPUs is left out."""
+        known = _stored(self)
+        return {name: value for name, value in known.items() if value or name not in _SURROUNDINGS}
 
     @classmethod
     def from_record(cls, record: Record) -> "Environment":

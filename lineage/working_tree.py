@@ -1,27 +1,31 @@
-"""What the working tree that a question is asked in says of now: the fingerprints of steps, and the values of their params."""
+"""What the working tree that a question is asked in says of now: the fingerprints of steps, and the values of their params and of
+the parts of the environment that count for them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
 from datamon.errors import Denied
 from datamon.lineage.capture.git import find_root, find_top
+from datamon.lineage.capture.packages import capture_environment, interpreter_of
+from datamon.lineage.environment_policy import Here, needs_interpreter, values_of
 from datamon.lineage.fingerprint import current, is_judged_in_tree
 from datamon.lineage.locate import StepName
 from datamon.lineage.modules import Sources
 from datamon.lineage.params import Unstated, current_value, plain
-from datamon.lineage.records import CodeVersion, Param, ParamValue, RunOpened
+from datamon.lineage.records import CodeVersion, Environment, EnvironmentPart, Param, ParamValue, RunOpened
 from datamon.lineage.secrets import MASK
 
 
 @dataclass
 class Now:
-    """What is known of now, as `Facts` takes it: fingerprints by run, and texts of values by (run, param). None is gone; what
+    """What is known of now, as `Facts` takes it: fingerprints by run, and texts of values by (run, param) and (run, part). None is gone; what
     is not known is not there."""
 
     code: dict[str, str | None] = field(default_factory=dict)
     params: dict[tuple[str, str], str | None] = field(default_factory=dict)
+    environment: dict[tuple[str, str], str | None] = field(default_factory=dict)
 
 
 @dataclass
@@ -30,9 +34,12 @@ class WorkingTree:
 
     cwd: Path
     host: str
+    variables: Mapping[str, str] = field(default_factory=dict)
     sources: Sources = field(default_factory=Sources)
     digests: dict[object, str | None] = field(default_factory=dict)
     values: dict[object, ParamValue | Unstated] = field(default_factory=dict)
+
+    environments: dict[Path | None, Environment] = field(default_factory=dict)
 
     @cached_property
     def top(self) -> Path | None:
@@ -73,6 +80,17 @@ class WorkingTree:
         return self.values[key]
 
 
+    def part(self, name: str, run: RunOpened, root: Path) -> EnvironmentPart:
+        """The part's value here now: for a command's run in the interpreter that the command would have."""
+        interpreter = None
+        if needs_interpreter(name) and run.how == "command":
+            interpreter = interpreter_of(run.argv, self.variables, root / run.cwd)
+        if interpreter not in self.environments:
+            self.environments[interpreter] = capture_environment(interpreter, self.variables, ())[0]
+        [part] = values_of((name,), Here(self.environments[interpreter], root, self.variables))
+        return part
+
+
 def look(tree: WorkingTree, runs: Iterable[RunOpened]) -> Now:
     """What the tree says of each run whose code root is at hand. Files that may not be read say nothing."""
     now = Now()
@@ -96,5 +114,8 @@ def _look_at(tree: WorkingTree, root: Path, run: RunOpened, now: Now) -> None:
                 now.params[run.id, param.name] = None
             elif value is not Unstated.UNKNOWN:
                 now.params[run.id, param.name] = plain(value)
+        for part in run.policy:
+            if MASK not in (part.value or ""):
+                now.environment[run.id, part.name] = tree.part(part.name, run, root).value
     except Denied:
         return

@@ -31,6 +31,7 @@ class Workplace:
         self._store = replace(store, state_dir=None)
         self._original = store
         self._count = 0
+        self._process = os.getpid()
 
     def directory(self, name: str) -> Path:
         """A new, empty directory that is called something like `name`."""
@@ -55,7 +56,8 @@ class Workplace:
         return self
 
     def __exit__(self, *_: object) -> None:
-        remove_tree(self._top)
+        if os.getpid() == self._process:  # a process that was forked off has no right to it
+            remove_tree(self._top)
 
     def _sharing_chunks(self) -> Store:
         vars(self._store)["chunks"] = self._original.chunks  # its cached property, so that the index is read once

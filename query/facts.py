@@ -11,6 +11,7 @@ import duckdb
 from datamon.errors import Corrupt, NotFound
 from datamon.lineage.facts import (
     BundleFact,
+    EnvironmentFact,
     Facts,
     InputFact,
     OutputFact,
@@ -47,6 +48,7 @@ def gather_facts(store: Store, connection: Connection, place: Place, *, asked: C
         contents=_contents(store, connection, judged.runs),
         code_now=now.code,
         params_now=now.params,
+        environment_now=now.environment,
         missing=_missing(store, connection, judged.bundles),
     )
 
@@ -84,6 +86,7 @@ def _runs(connection: Connection) -> Iterator[RunFact]:
     inputs = _inputs(connection)
     outputs = _outputs(connection)
     params = _grouped(connection, "SELECT run, name, value, source FROM params")
+    policies = _grouped(connection, "SELECT run, name, value FROM kept.policies")
     for run, pipeline, step, status, started, fingerprint in _all(
         connection, "SELECT id, pipeline, step, status, epoch_us(started) * 1000, fingerprint FROM runs"
     ):
@@ -97,6 +100,7 @@ def _runs(connection: Connection) -> Iterator[RunFact]:
             inputs=tuple(inputs.get(run, ())),
             outputs=tuple(outputs.get(run, ())),
             params=tuple(ParamFact(*row) for row in params.get(run, ())),
+            environment=tuple(EnvironmentFact(*row) for row in policies.get(run, ())),
         )
 
 
@@ -150,7 +154,7 @@ def _refs(connection: Connection) -> Iterator[RefFact]:
 def _now(connection: Connection, place: Place, runs: list[str]) -> Now:
     if place.cwd is None:
         return Now()
-    return look(WorkingTree(place.cwd, place.host), _opened(connection, runs))
+    return look(WorkingTree(place.cwd, place.host, place.variables), _opened(connection, runs))
 
 
 def _opened(connection: Connection, runs: list[str]) -> Iterator[RunOpened]:

@@ -1,15 +1,18 @@
 """Where a question is asked: what `now` means for code and parameter files."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A working tree (None: nowhere, so that only what is recorded counts) and the name of the host it is on."""
+    """A working tree (None: nowhere, so that only what is recorded counts), the name of the host it is on, and the environment
+    variables there."""
 
     cwd: Path | None = None
     host: str = ""
+    variables: Mapping[str, str] = field(default_factory=dict)
 
 
 NOWHERE = Place()

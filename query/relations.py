@@ -164,6 +164,9 @@ _RELATIONS = (
         error VARCHAR the exception that ended it
         environment VARCHAR hash of Python, packages and variables
         how VARCHAR command, decorator or context
+        level VARCHAR run, stage, pod or container: what it is within its pipeline's run, if it says
+        retry_of VARCHAR the run that it repeats
+        attempt BIGINT which of the runs that repeat one another it is, from 1
         """,
     ),
     _relation(

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from datamon.lineage.capture import package_scan
+from datamon.lineage.capture.surroundings import look_around
 from datamon.lineage.records import Environment
 
 LONGEST_S = 5.0
@@ -33,12 +34,16 @@ def capture_environment(
         except (OSError, ValueError, subprocess.SubprocessError) as error:
             notes.append(f"the packages of {interpreter} are not recorded: {type(error).__name__}")
     kept = {name: value for name, value in variables.items() if any(fnmatchcase(name, each) for each in policy)}
+    around = look_around(variables)
     environment = Environment(
         python=described.get("python"),
         implementation=described.get("implementation"),
         platform=str(described.get("platform") or platform.platform()),
         packages=dict(described.get("packages", {})),
         variables=kept,
+        container=around.container,
+        image=around.image,
+        gpus=around.gpus,
     )
     return environment, notes
 

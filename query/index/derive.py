@@ -22,7 +22,7 @@ _SHORT_FINGERPRINT = 12
 def rows_of_runs(events: Iterable[tuple[str, Record]]) -> tuple[Rows, list[str]]:
     """The rows of the runs that these journal records speak of, given as (run, record) with each run's records together;
     and the runs whose records cannot be understood, which get no rows. A run whose opening is not among them has none either."""
-    rows: Rows = {name: [] for name in ("runs", "inputs", "outputs", "params", "metrics")}
+    rows: Rows = {name: [] for name in ("runs", "inputs", "outputs", "params", "metrics", "policies")}
     broken: list[str] = []
     for name, group in groupby(events, key=lambda pair: pair[0]):
         try:
@@ -59,6 +59,7 @@ def _rows_of_run(run: Run) -> Rows:
         "params": [
             (run.id, each.name, plain(each.value), each.source, each.file, each.key) for each in run.opened.params
         ],
+        "policies": [(run.id, part.name, part.value) for part in run.opened.policy],
         "metrics": [(run.id, metric.name, str(metric.value)) for metric in (run.closed.metrics if run.closed else ())],
     }
 
@@ -90,6 +91,9 @@ def _run_row(run: Run) -> Row:
         closed.error if closed else None,
         opened.environment,
         opened.how,
+        opened.level,
+        opened.retry_of,
+        opened.attempt,
         code.method,
         code.root,
         list(code.paths),

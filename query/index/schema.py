@@ -69,7 +69,7 @@ RUNS = _table(
     "id VARCHAR, pipeline VARCHAR, step VARCHAR, status VARCHAR, parent VARCHAR, started TIMESTAMP, ended TIMESTAMP, "
     "duration_s DOUBLE, author VARCHAR, email VARCHAR, host VARCHAR, command VARCHAR, cwd VARCHAR, code VARCHAR, "
     "git_commit VARCHAR, dirty VARCHAR, remote VARCHAR, fingerprint VARCHAR, exit_code BIGINT, signal VARCHAR, "
-    "error VARCHAR, environment VARCHAR, how VARCHAR, method VARCHAR, root VARCHAR, paths VARCHAR[], function VARCHAR",
+    "error VARCHAR, environment VARCHAR, how VARCHAR, level VARCHAR, retry_of VARCHAR, attempt BIGINT, method VARCHAR, root VARCHAR, paths VARCHAR[], function VARCHAR",
 )
 INPUTS = _table(
     "inputs",
@@ -82,6 +82,7 @@ OUTPUTS = _table(
 )
 PARAMS = _table("params", "run VARCHAR, name VARCHAR, value VARCHAR, source VARCHAR, file VARCHAR, key VARCHAR")
 METRICS = _table("metrics", "run VARCHAR, name VARCHAR, value DOUBLE")
+POLICIES = _table("policies", "run VARCHAR, name VARCHAR, value VARCHAR")
 PACKAGES = _table("packages", "environment VARCHAR, name VARCHAR, version VARCHAR")
 
 TABLES: Final = (
@@ -101,9 +102,10 @@ TABLES: Final = (
     OUTPUTS,
     PARAMS,
     METRICS,
+    POLICIES,
     PACKAGES,
 )
-OF_A_RUN: Final = (RUNS, INPUTS, OUTPUTS, PARAMS, METRICS)
+OF_A_RUN: Final = (RUNS, INPUTS, OUTPUTS, PARAMS, METRICS, POLICIES)
 """The tables whose rows are derived again when a run has news."""
 
 _HELD = """
@@ -138,7 +140,7 @@ VIEWS: Final[dict[str, str]] = {
     FROM kept.ref_history t LEFT JOIN kept.repos r ON r.id = t.repo""",
     "runs": """
     SELECT id, pipeline, step, status, parent, started, ended, duration_s, author, email, host, command, cwd, code,
-        git_commit, dirty, remote, fingerprint, exit_code, signal, error, environment, how
+        git_commit, dirty, remote, fingerprint, exit_code, signal, error, environment, how, level, retry_of, attempt
     FROM kept.runs""",
     "steps": """
     SELECT pipeline, step, count(*) AS runs, count(*) FILTER (status = 'succeeded') AS succeeded,

@@ -7,6 +7,7 @@ from datamon.lineage.records import (
     RUN_CLOSED,
     RUN_OPENED,
     CodeVersion,
+    EnvironmentPart,
     Host,
     InputRecord,
     Metric,
@@ -42,6 +43,7 @@ class Told:
     environment: str | None = None
     author: Author = ADA
     code: CodeVersion = field(default_factory=CodeVersion)
+    policy: tuple[EnvironmentPart, ...] = ()
 
     @property
     def run(self) -> RunId:
@@ -84,6 +86,7 @@ class Told:
             outputs=tuple(PlannedOutput(o.role, o.repo, o.repo_name, o.branch) for o in self.outputs),
             labels=(),
             how="command",
+            policy=self.policy,
         )
 
     def _closed(self) -> RunClosed:

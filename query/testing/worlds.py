@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from blake3 import blake3
 
-from datamon.lineage.records import CodeVersion, InputRecord, OutputRecord, Param, Status
+from datamon.lineage.records import CodeVersion, EnvironmentPart, InputRecord, OutputRecord, Param, Status
 from datamon.query.testing.events import Told
 from datamon.store.bundle import Bundle, Move, Repo
 from datamon.store.commit import CommitRequest, commit_bundle
@@ -44,6 +44,7 @@ class Doing:
     params: tuple[Param, ...] = ()
     code: CodeVersion | None = None
     """Instead of a script that only has this fingerprint."""
+    policy: tuple[EnvironmentPart, ...] = ()
 
 
 class World:
@@ -86,6 +87,7 @@ class World:
             doing.status,
             inputs=tuple(self.read(reference) for reference in doing.reads),
             params=doing.params,
+            policy=doing.policy,
             code=doing.code or CodeVersion(fingerprint=doing.fingerprint, method="script"),
         )
         outputs = []

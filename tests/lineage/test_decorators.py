@@ -191,18 +191,6 @@ def test_a_wrong_declaration_is_refused_where_it_is_written(
         declare(make_step(lambda: store), function)
 
 
-def test_functions_that_return_before_they_are_done_cannot_be_steps(bench: Bench, store: Store) -> None:
-    async def later() -> None:
-        pass
-
-    def pieces() -> Iterator[int]:
-        yield 1
-
-    for function in (later, pieces):
-        with pytest.raises(Invalid):
-            make_step(lambda: store)()(function)
-
-
 def test_a_caller_may_not_give_the_directories(bench: Bench, store: Store, tmp_path: Path) -> None:
     @make_step(lambda: store)(inputs={"src": "raw"})
     def prepare(src: Path) -> None:

@@ -15,7 +15,7 @@ from datamon.lineage.facts import Facts, Stale, Subject
 from datamon.lineage.fingerprint import fingerprint_script
 from datamon.lineage.params import plain
 from datamon.lineage.recording import Ending, Policy, Recording, RunIntent
-from datamon.lineage.records import CodeVersion, Param, PlannedOutput
+from datamon.lineage.records import CodeVersion, EnvironmentPart, Param, PlannedOutput
 from datamon.lineage.ref_moves import Target
 from datamon.lineage.staleness import stale
 from datamon.lineage.testing.histories import WHOLE, Case, content_of, read_cases, split_reference
@@ -32,7 +32,7 @@ from datamon.store.resolve import resolve
 from datamon.store.testing.clocks import SteppingClock
 from datamon.store.upload import UploadRequest, upload
 
-NOT_RECORDED_YET = {"observed", "imported", "started", "lose"}
+NOT_RECORDED_YET = {"observed", "absent", "imported", "started", "lose"}
 CASES = [
     case
     for case in read_cases(Path(__file__).parent / "cases" / "stale")
@@ -110,6 +110,10 @@ class Performed(World):
                 for word, source in sources
                 for name, value in event.get(word, {}).items()
             ),
+            policy=tuple(
+                EnvironmentPart(name, None if value == "gone" else value)
+                for name, value in event.get("environment", {}).items()
+            ),
         )
         did = self.run(doing)
         for output in did.outputs:
@@ -153,7 +157,7 @@ def test_a_worked_example_that_is_really_recorded_gives_its_rows(case: Case) -> 
     world = Performed(case)
     subjects = world.subjects()
     facts = facts_of(world.store, asked=tuple(each.bundle for each in subjects or ()))
-    code, params = case.now.get("code", {}), case.now.get("params", {})
+    code, params, parts = (case.now.get(word, {}) for word in ("code", "params", "environment"))
     facts = replace(
         facts,
         code_now={run.id: code[run.step] for run in facts.runs if run.step in code},
@@ -161,6 +165,11 @@ def test_a_worked_example_that_is_really_recorded_gives_its_rows(case: Case) -> 
             (run.id, name): None if value == "gone" else plain(value)
             for run in facts.runs
             for name, value in params.get(run.step, {}).items()
+        },
+        environment_now={
+            (run.id, name): None if value == "gone" else value
+            for run in facts.runs
+            for name, value in parts.get(run.step, {}).items()
         },
     )
     rows = stale(facts, subjects, frozen=case.frozen)
