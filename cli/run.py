@@ -13,6 +13,7 @@ from datamon.cli.opening import open_configured, policy_of, settings_of
 from datamon.cli.output import note
 from datamon.cli.progress import watching
 from datamon.cli.run_list import list_
+from datamon.cli.run_place import AtLevel, Counts, Parent, RetryOf, parent_of, place_of
 from datamon.cli.run_show import logs, show
 from datamon.lineage.binding import InputBinding, OutputBinding, parse_input, parse_output
 from datamon.lineage.capture.streams import Sinks
@@ -85,6 +86,10 @@ def record(
     metrics_files: MetricsFiles = None,
     code: Code = None,
     keep: Keep = False,
+    counts: Counts = None,
+    parent: Parent = None,
+    level: AtLevel = None,
+    retry_of: RetryOf = None,
 ) -> int:
     """Run a command and record what it read, what it wrote and what it was.
 
@@ -111,8 +116,10 @@ def record(
         code=tuple(code or ()),
         keep=keep,
         policy=policy_of(settings_of(ctx)),
+        counts=tuple(counts or ()),
     )
     store = open_configured(ctx)
+    request = replace(request, parent=parent_of(store, parent), run_place=place_of(store, level, retry_of))
     streams = Sinks(sys.stdout.buffer, sys.stderr.buffer)
     with watching() as progress:
         outcome = record_command(store, request, streams=streams, progress=progress)

@@ -1,7 +1,7 @@
 """A run as a person reads it, and as a program does: with the field names of the query relations."""
 
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from datamon.cli.output import printable
 from datamon.cli.rows import moment
@@ -36,6 +36,10 @@ def run_record(run: Run, environment: Environment | None, gone: Gone) -> dict[st
         "argv": list(opened.argv),
         "cwd": opened.cwd,
         "how": opened.how,
+        "level": opened.level,
+        "retry_of": opened.retry_of,
+        "attempt": opened.attempt,
+        "policy": [part.to_record() for part in opened.policy],
         "code": opened.code.to_record(),
         "params": [param.to_record() for param in opened.params],
         "inputs": [{**_named(each.to_record()), **_deleted(gone.get(each.bundle))} for each in run.inputs],
@@ -54,7 +58,8 @@ def run_lines(run: Run, environment: Environment | None, gone: Gone) -> Iterator
     """The same, to read: a fact a line, lists indented below their name."""
     opened, closed = run.opened, run.closed
     yield _fact("run", run.id)
-    yield _fact("step", f"{opened.pipeline}/{opened.step}" + (f", within run {opened.parent}" if opened.parent else ""))
+    within = f", within run {opened.parent}" if opened.parent else ""
+    yield _fact("step", f"{opened.pipeline}/{opened.step}{_place(run)}{within}")
     yield _fact("status", _status(run))
     yield _fact("started", timestamp(opened.started_ns))
     if run.ended_ns is not None:
@@ -76,6 +81,7 @@ def run_lines(run: Run, environment: Environment | None, gone: Gone) -> Iterator
     if closed:
         yield from _list("metrics", [f"{metric.name} = {metric.value!r}" for metric in closed.metrics])
         yield from _list("refs", [f"{m.ref_kind} {m.ref}  {m.old or 'new'} -> {m.new}" for m in closed.moves])
+    yield from _list("what counts", [f"{part.name} = {part.value or 'not there'}" for part in opened.policy])
     if environment is not None:
         yield _fact("environment", _environment(environment))
     if closed and closed.resources:
@@ -85,6 +91,34 @@ def run_lines(run: Run, environment: Environment | None, gone: Gone) -> Iterator
         yield _fact("resources", f"{used.wall_s:.3f} s{cpu}{memory}")
     if closed and closed.streams:
         yield _fact("streams", f"{closed.streams} (see `datamon run logs {run.id}`)")
+
+
+def child_records(children: Sequence[Run]) -> list[dict[str, object]]:
+    """The runs that are part of a run, in brief."""
+    return [
+        {
+            "id": run.id,
+            "pipeline": run.opened.pipeline,
+            "step": run.opened.step,
+            "status": run.status,
+            "level": run.opened.level,
+            "attempt": run.opened.attempt,
+        }
+        for run in children
+    ]
+
+
+def child_lines(children: Sequence[Run]) -> Iterator[str]:
+    """The same, to read."""
+    told = [f"{run.id}  {run.opened.pipeline}/{run.opened.step}{_place(run)}  {_status(run)}" for run in children]
+    yield from _list("within it", told)
+
+
+def _place(run: Run) -> str:
+    """Its level, and which attempt it is of what it repeats."""
+    opened = run.opened
+    level = f", a {opened.level}" if opened.level else ""
+    return f"{level}, attempt {opened.attempt} after {opened.retry_of}" if opened.retry_of else level
 
 
 def _deleted(gone: Tombstone | None) -> dict[str, object]:
@@ -151,4 +185,7 @@ def _code(code: CodeVersion) -> str:
 
 def _environment(environment: Environment) -> str:
     python = f"{environment.implementation} {environment.python}, " if environment.python else ""
-    return f"{python}{len(environment.packages)} packages, {environment.platform}"
+    container = f", in {environment.container}" if environment.container else ""
+    image = f", image {environment.image}" if environment.image else ""
+    gpus = f", {'; '.join(environment.gpus)}" if environment.gpus else ""
+    return f"{python}{len(environment.packages)} packages, {environment.platform}{container}{image}{gpus}"

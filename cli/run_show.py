@@ -8,8 +8,8 @@ import typer
 from datamon.cli.opening import open_configured
 from datamon.cli.options import FormatOption
 from datamon.cli.output import note, pass_on, show_record
-from datamon.cli.run_portrait import run_lines, run_record
-from datamon.lineage.finding import environment_of, find_run, stream_pieces, tombstones
+from datamon.cli.run_portrait import child_lines, child_records, run_lines, run_record
+from datamon.lineage.finding import children_of, environment_of, find_run, stream_pieces, tombstones
 
 RunArgument = Annotated[
     str, typer.Argument(metavar="RUN", help="Id of a run, or its unique start or end of 4 characters or more.")
@@ -34,7 +34,9 @@ def show(ctx: typer.Context, run: RunArgument, form: FormatOption = None) -> Non
     found = find_run(store, run)
     environment = environment_of(store, found)
     gone = tombstones(store, found)
-    show_record(run_record(found, environment, gone), form, run_lines(found, environment, gone))
+    children = children_of(store, found)
+    record = {**run_record(found, environment, gone), "children": child_records(children)}
+    show_record(record, form, (*run_lines(found, environment, gone), *child_lines(children)))
 
 
 def logs(

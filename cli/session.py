@@ -6,9 +6,11 @@ from functools import cache
 from os import PathLike
 from pathlib import Path
 
+from datamon.cli.environment import process_environment
 from datamon.cli.opening import open_settled, policy_of
 from datamon.cli.options import Globals
 from datamon.cli.settings import Settings, load_settings
+from datamon.lineage.carrying import carry
 from datamon.lineage.context import RunOpener, make_run
 from datamon.lineage.decorators import Step, make_step
 from datamon.lineage.recording import Policy
@@ -43,12 +45,15 @@ def _store(settings: Settings, process: int) -> Store:  # noqa: ARG001 (the proc
 
 
 def recorded_step() -> Step:
-    """The decorator `datamon.step`: the settings are looked at when a decorated function is called."""
+    """The decorator `datamon.step`: the settings are looked at when a decorated function is called. What a step
+    starts is from now on inside it (`carry`)."""
+    carry(process_environment)
     return make_step(_store_now, policy=_policy_now)
 
 
 def recorded_run() -> RunOpener:
     """The function `datamon.run`: the settings are looked at when its block begins."""
+    carry(process_environment)
     return make_run(_store_now, policy=_policy_now)
 
 

@@ -72,8 +72,8 @@ class Call:
 def recorded(
     recorder: Recorder, declared: Declared, given: inspect.BoundArguments, params: Sequence[Param]
 ) -> Iterator[Call]:
-    """A run that is open while the block lasts; when the block ends well, its outputs are committed and its refs moved. What other
-    steps returned, among the arguments, is an input of the run. Raises as `datamon.step` says."""
+    """A run that is open while the block lasts; when the block ends well, its outputs are committed and its refs moved. What
+    other steps returned, among the arguments, is an input of the run. Raises as `datamon.step` says."""
     store = recorder.store
     with Workplace(store, recorder.host) as workplace:
         places = {name: workplace.directory(name) for name in (*declared.inputs, *declared.outputs)}

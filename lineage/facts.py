@@ -186,8 +186,9 @@ class Stale:
 
     `output` is the bundle, `ref` the reference (`repo@name`) that holds it. `subject` is what changed, from `old` to `new`:
     a reference (`input`, `appeared`, `superseded`), a step as `pipeline/name` (`code`), the name of a param or of a part of the
-    environment (`env`), a bundle (`missing`); `new` is None when it is gone, `old` when it was not there. An `upstream` row repeats what changed at the nearest stale output above: `via` is this output's own input
-    on the way there (as a reference), `distance` the number of hops. Every other cause has distance 0 and no `via`.
+    environment (`env`), a bundle (`missing`); `new` is None when it is gone, `old` when it was not there. An `upstream` row
+    repeats what changed at the nearest stale output above: `via` is this output's own input on the way there (as a reference),
+    `distance` the number of hops. Every other cause has distance 0 and no `via`.
     `last_status` is that of the slot's last started run, whatever became of it.
     """
 

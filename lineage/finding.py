@@ -1,11 +1,12 @@
 """Finds the record of one run in the journal, and what is kept beside it."""
 
+from collections import defaultdict
 from collections.abc import Iterator
 
 from datamon.errors import NotFound
 from datamon.lineage.records import RUN_KINDS, RUN_OPENED, Environment, Run, combine, run_of
 from datamon.store import layout
-from datamon.store.codec import decode
+from datamon.store.codec import Record, decode
 from datamon.store.ids import BundleId
 from datamon.store.opening import Store
 from datamon.store.refs import live_bundle
@@ -25,6 +26,18 @@ def find_run(store: Store, id_or_part: str) -> Run:
     run = combine(event for event in events if run_of(event) == identity)
     assert run is not None, "its opening was among the events"
     return run
+
+
+def children_of(store: Store, run: Run) -> list[Run]:
+    """The runs that are part of this one, in the order in which they began; reads all of the journal."""
+    events: dict[str, list[Record]] = defaultdict(list)
+    for event in store.journal.read({})[0]:
+        if event["kind"] in RUN_KINDS:
+            events[run_of(event)].append(event)
+    openings = (event["run"] for several in events.values() for event in several if event["kind"] == RUN_OPENED)
+    within = {opening["id"] for opening in openings if opening["parent"] == run.id}
+    found = [combine(events[each]) for each in within]
+    return sorted((each for each in found if each), key=lambda each: (each.opened.started_ns, each.id))
 
 
 def environment_of(store: Store, run: Run) -> Environment | None:

@@ -20,8 +20,8 @@ from datamon.lineage.secrets import MASK
 
 @dataclass
 class Now:
-    """What is known of now, as `Facts` takes it: fingerprints by run, and texts of values by (run, param) and (run, part). None is gone; what
-    is not known is not there."""
+    """What is known of now, as `Facts` takes it: fingerprints by run, texts of values by (run, param) and (run, part). None is
+    gone; what is not known is not there."""
 
     code: dict[str, str | None] = field(default_factory=dict)
     params: dict[tuple[str, str], str | None] = field(default_factory=dict)
@@ -78,7 +78,6 @@ class WorkingTree:
         if key not in self.values:
             self.values[key] = current_value(param, root, code=code, name=name, sources=self.sources)
         return self.values[key]
-
 
     def part(self, name: str, run: RunOpened, root: Path) -> EnvironmentPart:
         """The part's value here now: for a command's run in the interpreter that the command would have."""

@@ -288,7 +288,7 @@ _SOURCES = (
         """
         output VARCHAR the stale bundle
         ref VARCHAR the reference that holds it
-        cause VARCHAR input, code, param, upstream, superseded or missing
+        cause VARCHAR input, appeared, code, param, env, upstream, superseded or missing
         subject VARCHAR what changed: a reference, a step, a parameter, a bundle
         old VARCHAR what the run had
         new VARCHAR what there is now; NULL when it is gone

@@ -69,7 +69,8 @@ RUNS = _table(
     "id VARCHAR, pipeline VARCHAR, step VARCHAR, status VARCHAR, parent VARCHAR, started TIMESTAMP, ended TIMESTAMP, "
     "duration_s DOUBLE, author VARCHAR, email VARCHAR, host VARCHAR, command VARCHAR, cwd VARCHAR, code VARCHAR, "
     "git_commit VARCHAR, dirty VARCHAR, remote VARCHAR, fingerprint VARCHAR, exit_code BIGINT, signal VARCHAR, "
-    "error VARCHAR, environment VARCHAR, how VARCHAR, level VARCHAR, retry_of VARCHAR, attempt BIGINT, method VARCHAR, root VARCHAR, paths VARCHAR[], function VARCHAR",
+    "error VARCHAR, environment VARCHAR, how VARCHAR, level VARCHAR, retry_of VARCHAR, attempt BIGINT, "
+    "method VARCHAR, root VARCHAR, paths VARCHAR[], function VARCHAR",
 )
 INPUTS = _table(
     "inputs",

@@ -11,7 +11,7 @@ Level = Literal["any", "run", "bundle"]
 Direction = Literal["upstream", "downstream"]
 Including = Literal["failed", "deleted", "frozen", "system"]
 
-CAUSES = ("input", "code", "param", "upstream", "superseded", "missing")
+CAUSES = ("input", "appeared", "code", "param", "env", "upstream", "superseded", "missing")
 """Why an output can be stale, in the order in which docs/query.md defines them."""
 
 
