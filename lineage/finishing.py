@@ -87,9 +87,13 @@ def _finish(store: Store, run: RunId, recorded: Run | None, gone: bool) -> Finis
         return _make_moves(store, recorded, gone)
     if not gone:
         return None
-    step = f"{recorded.opened.pipeline}/{recorded.opened.step}" if recorded else None
-    if recorded is not None and recorded.abandoned_ns is None:
+    if recorded is None or recorded.abandoned_ns is None:
         store.journal.append({"kind": RUN_ABANDONED, "run": run})
+        # Where only the end of a record's line was torn off, this has completed it, so that it counts after all.
+        recorded = unfinished_runs(store).get(run)
+        if recorded is not None and recorded.closed is not None:
+            return _make_moves(store, recorded, gone)
+    step = f"{recorded.opened.pipeline}/{recorded.opened.step}" if recorded else None
     drop_mark(store, run)
     return Finished(run, "abandoned" if recorded else "never-opened", step)
 

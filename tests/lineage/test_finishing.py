@@ -24,8 +24,9 @@ from datamon.store.backend.local import LocalBackend
 from datamon.store.backend.memory import MemoryBackend
 from datamon.store.bundle import Author
 from datamon.store.codec import Record
+from datamon.store.ids import RunId
 from datamon.store.journal import Cursor, Journal
-from datamon.store.opening import Store, store_on
+from datamon.store.opening import Places, Store, open_store, store_on
 from datamon.store.testing.faults import WRITES, Fault, FaultKind, FaultyBackend, Killed
 
 ADA = Author("Ada", "ada@example.org")
@@ -302,3 +303,30 @@ def test_temporary_directories_of_a_killed_process_are_removed_with_its_run(tmp_
     with kept:
         assert kept.directory("in").is_dir()
     assert list((tmp_path / "state" / "work").iterdir()) == []
+
+
+@pytest.mark.parametrize("torn", range(4))
+def test_a_close_that_lacks_only_the_end_of_its_line_after_a_power_cut_counts_and_its_refs_are_moved(
+    tmp_path: Path, torn: int
+) -> None:
+    places = Places(str(tmp_path / "store"), str(tmp_path / "store"), state_dir=tmp_path / "state")
+    bench = Bench.make(tmp_path / "bench", open_store(places, ADA))
+    recording = open_run(bench, GONE)
+    target = plan_outputs(bench.store, [parse_output(f"features={bench.work}")], ())[0]
+    (bench.work / "f").write_text("1")
+    recording.commit_output(target, bench.work)
+    recording._append_close(recording._closed(Ending("succeeded")))  # the recorder is stopped here
+    log = tmp_path / "store" / "journal" / "log"
+    whole = log.read_bytes()
+    log.write_bytes(whole[: len(whole) - torn])
+    again = open_store(places, ADA)
+    [finished] = finish_pending(again, HERE)
+    status = combine_all(again)[recording.run].status
+    moved = "main" in Bench(bench.work, again).refs("features")
+    expected = ("moved", "succeeded", True) if torn < 2 else ("abandoned", "abandoned", False)
+    assert (finished.what, status, moved) == expected
+    assert finish_pending(again, HERE) == []
+
+
+def combine_all(store: Store) -> dict[RunId, Run]:
+    return {run.id: run for run in Bench(Path(), store).runs()}
