@@ -146,13 +146,12 @@ class Arbiter:
 
 
 def read_marks(side: Backend, prefix: str) -> Marks:
-    """What the marks below `prefix` on a side say."""
+    """What the marks below `prefix` on a side say. That it is whole in an epoch counts only beside the mark of that epoch, which
+    was there before: what was put on a side that had just lost everything says nothing."""
     found = [match for stored in side.list(prefix) if (match := _MARK.fullmatch(stored.key.removeprefix(prefix)))]
-    epochs = [(Epoch(int(match[1]), match[2]), match[3] is not None) for match in found]
-    return Marks(
-        max((epoch for epoch, _ in epochs), default=None),
-        max((epoch for epoch, is_whole in epochs if is_whole), default=None),
-    )
+    known = {Epoch(int(match[1]), match[2]) for match in found if match[3] is None}
+    whole = {Epoch(int(match[1]), match[2]) for match in found if match[3] is not None}
+    return Marks(max(known | whole, default=None), max(known & whole, default=None))
 
 
 def mark_key(prefix: str, epoch: Epoch) -> str:
