@@ -76,6 +76,17 @@ def is_log_entry(key: str) -> bool:
     return key.startswith(STORE_LOG) or (key.startswith(REPOS) and "/log/" in key)
 
 
+def entry_before(key: str) -> str | None:
+    """Where the entry lies that comes before the one that lies there; None for the first of a log.
+
+    >>> entry_before("log/00000000000000000002"), entry_before("log/00000000000000000001")
+    ('log/00000000000000000001', None)
+    """
+    folder, _, digits = key.rpartition("/")
+    before = int(digits) - 1 if digits.isdecimal() else 0
+    return f"{folder}/{before:020d}" if before > 0 else None
+
+
 def never_changes(key: str) -> bool:
     """Whether what lies there has a name that no other content ever has, also in a store that was restored to an earlier state.
 
