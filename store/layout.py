@@ -25,6 +25,7 @@ READABLE = (STORE, BLOBS, KEYS, EPOCHS)
 """What begins like this is not sealed in an encrypted store: it says how to open the rest, and who decides on a mirrored one."""
 FOUNDING = "epochs/founding"
 STRANDED = "stranded/"
+RESULTS = "results/"
 
 
 def pack_name(session: SessionId, number: int) -> str:
@@ -109,6 +110,16 @@ def journal_record(writer: str, number: int) -> str:
 def environment(digest: str) -> str:
     """Where the environment record of this hash lies."""
     return f"environments/{digest[:2]}/{digest}"
+
+
+def results(key: str) -> str:
+    """The prefix of the results of the computation with this key."""
+    return f"{RESULTS}{key}/"
+
+
+def result(key: str, run: RunId) -> str:
+    """Where it is kept what a run made of the computation with this key."""
+    return f"{results(key)}{run}"
 
 
 def key_change(number: int) -> str:
