@@ -97,7 +97,7 @@ def record_command(
 def _record(store: Store, prepared: _Prepared, streams: Sinks, progress: Progress) -> CommandOutcome:
     request = prepared.request
     _fill_directories(store, prepared, progress)
-    intent, script, notes = _intent(store, prepared)
+    intent, notes = _intent(store, prepared)
     written_before = {path: metrics.stamp(path) for path in (request.cwd / file for file in request.metrics_files)}
     with Recording.open(store, intent, request.policy) as recording:
         recording.notes += notes
@@ -108,7 +108,7 @@ def _record(store: Store, prepared: _Prepared, streams: Sinks, progress: Progres
         recording.notes += execution.notes
         if execution.used is None and execution.error:
             recording.notes.append(execution.error)
-        _keep_streams(recording, execution, script)
+        _keep_streams(recording, execution)
         _look_again(store, recording, prepared.sources)
         found = _metrics(written_before, recording.notes)
         for target, directory in prepared.targets:
@@ -165,8 +165,8 @@ def _fill_directories(store: Store, prepared: _Prepared, progress: Progress) -> 
         clear_output(store, directory, keep=prepared.request.keep)
 
 
-def _intent(store: Store, prepared: _Prepared) -> tuple[RunIntent, Path | None, list[str]]:
-    """What is known before the command starts, the script that it names, and notes."""
+def _intent(store: Store, prepared: _Prepared) -> tuple[RunIntent, list[str]]:
+    """What is known before the command starts, and notes."""
     request = prepared.request
     cwd = request.cwd.resolve()
     place = find_code(cwd, prepared.directories)
@@ -192,7 +192,7 @@ def _intent(store: Store, prepared: _Prepared) -> tuple[RunIntent, Path | None, 
         labels=request.labels,
         parent=parent_for(store, policy.variables),
     )
-    return intent, script, notes
+    return intent, notes
 
 
 def _code(place: CodePlace, request: CommandRequest, script: Path | None) -> CodeVersion:
@@ -256,35 +256,22 @@ def _metrics(before: Mapping[Path, metrics.FileStamp | None], notes: list[str]) 
     return tuple(found.values())
 
 
-def _keep_streams(recording: Recording, execution: Execution, script: Path | None) -> None:
-    """What the command wrote to its streams, and its script, are kept; nothing when there is nothing."""
+def _keep_streams(recording: Recording, execution: Execution) -> None:
+    """What the command wrote to its streams is kept; nothing when there is nothing."""
     try:
         kept = [stream for stream in execution.kept if stream.size_bytes]
-        if not kept and script is None:
+        if not kept:
             return
         with tempfile.TemporaryDirectory(prefix="datamon-streams-") as name:
             directory = Path(name)
             for stream in kept:
                 stream.copy_to(directory / stream.name)
-            if script is not None:
-                _copy_script(recording, script, directory / "code")
             recording.keep_streams(directory)
     except Conflict as error:
         recording.notes.append(f"the streams are not kept: {error}")
     finally:
         for stream in execution.kept:
             stream.close()
-
-
-def _copy_script(recording: Recording, script: Path, directory: Path) -> None:
-    cleaner = recording.redactor.stream()
-    try:
-        content = cleaner.feed(script.read_bytes()) + cleaner.finish()
-    except OSError as error:
-        recording.notes.append(f"the script {script} is not kept: {error.strerror}")
-        return
-    directory.mkdir()
-    (directory / script.name).write_bytes(content)
 
 
 def _ending(execution: Execution, wall_ns: int, found: tuple[Metric, ...]) -> Ending:
