@@ -105,12 +105,15 @@ def test_code_that_came_back_is_found_again_also_by_another_process(tmp_path: Pa
     write(bench.work, {"run/tables.py": "N = 22\n"})
     second = code_of(bench, bench.record(PYTHON, "run/train.py"))
     write(bench.work, {"run/tables.py": PROJECT["run/tables.py"]})
-    script = (
-        "import sys; from pathlib import Path; from datamon.lineage.testing.bench import Bench;"
-        "from datamon.store.bundle import Author; from datamon.store.opening import Places, open_store;"
-        f"bench = Bench(Path({str(bench.work)!r}), open_store(Places({places.metadata!r}, {places.blob!r}), Author("Ada", "a@b")));"
-        f"print(bench.run_of(bench.record({PYTHON!r}, 'run/train.py')).opened.code.bundle)"
-    )
+    script = f"""
+from pathlib import Path
+from datamon.lineage.testing.bench import Bench
+from datamon.store.bundle import Author
+from datamon.store.opening import Places, open_store
+
+bench = Bench(Path({str(bench.work)!r}), open_store(Places({places.metadata!r}, {places.blob!r}), Author("Ada", "a@b")))
+print(bench.run_of(bench.record({PYTHON!r}, "run/train.py")).opened.code.bundle)
+"""
     done = subprocess.run([PYTHON, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == first.bundle != second.bundle
 
