@@ -17,6 +17,7 @@ from datamon.lineage.endpoints import Source, check_apart, plan_outputs, resolve
 from datamon.lineage.execution import Execution, execute
 from datamon.lineage.fingerprint import fingerprint_paths, fingerprint_script
 from datamon.lineage.holding import holding
+from datamon.lineage.known_texts import KnownTexts, known_texts
 from datamon.lineage.nesting import PARENT_VARIABLE, parent_for, parent_text
 from datamon.lineage.param_values import parse_param
 from datamon.lineage.params import read_params_file
@@ -181,7 +182,7 @@ def _intent(store: Store, prepared: _Prepared) -> tuple[RunIntent, list[str]]:
         how="command",
         argv=request.argv,
         cwd=place.relative(request.cwd),
-        code=_code(place, request, script),
+        code=_code(place, request, script, known_texts(store)),
         params=tuple(replace(p, file=place.relative(file)) if file else p for p, file in prepared.params),
         environment=environment,
         inputs=tuple(replace(each.record, directory=place.relative(each.directory)) for each in prepared.sources),
@@ -195,10 +196,10 @@ def _intent(store: Store, prepared: _Prepared) -> tuple[RunIntent, list[str]]:
     return intent, notes
 
 
-def _code(place: CodePlace, request: CommandRequest, script: Path | None) -> CodeVersion:
+def _code(place: CodePlace, request: CommandRequest, script: Path | None, texts: KnownTexts) -> CodeVersion:
     if request.code:
         paths = [request.cwd.resolve() / path for path in request.code]
-        return place.version(fingerprint_paths(paths, place.root))
+        return place.version(fingerprint_paths(paths, place.root, texts=texts))
     return place.version(fingerprint_script(script, place.root) if script else None)
 
 

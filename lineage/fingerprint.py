@@ -25,6 +25,8 @@ from pathlib import Path
 from blake3 import blake3
 
 from datamon.errors import NotFound
+from datamon.lineage.capture.git import unchanged_files
+from datamon.lineage.known_texts import KnownTexts
 from datamon.lineage.locate import StepName, find_function, find_step, plain_qualname
 from datamon.lineage.modules import Definition, Project, Sources, Whole, walk_tree
 from datamon.lineage.records import CodeMethod, CodeVersion
@@ -45,6 +47,8 @@ __all__ = [
 
 CONTEXT = "datamon 1 code fingerprint"
 _ABSENT = "absent"
+_LARGE_TREE = 200
+"""Of a tree with so many files git is asked which have changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +105,9 @@ def fingerprint_script(path: Path, root: Path, *, sources: Sources | None = None
     return Fingerprint(_digest(["script", *survey.pieces()]), "script", survey.paths(), None, survey.notes())
 
 
-def fingerprint_paths(paths: Sequence[Path], root: Path) -> Fingerprint:
-    """The fingerprint of files and trees, each file under its path relative to `root`, without what tools leave about.
+def fingerprint_paths(paths: Sequence[Path], root: Path, *, texts: KnownTexts | None = None) -> Fingerprint:
+    """The fingerprint of files and trees, each file under its path relative to `root`, without what tools leave about. What git
+    ignores counts. It is the same with and without git, which with `texts` only spares reading what has not changed.
 
     Raises NotFound (`path-not-found`) for a path that is not there and Denied (`unreadable`).
     """
@@ -111,7 +116,7 @@ def fingerprint_paths(paths: Sequence[Path], root: Path) -> Fingerprint:
     for path in absolute:
         if not path.exists():
             raise NotFound("path-not-found", f"there is no code at {path}; correct the --code path", path=str(path))
-    return Fingerprint(_digest_paths(absolute, root), "paths", tuple(relative(path, root) for path in absolute))
+    return Fingerprint(_digest_paths(absolute, root, texts), "paths", tuple(relative(path, root) for path in absolute))
 
 
 def fingerprint_cell(source: str) -> Fingerprint:
@@ -149,7 +154,7 @@ def current(
     paths = [root / path for path in code.paths]
     if code.method == "script":
         return fingerprint_script(paths[0], root, sources=sources).digest if paths[0].is_file() else None
-    return _digest_paths(paths, root) if any(path.exists() for path in paths) else None
+    return _digest_paths(paths, root, sources.texts) if any(path.exists() for path in paths) else None
 
 
 def _absolute(path: Path) -> Path:
@@ -185,15 +190,36 @@ def _code_cells(path: Path) -> list[str] | None:
         return None
 
 
-def _digest_paths(paths: Iterable[Path], root: Path) -> str:
+def _digest_paths(paths: Iterable[Path], root: Path, texts: KnownTexts | None) -> str:
+    texts = texts or KnownTexts()
     files: dict[str, str] = {}
     for path in paths:
         if not path.exists():
             files[relative(path, root)] = _ABSENT
-        for each in walk_tree(path) if path.is_dir() else [path] if path.exists() else []:
+        below = list(walk_tree(path)) if path.is_dir() else [path] if path.exists() else []
+        unchanged = unchanged_files(path) if len(below) >= _LARGE_TREE else {}
+        for each in below:
             link = each.is_symlink() and each != path
-            files[relative(each, root)] = f"link {each.readlink()}" if link else _file_text(each)
+            counts = f"link {each.readlink()}" if link else _file_digest(each, unchanged.get(each), texts)
+            files[relative(each, root)] = counts
+    texts.save()
     return _digest(["paths", *(part for pair in sorted(files.items()) for part in pair)])
+
+
+def _file_digest(path: Path, blob: str | None, texts: KnownTexts) -> str:
+    """The digest of what counts of a file. The size stands beside git's name, since a filter may give one content two forms."""
+    key = f"git:{blob}:{path.stat().st_size}:{_kind(path)}" if blob else None
+    known = texts.get(key) if key else None
+    if known is None:
+        content = content_hash(path)
+        known = texts.get(f"{content}:{_kind(path)}") or _digest(["file", _file_text(path)])
+        texts.put(key or f"{content}:{_kind(path)}", known)
+    return known
+
+
+def _kind(path: Path) -> str:
+    """What decides how a file's bytes are read."""
+    return path.suffix.lower() or "-"
 
 
 def _digest(pieces: Iterable[str]) -> str:

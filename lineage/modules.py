@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+from datamon.lineage.known_texts import KnownTexts
 from datamon.lineage.scopes import bindings
 from datamon.lineage.syntax import parse
 from datamon.lineage.typing_only import strip_typing_only
@@ -186,7 +187,8 @@ def is_main_guard(statement: ast.stmt) -> bool:
 class Sources:
     """Source files, each read and parsed once in this reader's life. Use a new one to see what has been edited since."""
 
-    def __init__(self) -> None:
+    def __init__(self, texts: KnownTexts | None = None) -> None:
+        self.texts = texts
         self._read: dict[Path, Module | None] = {}
         self._listed: dict[Path, list[Path]] = {}
         self.readings: dict[object, Reading] = {}
