@@ -1,4 +1,4 @@
-"""Declared paths have one fingerprint, with git and without, clean or dirty, read or known; git and what is known only spare work."""
+"""Declared paths have one fingerprint, with git and without, clean or dirty, read or known: git only spares work."""
 
 import shutil
 import subprocess

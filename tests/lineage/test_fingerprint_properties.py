@@ -1,4 +1,4 @@
-"""Whatever is done to layout, comments and docstrings, the fingerprint stays; an edit of any constant that is reached changes it."""
+"""Comments, docstrings and layout never change the fingerprint; an edit of any constant that is reached always does."""
 
 import ast
 import io
