@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from datamon.lineage.cells import SUFFIX
 from datamon.lineage.modules import Project, Sources, Whole, walk_tree
 from datamon.lineage.records import CodeVersion
 from datamon.lineage.scripts import is_python
@@ -57,7 +58,7 @@ def _paths(root: Path, code: CodeVersion) -> Iterator[Path]:
     yield from named
     sources = Sources()
     for path in named:
-        if is_python(path):
+        if is_python(path) or path.suffix == SUFFIX:
             survey = Survey(Project(root, path, sources, is_script=code.method == "script"), Whole(path))
             for _ in survey.pieces():
                 pass

@@ -16,7 +16,6 @@ is hashed is the definitions in the order in which they are first needed, each n
 means, so that equal text in other places gives equal hashes and exchanged definitions do not.
 """
 
-import json
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ from blake3 import blake3
 
 from datamon.errors import NotFound
 from datamon.lineage.capture.git import unchanged_files
+from datamon.lineage.cells import SUFFIX, code_cells, split_magic
 from datamon.lineage.known_texts import KnownTexts
 from datamon.lineage.locate import StepName, find_function, find_step, plain_qualname
 from datamon.lineage.modules import Definition, Project, Sources, Whole, walk_tree
@@ -92,17 +92,23 @@ def fingerprint_function(path: Path, qualname: str, root: Path, *, sources: Sour
 
 
 def fingerprint_script(path: Path, root: Path, *, sources: Sources | None = None) -> Fingerprint:
-    """The fingerprint of a script: for Python with the project's modules that it imports, otherwise of its bytes.
+    """The fingerprint of a script: for Python, and a notebook's cells, with the project's modules that it imports, otherwise of
+    its bytes.
 
     Raises NotFound (`path-not-found`) and Denied (`unreadable`).
     """
     root = _absolute(root)
     path = _below(path, root)
-    if not is_python(path):
+    notebook = path.suffix == SUFFIX and code_cells(path) is not None
+    if not is_python(path) and not notebook:
         return Fingerprint(_digest(["file", _file_text(path)]), "script", (relative(path, root),))
     content_hash(path)  # raises where it cannot be read
-    survey = Survey(Project(root, path, sources or Sources(), is_script=True), Whole(path))
-    return Fingerprint(_digest(["script", *survey.pieces()]), "script", survey.paths(), None, survey.notes())
+    project = Project(root, path, sources or Sources(), is_script=True)
+    first = ["notebook", _file_text(path)] if notebook else ["script"]
+    if notebook and project.module(path) is None:  # another language's
+        return Fingerprint(_digest(first), "script", (relative(path, root),), None, (unparsed(path, root),))
+    survey = Survey(project, Whole(path))
+    return Fingerprint(_digest([*first, *survey.pieces()]), "script", survey.paths(), None, survey.notes())
 
 
 def fingerprint_paths(paths: Sequence[Path], root: Path, *, texts: KnownTexts | None = None) -> Fingerprint:
@@ -121,13 +127,10 @@ def fingerprint_paths(paths: Sequence[Path], root: Path, *, texts: KnownTexts | 
 
 def fingerprint_cell(source: str) -> Fingerprint:
     """The fingerprint of a notebook cell's text. Lines that are not Python (`%magic`, `!command`) count as they are."""
-    code: list[str] = []
-    magic: list[str] = []
-    for line in source.splitlines():
-        (magic if line.lstrip().startswith(("%", "!", "?")) else code).append(line)
-    tree = parse("\n".join(code))
-    text = normal(tree) if tree else "\n".join(line.rstrip() for line in code).strip()
-    return Fingerprint(_digest(["cell", text, *(line.strip() for line in magic)]), "cell")
+    code, magic = split_magic(source)
+    tree = parse(code)
+    text = normal(tree) if tree else "\n".join(line.rstrip() for line in code.splitlines()).strip()
+    return Fingerprint(_digest(["cell", text, *magic]), "cell")
 
 
 def is_judged_in_tree(code: CodeVersion) -> bool:
@@ -172,22 +175,13 @@ def _below(path: Path, root: Path) -> Path:
 
 def _file_text(path: Path) -> str:
     """What of a file counts: the tree of Python, the code of a notebook, the bytes of anything else."""
-    if path.suffix == ".ipynb":
-        cells = _code_cells(path)
+    if path.suffix == SUFFIX:
+        cells = code_cells(path)
         if cells is not None:
             return "\n".join(fingerprint_cell(cell).digest for cell in cells)
     content = content_hash(path)
     tree = parse(path.read_bytes()) if is_python(path) else None
     return normal(tree) if tree else content
-
-
-def _code_cells(path: Path) -> list[str] | None:
-    try:
-        notebook = json.loads(path.read_bytes())
-        cells = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
-        return ["".join(cell["source"]) for cell in cells]
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
 
 
 def _digest_paths(paths: Iterable[Path], root: Path, texts: KnownTexts | None) -> str:

@@ -54,7 +54,7 @@ def keep_code(store: Store, code: CodeVersion, redactor: Redactor) -> tuple[Code
     known = _remembered.get(key)
     if known is not None and all(_stamp(path) == stamp for path, stamp in known.files):
         return known.code, known.notes
-    files = code_files(code)
+    files = [replace(file, kept=redactor.text(file.kept)) for file in code_files(code)]
     stamps = tuple((file.path, stamp) for file in files if (stamp := _stamp(file.path)) is not None)
     kept, notes = _keep(store, code, files, redactor)
     with _lock:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+from datamon.lineage.cells import SUFFIX, python_of
 from datamon.lineage.known_texts import KnownTexts
 from datamon.lineage.scopes import bindings
 from datamon.lineage.syntax import parse
@@ -112,9 +113,9 @@ def imported(statement: ast.Import | ast.ImportFrom) -> Iterator[tuple[str, Impo
 
 
 def read_module(path: Path) -> Module | None:
-    """The module in a file; None when the file cannot be read as Python."""
+    """The module in a file, or in a notebook's cells; None when it cannot be read as Python."""
     try:
-        source = path.read_bytes()
+        source = python_of(path).encode("utf-8", "replace") if path.suffix == SUFFIX else path.read_bytes()
     except OSError:
         return None
     tree = parse(source)
