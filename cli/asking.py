@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from datamon.cli.environment import working_directory
 from datamon.errors import Denied
 from datamon.lineage.capture.host import capture_host
+from datamon.lineage.known_texts import known_texts
 from datamon.query.answer import Answer
 from datamon.query.engine import ask
 from datamon.query.index.opening import Index, open_index
@@ -14,7 +15,8 @@ from datamon.store.opening import Store
 
 def ask_here(store: Store, text: str, params: Mapping[str, object]) -> Answer:
     """The answer to one statement; `now` means this working directory. Raises as `ask`."""
-    return ask(store, text, params=params, place=Place(working_directory(), capture_host().name), index=_index(store))
+    place = Place(working_directory(), capture_host().name, known_texts(store))
+    return ask(store, text, params=params, place=place, index=_index(store))
 
 
 def _index(store: Store) -> Index:

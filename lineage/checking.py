@@ -82,7 +82,7 @@ def _event(event: Record, seen: _Seen, known: "_Known") -> Iterator[Finding]:
             opened = RunOpened.from_record(event["run"])
             seen.opened.add(run)
             yield from known.environment(run, opened.environment)
-            yield from known.bundles(run, {(each.repo, each.bundle) for each in opened.inputs})
+            yield from known.bundles(run, _named_at_first(opened, RepoId(known.store.id)))
         elif event["kind"] == RUN_CLOSED:
             closed = RunClosed.from_record(event["close"])
             seen.ended.add(run)
@@ -92,6 +92,11 @@ def _event(event: Record, seen: _Seen, known: "_Known") -> Iterator[Finding]:
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         message = f"a journal record of a run cannot be read ({error!r}); please report it"
         yield damage("bad-record", message, layout.JOURNAL)
+
+
+def _named_at_first(opened: RunOpened, hidden: RepoId) -> set[tuple[RepoId, BundleId]]:
+    read = {(each.repo, each.bundle) for each in opened.inputs}
+    return read | ({(hidden, opened.code.bundle)} if opened.code.bundle else set())
 
 
 def _named_by(closed: RunClosed, hidden: RepoId) -> set[tuple[RepoId, BundleId]]:

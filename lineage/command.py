@@ -17,6 +17,7 @@ from datamon.lineage.endpoints import Source, check_apart, plan_outputs, resolve
 from datamon.lineage.execution import Execution, execute
 from datamon.lineage.fingerprint import fingerprint_paths, fingerprint_script
 from datamon.lineage.holding import holding
+from datamon.lineage.known_texts import KnownTexts, known_texts
 from datamon.lineage.nesting import PARENT_VARIABLE, parent_for, parent_text
 from datamon.lineage.param_values import parse_param
 from datamon.lineage.params import read_params_file
@@ -107,7 +108,7 @@ def _record_or_reuse(store: Store, prepared: _Prepared, streams: Sinks, progress
     """The outputs of a run that did the same are this run's; where there is none, the command has run."""
     if _code_is_input(prepared):
         _fill_inputs(store, prepared, progress)
-    intent, _, notes = _intent(store, prepared)
+    intent, notes = _intent(store, prepared)
     why = obstacle(intent)
     if why is not None:
         outcome = _record(store, prepared, streams, progress)
@@ -130,7 +131,7 @@ def _record(store: Store, prepared: _Prepared, streams: Sinks, progress: Progres
     request = prepared.request
     _fill_inputs(store, prepared, progress)
     _clear_outputs(store, prepared)
-    intent, script, notes = _intent(store, prepared)
+    intent, notes = _intent(store, prepared)
     parts = _parts(prepared, intent) if obstacle(intent) is None else None
     intent = replace(intent, reuse_key=parts.key if parts else None)
     written_before = {path: metrics.stamp(path) for path in (request.cwd / file for file in request.metrics_files)}
@@ -143,7 +144,7 @@ def _record(store: Store, prepared: _Prepared, streams: Sinks, progress: Progres
         recording.notes += execution.notes
         if execution.used is None and execution.error:
             recording.notes.append(execution.error)
-        _keep_streams(recording, execution, script)
+        _keep_streams(recording, execution)
         _look_again(store, recording, prepared.sources)
         found = _metrics(written_before, recording.notes)
         for target, directory in prepared.targets:
@@ -227,8 +228,8 @@ def _why_not(store: Store, intent: RunIntent, parts: Parts) -> list[str]:
     return [f"nothing is reused: unlike in run {run}, {'; '.join(differences[:5])}"] if differences else []
 
 
-def _intent(store: Store, prepared: _Prepared) -> tuple[RunIntent, Path | None, list[str]]:
-    """What is known before the command starts, the script that it names, and notes."""
+def _intent(store: Store, prepared: _Prepared) -> tuple[RunIntent, list[str]]:
+    """What is known before the command starts, and notes."""
     request = prepared.request
     cwd = request.cwd.resolve()
     place = find_code(cwd, prepared.directories)
@@ -243,7 +244,7 @@ def _intent(store: Store, prepared: _Prepared) -> tuple[RunIntent, Path | None, 
         how="command",
         argv=request.argv,
         cwd=place.relative(request.cwd),
-        code=_code(place, request, script),
+        code=_code(place, request, script, known_texts(store)),
         params=tuple(replace(p, file=place.relative(file)) if file else p for p, file in prepared.params),
         environment=environment,
         inputs=tuple(replace(each.record, directory=place.relative(each.directory)) for each in prepared.sources),
@@ -254,13 +255,13 @@ def _intent(store: Store, prepared: _Prepared) -> tuple[RunIntent, Path | None, 
         labels=request.labels,
         parent=parent_for(store, policy.variables),
     )
-    return intent, script, notes
+    return intent, notes
 
 
-def _code(place: CodePlace, request: CommandRequest, script: Path | None) -> CodeVersion:
+def _code(place: CodePlace, request: CommandRequest, script: Path | None, texts: KnownTexts) -> CodeVersion:
     if request.code:
         paths = [request.cwd.resolve() / path for path in request.code]
-        return place.version(fingerprint_paths(paths, place.root))
+        return place.version(fingerprint_paths(paths, place.root, texts=texts))
     return place.version(fingerprint_script(script, place.root) if script else None)
 
 
@@ -318,35 +319,22 @@ def _metrics(before: Mapping[Path, metrics.FileStamp | None], notes: list[str]) 
     return tuple(found.values())
 
 
-def _keep_streams(recording: Recording, execution: Execution, script: Path | None) -> None:
-    """What the command wrote to its streams, and its script, are kept; nothing when there is nothing."""
+def _keep_streams(recording: Recording, execution: Execution) -> None:
+    """What the command wrote to its streams is kept; nothing when there is nothing."""
     try:
         kept = [stream for stream in execution.kept if stream.size_bytes]
-        if not kept and script is None:
+        if not kept:
             return
         with tempfile.TemporaryDirectory(prefix="datamon-streams-") as name:
             directory = Path(name)
             for stream in kept:
                 stream.copy_to(directory / stream.name)
-            if script is not None:
-                _copy_script(recording, script, directory / "code")
             recording.keep_streams(directory)
     except Conflict as error:
         recording.notes.append(f"the streams are not kept: {error}")
     finally:
         for stream in execution.kept:
             stream.close()
-
-
-def _copy_script(recording: Recording, script: Path, directory: Path) -> None:
-    cleaner = recording.redactor.stream()
-    try:
-        content = cleaner.feed(script.read_bytes()) + cleaner.finish()
-    except OSError as error:
-        recording.notes.append(f"the script {script} is not kept: {error.strerror}")
-        return
-    directory.mkdir()
-    (directory / script.name).write_bytes(content)
 
 
 def _ending(execution: Execution, wall_ns: int, found: tuple[Metric, ...]) -> Ending:

@@ -14,6 +14,7 @@ from blake3 import blake3
 
 from datamon.errors import DatamonError, Unavailable
 from datamon.lineage.capture.host import capture_host
+from datamon.lineage.kept_code import keep_code
 from datamon.lineage.records import (
     RUN_CLOSED,
     RUN_OPENED,
@@ -118,6 +119,7 @@ class Recording:
     def open(cls, store: Store, intent: RunIntent, policy: Policy) -> Self:
         """The run is in the journal when this returns, and was marked as open before. Raises Unavailable, Denied."""
         redactor = policy.redactor.learning(intent.argv, intent.params)
+        code, notes = keep_code(store, intent.code, redactor)
         started_ns = store.clock()
         opened = RunOpened(
             id=RunId(new_ksuid(started_ns)),
@@ -129,7 +131,7 @@ class Recording:
             host=policy.host or capture_host(),
             argv=redactor.words(intent.argv),
             cwd=redactor.text(intent.cwd),
-            code=_clean_code(intent.code, redactor),
+            code=_clean_code(code, redactor),
             params=tuple(redactor.param(param) for param in intent.params),
             policy_env=policy.kept_variables,
             environment=_keep_environment(store, intent.environment, redactor),
@@ -144,7 +146,9 @@ class Recording:
         mark = stamped("open-run", {"run": opened.id, "host": opened.host.to_record()})
         store.metadata.put(layout.open_run(opened.id), encode_sealed(mark))
         store.journal.append({"kind": RUN_OPENED, "run": opened.to_record()})
-        return cls(store, opened, redactor)
+        recording = cls(store, opened, redactor)
+        recording.notes += notes
+        return recording
 
     @property
     def run(self) -> RunId:
@@ -198,7 +202,7 @@ class Recording:
         self._remembered.append((directory, None))
 
     def keep_streams(self, directory: Path) -> None:
-        """The files of `directory` are kept in the hidden repo as what this run wrote to its streams, and its code. Raises as
+        """The files of `directory` are kept in the hidden repo as what this run wrote to its streams. Raises as
         `commit_output`."""
         committing = _Committing(runs_repo(self.store), STREAMS_ROLE, None, "none")
         self.streams = self._commit(directory, committing, SILENT)[1].id
@@ -323,6 +327,7 @@ def _clean_code(code: CodeVersion, redactor: Redactor) -> CodeVersion:
         host_path=_clean(code.host_path, redactor),
         remote=_clean(code.remote, redactor),
         paths=tuple(map(redactor.text, code.paths)),
+        masked=tuple(map(redactor.text, code.masked)),
     )
 
 

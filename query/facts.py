@@ -20,6 +20,7 @@ from datamon.lineage.facts import (
     RunFact,
     at_position,
 )
+from datamon.lineage.modules import Sources
 from datamon.lineage.records import RunOpened, combine
 from datamon.lineage.working_tree import Now, WorkingTree, look
 from datamon.query.gone import without_bytes
@@ -150,7 +151,7 @@ def _refs(connection: Connection) -> Iterator[RefFact]:
 def _now(connection: Connection, place: Place, runs: list[str]) -> Now:
     if place.cwd is None:
         return Now()
-    return look(WorkingTree(place.cwd, place.host), _opened(connection, runs))
+    return look(WorkingTree(place.cwd, place.host, Sources(place.texts)), _opened(connection, runs))
 
 
 def _opened(connection: Connection, runs: list[str]) -> Iterator[RunOpened]:

@@ -18,6 +18,7 @@ CODES: dict[str, str] = {
     "ref-not-found": "the repo has no label or branch of this name",
     "bundle-not-found": "the repo has no bundle of this id",
     "run-not-found": "no run has this id",
+    "code-not-kept": "the run's record names no kept code",
     "path-not-found": "the bundle or the file system has nothing at this path",
     "source-not-found": "nothing is at the URL that was given, or that an entry names",
     "key-not-found": "the backend keeps nothing under this key",
