@@ -14,10 +14,12 @@ from datamon.store.opening import Store
 
 def ask_here(store: Store, text: str, params: Mapping[str, object]) -> Answer:
     """The answer to one statement; `now` means this working directory. Raises as `ask`."""
-    return ask(store, text, params=params, place=Place(working_directory(), capture_host().name), index=_index(store))
+    return ask(
+        store, text, params=params, place=Place(working_directory(), capture_host().name), index=index_here(store)
+    )
 
 
-def _index(store: Store) -> Index:
+def index_here(store: Store) -> Index:
     """This machine's index of the store; where it may not keep one, one for this process."""
     if store.state_dir is None:
         return open_index(store)

@@ -36,8 +36,8 @@ _NOT_IN_NAMES = re.compile(r"[^\w.\-]+|^[^\w]+|^_+")
 
 @dataclass(frozen=True, slots=True)
 class CommandRequest:
-    """What is to be run and recorded. Relative paths are relative to `cwd`. `params` are texts NAME=VALUE; those of the files
-    are recorded too, and give way to them. `code` are the paths to fingerprint instead of the script that `argv` names."""
+    """What is to be run and recorded. Relative paths are relative to `cwd`. `params` are texts NAME=VALUE, `given`
+    such that were read before; those of the files are recorded too, and give way to them. `code` are the paths to fingerprint instead of the script that `argv` names."""
 
     argv: tuple[str, ...]
     cwd: Path
@@ -51,6 +51,7 @@ class CommandRequest:
     metrics_files: tuple[Path, ...] = ()
     code: tuple[Path, ...] = ()
     keep: bool = False
+    given: tuple[Param, ...] = ()
     policy: Policy = field(default_factory=Policy)
 
 
@@ -147,8 +148,7 @@ def _read_params(request: CommandRequest) -> tuple[tuple[Param, Path | None], ..
         path = request.cwd / file
         for name, value in read_params_file(path).items():
             found[name] = (Param(name, value, "file", None, name), path)
-    for text in request.params:
-        param = parse_param(text)
+    for param in (*request.given, *map(parse_param, request.params)):
         found[param.name] = (param, None)
     return tuple(found.values())
 
@@ -191,6 +191,8 @@ def _intent(store: Store, prepared: _Prepared) -> tuple[RunIntent, Path | None, 
         ),
         labels=request.labels,
         parent=parent_for(store, policy.variables),
+        metrics_files=tuple(place.relative(request.cwd / file) for file in request.metrics_files),
+        keep=request.keep,
     )
     return intent, script, notes
 

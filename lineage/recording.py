@@ -14,6 +14,7 @@ from blake3 import blake3
 
 from datamon.errors import DatamonError, Unavailable
 from datamon.lineage.capture.host import capture_host
+from datamon.lineage.nesting import tell_of
 from datamon.lineage.records import (
     RUN_CLOSED,
     RUN_OPENED,
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
     from datamon.store.put_tree import CacheUse, StoredTree
     from datamon.store.roots import Manifest
 
-How = Literal["command", "decorator", "context"]
+How = Literal["command", "decorator", "context", "rebuild"]
 STREAMS_ROLE = "streams"
 LONGEST_ERROR = 4000
 """An error's text is cut after so many characters."""
@@ -78,6 +79,8 @@ class RunIntent:
     targets: tuple[Target, ...] = ()
     labels: tuple[str, ...] = ()
     parent: RunId | None = None
+    metrics_files: tuple[str, ...] = ()
+    keep: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,10 +140,13 @@ class Recording:
             ),
             labels=intent.labels,
             how=intent.how,
+            metrics_files=tuple(map(redactor.text, intent.metrics_files)),
+            keep=intent.keep,
         )
         mark = stamped("open-run", {"run": opened.id, "host": opened.host.to_record()})
         store.metadata.put(layout.open_run(opened.id), encode_sealed(mark))
         store.journal.append({"kind": RUN_OPENED, "run": opened.to_record()})
+        tell_of(opened.id)
         return cls(store, opened, redactor)
 
     @property

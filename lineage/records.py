@@ -66,7 +66,8 @@ RUN_KINDS = frozenset({RUN_OPENED, RUN_CLOSED, RUN_MOVES, RUN_ABANDONED})
 @dataclass(frozen=True, slots=True)
 class RunOpened:
     """What is known when a run begins. `cwd` is relative to the code root, or absolute. `policy_env` are the patterns of
-    environment variables that the record keeps; `how` is `command`, `decorator` or `context`."""
+    environment variables that the record keeps; `how` is `command`, `decorator`, `context` or `rebuild`. `metrics_files`
+    (relative to the code root, else absolute) and `keep` are what a command was recorded with."""
 
     id: RunId
     pipeline: str
@@ -85,9 +86,12 @@ class RunOpened:
     outputs: tuple[PlannedOutput, ...]
     labels: tuple[str, ...]
     how: str
+    metrics_files: tuple[str, ...] = ()
+    keep: bool = False
 
     def to_record(self) -> Record:
         """As it is stored: the `run` of a `run-opened`."""
+        asked = {"metrics_files": list(self.metrics_files)} if self.metrics_files else {}
         return {
             "id": self.id,
             "pipeline": self.pipeline,
@@ -106,6 +110,8 @@ class RunOpened:
             "outputs": [each.to_record() for each in self.outputs],
             "labels": list(self.labels),
             "how": self.how,
+            **asked,
+            **({"keep": True} if self.keep else {}),
         }
 
     @classmethod
@@ -129,6 +135,8 @@ class RunOpened:
             outputs=tuple(PlannedOutput.from_record(each) for each in record["outputs"]),
             labels=tuple(record["labels"]),
             how=record["how"],
+            metrics_files=tuple(record.get("metrics_files", ())),
+            keep=record.get("keep", False),
         )
 
 
