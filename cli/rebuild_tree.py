@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from datamon.cli.output import note
-from datamon.lineage.plan import PlannedStep
+from datamon.lineage.plan import PlannedStep, StepKey
 from datamon.lineage.rebuilding import Listener, Rebuilt, State, StepReport
 
 if TYPE_CHECKING:
@@ -48,14 +48,14 @@ class Lines:
     """Writes a line whenever a step's state changes."""
 
     def __init__(self) -> None:
-        self._states: dict[str, State] = {}
+        self._states: dict[StepKey, State] = {}
 
     def report(self, reports: Sequence[StepReport]) -> None:
         """Says what is new."""
         for each in reports:
-            if self._states.get(each.step.run.id, "waiting") != each.state:
+            if self._states.get(each.step.key, "waiting") != each.state:
                 note(line_of(each))
-            self._states[each.step.run.id] = each.state
+            self._states[each.step.key] = each.state
 
 
 def line_of(report: StepReport) -> str:
@@ -95,7 +95,7 @@ class DrawnTree:
         from rich.live import Live
 
         self._reports: Sequence[StepReport] = ()
-        self._began: dict[str, float] = {}
+        self._began: dict[StepKey, float] = {}
         self._live = Live(console=console, get_renderable=self.drawn, refresh_per_second=4)
         self._live.start()
 
@@ -103,7 +103,7 @@ class DrawnTree:
         """The steps as they stand now."""
         for each in reports:
             if each.state == "running":
-                self._began.setdefault(each.step.run.id, time.monotonic())
+                self._began.setdefault(each.step.key, time.monotonic())
         self._reports = reports
 
     def close(self) -> None:
@@ -117,17 +117,17 @@ class DrawnTree:
         from rich.tree import Tree
 
         tree = Tree("rebuild")
-        branches: dict[int, Tree] = {}
+        branches: dict[StepKey, Tree] = {}
         for each in self._reports:
             took = each.seconds
             if each.state == "running":
-                took = time.monotonic() - self._began.get(each.step.run.id, time.monotonic())
+                took = time.monotonic() - self._began.get(each.step.key, time.monotonic())
             line = Text.assemble(
                 (each.name, "bold"),
                 "  ",
                 (WORDS[each.state], _COLOURS.get(each.state, "dim")),
                 f"  {took:.1f} s" if took else "",
             )
-            above = max((position for position in each.step.after if position in branches), default=None)
-            branches[each.step.position] = (branches[above] if above is not None else tree).add(line)
+            above = next((key for key in reversed(each.after) if key in branches), None)
+            branches[each.step.key] = (tree if above is None else branches[above]).add(line)
         return tree

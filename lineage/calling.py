@@ -16,8 +16,8 @@ from datamon.lineage.records import ParamValue
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A function at the top level of a source file (or in a class there), and the arguments that it was given by name. Whatever is
-    not among them is left to its default, or to the decorator."""
+    """A function at the top level of a source file (or in a class there), and the arguments that it was given by name. Whatever
+    is not among them is left to its default, or to the decorator."""
 
     file: Path
     qualname: str
@@ -25,11 +25,11 @@ class Call:
 
 
 def call_again(call: Call) -> object:
-    """What the function returns, called with these arguments in this process. Its module is imported under the name that its place
-    in a package gives it, with the package's parent first in the module path, and the working directory after it.
+    """What the function returns, called with these arguments in this process. Its module is imported under the name that its
+    place in a package gives it, with the package's parent first in the module path, and the working directory after it.
 
-    Raises NotFound (`path-not-found`), Invalid (`not-repeatable`) when the file has no such function or the function does not take
-    these arguments, and whatever the import and the function raise.
+    Raises NotFound (`path-not-found`), Invalid (`not-repeatable`) when the file has no such function or the function does not
+    take these arguments, and whatever the import and the function raise.
     """
     function = _function(load_module(call.file), call)
     signature = inspect.signature(function)

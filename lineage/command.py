@@ -36,8 +36,9 @@ _NOT_IN_NAMES = re.compile(r"[^\w.\-]+|^[^\w]+|^_+")
 
 @dataclass(frozen=True, slots=True)
 class CommandRequest:
-    """What is to be run and recorded. Relative paths are relative to `cwd`. `params` are texts NAME=VALUE, `given`
-    such that were read before; those of the files are recorded too, and give way to them. `code` are the paths to fingerprint instead of the script that `argv` names."""
+    """What is to be run and recorded. Relative paths are relative to `cwd`. `params` are texts NAME=VALUE, `given` such that
+    were read before; those of the files are recorded too, and give way to them. `code` are the paths to fingerprint instead of
+    the script that `argv` names."""
 
     argv: tuple[str, ...]
     cwd: Path

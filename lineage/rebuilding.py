@@ -8,7 +8,7 @@ that depend on it and no others. The rebuild is a run itself, the parent of the 
 import signal
 import tempfile
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -31,11 +31,12 @@ State = Literal["waiting", "running", "changed", "same", "fresh", "failed", "lef
 
 @dataclass(frozen=True, slots=True)
 class StepReport:
-    """How a step stands. `run` is the run that was made, `reason` why it failed or is left stale, `printed` the end of what a
-    failed step printed."""
+    """How a step stands. `after` are the steps that it reads from, `run` is the run that was made, `reason` why it failed or is
+    left stale, `printed` the end of what a failed step printed."""
 
     step: PlannedStep
     state: State
+    after: tuple[StepKey, ...] = ()
     run: RunId | None = None
     seconds: float = 0.0
     reason: str | None = None
@@ -115,14 +116,16 @@ def rebuild(store: Store, request: RebuildRequest, listener: Listener) -> Rebuil
     if not work.ready():
         work.settle()
         return Rebuilt(None, work.reports(), work.plan.left)
-    with tempfile.TemporaryDirectory(prefix="datamon-rebuild-") as folder:
-        with Recording.open(store, _intent(store, request, work.plan), request.policy) as recording:
-            children = Children(request.program, Path(folder))
-            with children.asked_to_stop() as asked:
-                work.run(children, {PARENT_VARIABLE: parent_text(store, recording.run)})
-            work.settle()
-            stopped_by = asked[0] if asked else None
-            recording.end(_ending(work.reports(), stopped_by))
+    with (
+        tempfile.TemporaryDirectory(prefix="datamon-rebuild-") as folder,
+        Recording.open(store, _intent(store, request, work.plan), request.policy) as recording,
+    ):
+        children = Children(request.program, Path(folder))
+        with children.asked_to_stop() as asked:
+            work.run(children, {PARENT_VARIABLE: parent_text(store, recording.run)})
+        work.settle()
+        stopped_by = asked[0] if asked else None
+        recording.end(_ending(work.reports(), stopped_by))
     return Rebuilt(recording.run, work.reports(), work.plan.left, stopped_by)
 
 
@@ -184,11 +187,13 @@ class _Work:
             if step.run.id in records:
                 self._prospects[step.run.id] = self._prospect(step, records[step.run.id])
             if self._state(step) in (None, "waiting", "fresh"):
-                self._reports[step.key] = StepReport(step, "waiting")
+                known = self._reports[step.key].after if step.key in self._reports else ()
+                after = (self.plan.steps[position - 1].key for position in step.after)
+                self._reports[step.key] = StepReport(step, "waiting", tuple(dict.fromkeys((*known, *after))))
         needed = {step.key for step in self.plan.steps}
         for key, report in self._reports.items():
             if report.state == "waiting" and key not in needed:
-                self._reports[key] = StepReport(report.step, "fresh")
+                self._reports[key] = replace(report, state="fresh")
 
     def prospect(self, step: PlannedStep) -> Prospect:
         """What doing this step again means here."""
@@ -245,7 +250,7 @@ class _Work:
             if upon is not None:
                 failed.setdefault(step.position, upon)
             if report.state == "waiting":
-                self._reports[step.key] = StepReport(step, "left", reason=self._why_left(step, upon))
+                self._reports[step.key] = replace(report, state="left", reason=self._why_left(step, upon))
         self._tell()
 
     def _why_left(self, step: PlannedStep, upon: str | None) -> str:
@@ -274,7 +279,7 @@ class _Work:
         (record,) = self.request.known.records([step.run.id]).values()
         child = children.start(record, variables)
         self._running[child] = _UnderWay(step, meant, self.store.clock())
-        self._reports[step.key] = StepReport(step, "running")
+        self._reports[step.key] = replace(self._reports[step.key], step=step, state="running")
         self._tell()
 
     def _end(self, work: _UnderWay, answer: Answer) -> None:
@@ -285,9 +290,10 @@ class _Work:
             made = next((run for run in self._facts.runs if run.id == answer.run), None)
             if made is None or self._contents(made) != self._contents(work.step.run):
                 state = "changed"
-        printed = answer.printed if answer.error else ""
-        report = StepReport(work.step, state, answer.run, seconds, answer.error, answer.notes, printed)
-        self._reports[work.step.key] = report
+        after, printed = self._reports[work.step.key].after, answer.printed if answer.error else ""
+        self._reports[work.step.key] = StepReport(
+            work.step, state, after, answer.run, seconds, answer.error, answer.notes, printed
+        )
 
     def _contents(self, run: RunFact) -> dict[tuple[str, str, str], str]:
         contents = {bundle.id: bundle.content for bundle in self._facts.bundles}
