@@ -68,9 +68,14 @@ def line_of(report: StepReport) -> str:
 
 
 def because(step: PlannedStep) -> str:
-    """The causes of a step, nearest first: those of its own, else those it has through what it reads."""
-    own = [f"{row.cause} {row.subject}" for row in step.because if row.distance == 0]
-    causes = list(dict.fromkeys(own or [f"upstream {row.subject} via {row.via}" for row in step.because]))
+    """The nearest causes of a step: those of its own, else those it has through what it reads."""
+    nearest = min((row.distance for row in step.because), default=0)
+    told = (
+        f"{row.cause} {row.subject}{f' via {row.via}' if row.via else ''}"
+        for row in step.because
+        if row.distance == nearest
+    )
+    causes = list(dict.fromkeys(told))
     more = len(causes) - _MOST_CAUSES
     return ", ".join(causes[:_MOST_CAUSES]) + (f" and {more} more" if more > 0 else "")
 
