@@ -16,10 +16,10 @@ from datamon.store.opening import Store
 def ask_here(store: Store, text: str, params: Mapping[str, object]) -> Answer:
     """The answer to one statement; `now` means this working directory. Raises as `ask`."""
     place = Place(working_directory(), capture_host().name, known_texts(store))
-    return ask(store, text, params=params, place=place, index=_index(store))
+    return ask(store, text, params=params, place=place, index=index_here(store))
 
 
-def _index(store: Store) -> Index:
+def index_here(store: Store) -> Index:
     """This machine's index of the store; where it may not keep one, one for this process."""
     if store.state_dir is None:
         return open_index(store)

@@ -40,9 +40,9 @@ _NOT_IN_NAMES = re.compile(r"[^\w.\-]+|^[^\w]+|^_+")
 
 @dataclass(frozen=True, slots=True)
 class CommandRequest:
-    """What is to be run and recorded. Relative paths are relative to `cwd`. `params` are texts NAME=VALUE; those of the files
-    are recorded too, and give way to them. `code` are the paths to fingerprint instead of the script that `argv` names. With
-    `reuse` the outputs of a run that did the same are taken, if there is one."""
+    """What is to be run and recorded. Relative paths are relative to `cwd`. `params` are texts NAME=VALUE, `given` such that
+    were read before; those of the files are recorded too, and give way to them. `code` are the paths to fingerprint instead of
+    the script that `argv` names. With `reuse` the outputs of a run that did the same are taken, if there is one."""
 
     argv: tuple[str, ...]
     cwd: Path
@@ -57,6 +57,7 @@ class CommandRequest:
     code: tuple[Path, ...] = ()
     keep: bool = False
     reuse: bool = False
+    given: tuple[Param, ...] = ()
     policy: Policy = field(default_factory=Policy)
 
 
@@ -185,8 +186,7 @@ def _read_params(request: CommandRequest) -> tuple[tuple[Param, Path | None], ..
         path = request.cwd / file
         for name, value in read_params_file(path).items():
             found[name] = (Param(name, value, "file", None, name), path)
-    for text in request.params:
-        param = parse_param(text)
+    for param in (*request.given, *map(parse_param, request.params)):
         found[param.name] = (param, None)
     return tuple(found.values())
 
@@ -254,6 +254,8 @@ def _intent(store: Store, prepared: _Prepared) -> tuple[RunIntent, list[str]]:
         ),
         labels=request.labels,
         parent=parent_for(store, policy.variables),
+        metrics_files=tuple(place.relative(request.cwd / file) for file in request.metrics_files),
+        keep=request.keep,
     )
     return intent, notes
 

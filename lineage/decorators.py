@@ -13,9 +13,9 @@ from datamon.lineage.capture.resources import since, usage_here
 from datamon.lineage.endpoints import Source, plan_outputs, resolve_inputs
 from datamon.lineage.inside import Known, Named, Recorder, begin, known, locate_function, look_again
 from datamon.lineage.nesting import inside
-from datamon.lineage.param_values import param_value
+from datamon.lineage.param_values import is_exact, param_value
 from datamon.lineage.recording import Ending, Policy
-from datamon.lineage.records import Param
+from datamon.lineage.records import Param, ParamSource
 from datamon.lineage.ref_moves import Target
 from datamon.lineage.reuse.claim import claimed
 from datamon.lineage.reuse.parts import Parts, obstacle, parts_of
@@ -163,9 +163,12 @@ def _params(given: inspect.BoundArguments) -> tuple[Param, ...]:
     for name, value in given.arguments.items():
         kind = given.signature.parameters[name].kind
         if kind is inspect.Parameter.VAR_KEYWORD:
-            params += [Param(key, param_value(each), "explicit") for key, each in value.items()]
-        elif kind is not inspect.Parameter.VAR_POSITIONAL or value:
-            params.append(Param(name, param_value(value), "explicit" if name in explicit else "default"))
+            params += [Param(key, param_value(each), exact=is_exact(each)) for key, each in value.items()]
+        elif kind is inspect.Parameter.VAR_POSITIONAL:
+            params += [Param(name, param_value(value), exact=is_exact(list(value)))] if value else []
+        else:
+            source: ParamSource = "explicit" if name in explicit else "default"
+            params.append(Param(name, param_value(value), source, exact=source == "default" or is_exact(value)))
     return tuple(params)
 
 

@@ -11,6 +11,7 @@ PARENT_VARIABLE = "DATAMON_PARENT_RUN"
 """The environment variable that tells a run's command which run it is: `<store id>/<run id>`."""
 
 _current: ContextVar[tuple[str, RunId] | None] = ContextVar("datamon_current_run", default=None)
+_heard: ContextVar[list[RunId] | None] = ContextVar("datamon_heard_runs", default=None)
 
 
 def parent_for(store: Store, variables: Mapping[str, str]) -> RunId | None:
@@ -35,3 +36,21 @@ def inside(store: Store, run: RunId) -> Iterator[None]:
         yield
     finally:
         _current.reset(token)
+
+
+@contextmanager
+def hearing_of() -> Iterator[list[RunId]]:
+    """The ids of the runs that are opened in this context before it ends, in order: the first is that of what is called in it."""
+    heard: list[RunId] = []
+    token = _heard.set(heard)
+    try:
+        yield heard
+    finally:
+        _heard.reset(token)
+
+
+def tell_of(run: RunId) -> None:
+    """A run was opened: who listens hears of it."""
+    heard = _heard.get()
+    if heard is not None:
+        heard.append(run)

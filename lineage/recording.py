@@ -15,6 +15,7 @@ from blake3 import blake3
 from datamon.errors import DatamonError, Unavailable
 from datamon.lineage.capture.host import capture_host
 from datamon.lineage.kept_code import keep_code
+from datamon.lineage.nesting import tell_of
 from datamon.lineage.records import (
     RUN_CLOSED,
     RUN_OPENED,
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
     from datamon.store.put_tree import CacheUse, StoredTree
     from datamon.store.roots import Manifest
 
-How = Literal["command", "decorator", "context"]
+How = Literal["command", "decorator", "context", "rebuild"]
 STREAMS_ROLE = "streams"
 LONGEST_ERROR = 4000
 """An error's text is cut after so many characters."""
@@ -80,6 +81,8 @@ class RunIntent:
     labels: tuple[str, ...] = ()
     parent: RunId | None = None
     reuse_key: str | None = None
+    metrics_files: tuple[str, ...] = ()
+    keep: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,10 +145,13 @@ class Recording:
             labels=intent.labels,
             how=intent.how,
             reuse_key=intent.reuse_key,
+            metrics_files=tuple(map(redactor.text, intent.metrics_files)),
+            keep=intent.keep,
         )
         mark = stamped("open-run", {"run": opened.id, "host": opened.host.to_record()})
         store.metadata.put(layout.open_run(opened.id), encode_sealed(mark))
         store.journal.append({"kind": RUN_OPENED, "run": opened.to_record()})
+        tell_of(opened.id)
         recording = cls(store, opened, redactor)
         recording.notes += notes
         return recording

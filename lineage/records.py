@@ -66,8 +66,9 @@ RUN_KINDS = frozenset({RUN_OPENED, RUN_CLOSED, RUN_MOVES, RUN_ABANDONED})
 @dataclass(frozen=True, slots=True)
 class RunOpened:
     """What is known when a run begins. `cwd` is relative to the code root, or absolute. `policy_env` are the patterns of
-    environment variables that the record keeps; `how` is `command`, `decorator` or `context`. `reuse_key` stands for the
-    computation that it is; None where that cannot be told."""
+    environment variables that the record keeps; `how` is `command`, `decorator`, `context` or `rebuild`. `reuse_key` stands for
+    the computation that it is; None where that cannot be told. `metrics_files` (relative to the code root, else absolute) and
+    `keep` are what a command was recorded with."""
 
     id: RunId
     pipeline: str
@@ -87,9 +88,12 @@ class RunOpened:
     labels: tuple[str, ...]
     how: str
     reuse_key: str | None = None
+    metrics_files: tuple[str, ...] = ()
+    keep: bool = False
 
     def to_record(self) -> Record:
         """As it is stored: the `run` of a `run-opened`."""
+        asked = {"metrics_files": list(self.metrics_files)} if self.metrics_files else {}
         return {
             "id": self.id,
             "pipeline": self.pipeline,
@@ -109,6 +113,8 @@ class RunOpened:
             "labels": list(self.labels),
             "how": self.how,
             "reuse_key": self.reuse_key,
+            **asked,
+            **({"keep": True} if self.keep else {}),
         }
 
     @classmethod
@@ -133,6 +139,8 @@ class RunOpened:
             labels=tuple(record["labels"]),
             how=record["how"],
             reuse_key=record.get("reuse_key"),
+            metrics_files=tuple(record.get("metrics_files", ())),
+            keep=record.get("keep", False),
         )
 
 

@@ -104,17 +104,22 @@ class CodeVersion:
 
 @dataclass(frozen=True, slots=True)
 class Param:
-    """A value that a run was given. With source `file`, `file` is relative to the code root and `key` is dotted."""
+    """A value that a run was given. With source `file`, `file` is relative to the code root and `key` is dotted. `exact` is
+    False where `value` only describes what a function was given, so that it cannot be given again."""
 
     name: str
     value: ParamValue
     source: ParamSource = "explicit"
     file: str | None = None
     key: str | None = None
+    exact: bool = True
 
     def to_record(self) -> Record:
-        """As it is stored."""
-        return _stored(self)
+        """As it is stored: an exact one without saying so."""
+        record = _stored(self)
+        if self.exact:
+            del record["exact"]
+        return record
 
     @classmethod
     def from_record(cls, record: Record) -> "Param":

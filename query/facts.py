@@ -52,6 +52,19 @@ def gather_facts(store: Store, connection: Connection, place: Place, *, asked: C
     )
 
 
+def opened_runs(connection: Connection, runs: Collection[str]) -> Iterator[RunOpened]:
+    """The opening records of these runs."""
+    told = _grouped(
+        connection,
+        "SELECT run, record FROM kept.journal_events WHERE kind = 'run-opened' AND run IN (SELECT unnest(?::VARCHAR[]))",
+        sorted(runs),
+    )
+    for run in sorted(runs):
+        combined = combine(json.loads(record) for (record,) in told.get(run, ()))
+        if combined is not None:
+            yield combined.opened
+
+
 @dataclass(frozen=True, slots=True)
 class _Judged:
     """What is judged: bundles, and the successful runs that produced their content."""
@@ -151,20 +164,7 @@ def _refs(connection: Connection) -> Iterator[RefFact]:
 def _now(connection: Connection, place: Place, runs: list[str]) -> Now:
     if place.cwd is None:
         return Now()
-    return look(WorkingTree(place.cwd, place.host, Sources(place.texts)), _opened(connection, runs))
-
-
-def _opened(connection: Connection, runs: list[str]) -> Iterator[RunOpened]:
-    """The opening records of these runs."""
-    told = _grouped(
-        connection,
-        "SELECT run, record FROM kept.journal_events WHERE kind = 'run-opened' AND run IN (SELECT unnest(?::VARCHAR[]))",
-        runs,
-    )
-    for run in sorted(runs):
-        combined = combine(json.loads(record) for (record,) in told.get(run, ()))
-        if combined is not None:
-            yield combined.opened
+    return look(WorkingTree(place.cwd, place.host, Sources(place.texts)), opened_runs(connection, runs))
 
 
 def _contents(store: Store, connection: Connection, runs: list[str]) -> dict[tuple[str, str], str]:

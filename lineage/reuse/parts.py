@@ -63,6 +63,9 @@ def obstacle(intent: RunIntent) -> str | None:
         return "it has no declared output that another run could have made"
     if intent.code.fingerprint is None:
         return "nothing says what its code is; name that with --code"
+    inexact = next((param.name for param in intent.params if not param.exact), None)
+    if inexact is not None:
+        return f"the value of the param {inexact!r} is described and not known; give plain values"
     if intent.code.unresolved:
         shown = "; ".join(intent.code.unresolved[:3])
         return f"its code cannot be followed everywhere ({shown}); name all of it with --code"

@@ -66,6 +66,7 @@ CODES: dict[str, str] = {
     "not-encrypted": "a key is given for a store that is not encrypted",
     "missing-extra": "an optional package is not installed",
     "usage": "the command line is wrong",
+    "not-repeatable": "a run whose record does not let it be done again here",
     # denied
     "unreadable": "the file system or the backend refuses to read it",
     "unwritable": "the file system or the backend refuses to write it",
