@@ -147,9 +147,9 @@ def test_a_command_from_which_a_secret_was_taken_is_not_run_but_told_of(desk: Sh
 def test_a_block_of_a_program_is_not_run_but_told_of(desk: Shell, inside: Inside) -> None:
     (desk.cwd / "block.py").write_text(
         "import datamon\n"
-        "with datamon.run(step='block') as run:\n"
-        "    place = run.read('orders')\n"
-        "    (run.write('one') / 'x').write_text((place / 'a.csv').read_text())\n"
+        "with datamon.run('block') as run:\n"
+        "    place = run.input('orders')\n"
+        "    (run.output('one') / 'x').write_text((place / 'a.csv').read_text())\n"
     )
     subprocess.run([sys.executable, "block.py"], cwd=desk.cwd, env=desk.environment, check=True)
     upload(desk, inside, "new\n")
