@@ -96,6 +96,10 @@ class Settling(Protocol):
 class Sided(Protocol):
     """What a backend offers in addition that keeps everything on several sides."""
 
+    @property
+    def is_degraded(self) -> bool:
+        """Whether writes are acknowledged that one side alone has, and deletions that one alone carried out."""
+
     def epoch(self) -> str:
         """Which side decides at present where they differ. When it changes, what was read of logs is to be read anew."""
 

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -161,6 +162,12 @@ class StoppingJournal:
         self._journal.append(record)
         if record["kind"] == "run-closed":
             raise Killed
+
+    def append_many(self, records: Sequence[Record]) -> None:
+        self._journal.append_many(records)
+
+    def tend(self) -> int:
+        return self._journal.tend()
 
     def read(self, cursor: Cursor, *, limit: int | None = None) -> tuple[list[Record], Cursor]:
         return self._journal.read(cursor, limit=limit)
