@@ -3,22 +3,24 @@
 import functools
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from datamon.errors import Invalid
 from datamon.lineage.binding import input_to, output_to
+from datamon.lineage.capture.code import CodePlace
 from datamon.lineage.capture.resources import since, usage_here
 from datamon.lineage.endpoints import plan_outputs, resolve_inputs
 from datamon.lineage.inside import Named, Recorder, begin, locate_function, look_again
 from datamon.lineage.nesting import inside
 from datamon.lineage.param_values import param_value
 from datamon.lineage.recording import Ending, Policy
-from datamon.lineage.records import Param
+from datamon.lineage.records import CodeVersion, Param
+from datamon.lineage.remembering import Remembered
 from datamon.lineage.workplace import Workplace
 from datamon.store.names import check_name
-from datamon.store.opening import Store
+from datamon.store.opening import Store, unhurried
 
 R = TypeVar("R")
 DEFAULT_PIPELINE = "default"
@@ -42,6 +44,7 @@ class Step(Protocol):
         pipeline: str = DEFAULT_PIPELINE,
         label: str | None = None,
         name: str | None = None,
+        wait: bool = True,
     ) -> StepDecorator:
         """A decorator that makes a function's calls runs of the step `name` (default: the function's name).
 
@@ -49,6 +52,9 @@ class Step(Protocol):
         these parameters gets the path of a directory: an input's holds its files, an output's is empty and is committed when the
         function returns; both are gone afterwards. Every other argument is recorded as a param. When the function raises, the
         run is recorded as failed, nothing is committed, no ref moves, and the exception goes on.
+
+        Without `wait`, a call does not wait until its record is on the disk: a power cut may lose the runs of the last second;
+        the end of the process, whatever its cause, loses none.
         """
 
 
@@ -63,6 +69,9 @@ class _Declared:
     signature: inspect.Signature
     open_signature: inspect.Signature
     """What callers give: the signature without the directories."""
+    located: Remembered[tuple[CodePlace, CodeVersion]] = field(default_factory=Remembered)
+    """Where the code is, and its version."""
+    wait: bool = True
 
 
 def make_step(open_store: Callable[[], Store], *, policy: Callable[[], Policy] = Policy) -> Step:
@@ -75,6 +84,7 @@ def make_step(open_store: Callable[[], Store], *, policy: Callable[[], Policy] =
         pipeline: str = DEFAULT_PIPELINE,
         label: str | None = None,
         name: str | None = None,
+        wait: bool = True,
     ) -> StepDecorator:
         if callable(inputs):
             raise Invalid("bad-argument", "the decorator needs its brackets; write @datamon.step(inputs=…, outputs=…)")
@@ -82,7 +92,7 @@ def make_step(open_store: Callable[[], Store], *, policy: Callable[[], Policy] =
         def decorate(function: Callable[..., R]) -> Callable[..., R]:
             step_name = name or str(getattr(function, "__name__", "step"))
             named = Named(pipeline, step_name, "decorator", () if label is None else (label,))
-            declared = _declare(function, inputs or {}, outputs or {}, named)
+            declared = replace(_declare(function, inputs or {}, outputs or {}, named), wait=wait)
 
             @functools.wraps(function)
             def recorded(*args: Any, **kwargs: Any) -> R:
@@ -160,6 +170,8 @@ def _params(given: inspect.BoundArguments) -> tuple[Param, ...]:
 
 def _call(recorder: Recorder, declared: _Declared, given: inspect.BoundArguments) -> Any:
     """Runs the function once, recorded; what it returns."""
+    if not declared.wait:
+        recorder = replace(recorder, store=unhurried(recorder.store))
     store = recorder.store
     params = _params(given)
     with Workplace(store, recorder.host) as workplace:
@@ -169,7 +181,7 @@ def _call(recorder: Recorder, declared: _Declared, given: inspect.BoundArguments
         sources = resolve_inputs(store, [input_to(each, places[name]) for name, each in declared.inputs.items()])
         for source in sources:
             workplace.fill(source)
-        located = locate_function(declared.function)
+        located = declared.located.now(store.clock(), lambda: locate_function(declared.function))
         with begin(recorder, declared.named, located, params, (sources, targets)) as recording:
             began_ns, before = store.clock(), usage_here()
             try:

@@ -8,14 +8,23 @@ from zlib import crc32
 
 from datamon.errors import Corrupt, NotFound
 from datamon.store import layout
-from datamon.store.backend import Appending, Backend, Sided, Span
+from datamon.store.backend import Appending, Backend, Sided, Span, Unhurried
 from datamon.store.clock import Clock, system_clock
 from datamon.store.codec import Record, decode, encode
 from datamon.store.ids import new_ksuid
 from datamon.store.journal_objects import ObjectJournal
 from datamon.store.journal_records import Cursor, completed, decoded_or_none
 
-__all__ = ["Cursor", "FileJournal", "GrownJournal", "Journal", "JournalFile", "ObjectJournal", "open_journal"]
+__all__ = [
+    "Cursor",
+    "FileJournal",
+    "GrownJournal",
+    "Journal",
+    "JournalFile",
+    "ObjectJournal",
+    "open_journal",
+    "without_waiting",
+]
 
 _MAGIC = b"DMJ1 "
 _HEADER = re.compile(rb"DMJ1 [0-9a-f]{8} [0-9a-f]{8} ")
@@ -50,6 +59,12 @@ class Journal(Protocol):
         counted in the cursor's `skipped`. Raises Invalid (`newer-format`), Corrupt when the journal is not the one read."""
 
 
+def without_waiting(journal: Journal) -> Journal:
+    """The same journal, whose `append` does not wait until the record is durable, where the place allows that: then a power cut
+    may take the last ones, and what is appended to `journal` later takes them along. Elsewhere it is `journal` itself."""
+    return journal.without_waiting() if isinstance(journal, FileJournal) else journal
+
+
 def open_journal(metadata: Backend, clock: Clock) -> Journal:
     """The journal of the store whose metadata lies there, of the kind that the backend can keep."""
     if isinstance(metadata, Appending):
@@ -67,10 +82,18 @@ class FileJournal:
         self._backend = backend
         self._reader = JournalFile(backend)
         self._clock = clock
+        self._append = backend.append
+
+    def without_waiting(self) -> "FileJournal":
+        """As the function of this name."""
+        journal = FileJournal(self._backend, self._clock)
+        if isinstance(self._backend, Unhurried):
+            journal._append = self._backend.append_soon
+        return journal
 
     def append(self, record: Record) -> None:
         """As `Journal.append`; one write and one sync."""
-        self._backend.append(layout.JOURNAL_FILE, self._line(record))
+        self._append(layout.JOURNAL_FILE, self._line(record))
 
     def append_many(self, records: Sequence[Record]) -> None:
         """As `Journal.append_many`; one write and one sync for some hundred of them."""
