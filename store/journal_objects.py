@@ -9,7 +9,7 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from datamon.errors import Denied, NotFound, Unavailable
+from datamon.errors import Corrupt, Denied, NotFound, Unavailable
 from datamon.store import layout
 from datamon.store.backend import Backend, Sided, decoded_copy, get_decoded
 from datamon.store.clock import Clock, system_clock
@@ -188,7 +188,13 @@ class ObjectJournal:
         from datamon.store.journal_segments import decode_merged  # brings pyarrow, which few commands need to record
 
         if self._kept.name != segment.name:
-            content = get_decoded(self._backend, segment.key, lambda sealed: _whole(sealed, segment.key))
+            try:
+                content = get_decoded(self._backend, segment.key, lambda sealed: _whole(sealed, segment.key))
+            except NotFound as error:
+                if segment not in last_merges(self._backend).segments:
+                    raise  # it was gathered into another since
+                message = f"{segment.key} is gone from {self._backend.url}; run `datamon repair`"
+                raise Corrupt("missing-bytes", message, where=segment.key) from error
             self._kept = _Kept(segment.name, content)
         return decode_merged(self._kept.content, segment.key)
 

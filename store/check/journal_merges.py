@@ -1,6 +1,7 @@
 """The merges of a journal under check: their log, and the segments that hold what was merged."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import partial
 
 from datamon.errors import Corrupt, NotFound
@@ -19,20 +20,37 @@ def last_number(metadata: Backend) -> int:
 
 
 def read_merged(metadata: Backend, last: dict[str, int]) -> Iterator[Record | Finding]:
-    """Every merged record, and what of the merges is missing or damaged; `last` has the last number of each writer afterwards."""
+    """Every merged record, and what of them is missing or damaged; `last` has the last number of each writer afterwards. Of the
+    merges only the last one is needed."""
+    keys = [stored.key for stored in metadata.list(layout.MERGES)]
     merges = Merges()
-    for number, stored in enumerate(metadata.list(layout.MERGES), 1):
-        if stored.key != layout.merge(number):
-            yield damage(
-                "missing-bytes", f"{metadata.url}/{layout.merge(number)} is missing; {_NEXT}", layout.merge(number)
-            )
-            break
+    if keys:
         try:
-            merges = get_decoded(metadata, stored.key, partial(decode_merges, where=stored.key))
+            merges = get_decoded(metadata, keys[-1], partial(decode_merges, where=keys[-1]))
         except Corrupt as error:
-            yield told_by(error, stored.key)
+            yield told_by(error, keys[-1])
+            return
     for segment in merges.segments:
         yield from _read_segment(metadata, segment, last)
+    yield from _orphans(metadata, merges)
+
+
+def _orphans(metadata: Backend, merges: Merges) -> Iterator[Finding]:
+    """Segments that were put for the next merge, whose records are nowhere else: that merge was lost."""
+    for stored in metadata.list(layout.MERGED, after=f"{layout.MERGED}{merges.number + 1:020d}"):
+        from datamon.store.journal_segments import decode_merged  # brings pyarrow, which few journals need
+
+        with suppress(Corrupt, NotFound):
+            content = metadata.get(stored.key)
+            newest = [row for row in decode_merged(content, stored.key) if row.merge > merges.number]
+            if all(metadata.has(layout.journal_record(row.writer, row.number)) for row in newest):
+                continue
+            key = layout.merge(merges.number + 1)
+            message = (
+                f"{stored.key} was put for {key}, which is not there: it was stopped, or is lost; {_NEXT}, or without"
+            )
+            yield Finding("entry-missing", "notice", message, key)
+            return
 
 
 def missing_records(metadata: Backend, writer: str, last: int, number: int) -> Iterator[Finding]:
