@@ -8,7 +8,6 @@ from typing import BinaryIO, Self
 from datamon.errors import Conflict, DatamonError, Invalid
 from datamon.lineage.bulk.documents import bad_document, digest_of, environment_in, events_of, read_document, run_in
 from datamon.lineage.bulk.shelf import Shelf
-from datamon.lineage.records import Run
 from datamon.store import layout
 from datamon.store.backend import has_durably
 from datamon.store.codec import Record
@@ -112,7 +111,7 @@ class _Import:
 
     def take(self, lines: Sequence[tuple[int, bytes]]) -> None:
         """These lines are taken in."""
-        fresh: list[tuple[Run, Record]] = []
+        fresh: list[tuple[bytes, Record]] = []
         for number, line in lines:
             if line.strip():
                 try:
@@ -123,12 +122,14 @@ class _Import:
                     self._listener.refused(Refusal(number, error))
         if not self._dry:
             self._put_environments(document for _, document in fresh)
-            self._store.journal.append_many([event for _, document in fresh for event in events_of(document)])
+            self._store.journal.append_many(
+                [event for digest, document in fresh for event in events_of(document, digest)]
+            )
         self.imported.added += len(fresh)
         self._listener.progress.advance(len(lines), sum(len(line) for _, line in lines))
 
-    def _judged(self, line: bytes) -> Iterator[tuple[Run, Record]]:
-        """The run in a line, if it is to be added. Raises Invalid, Conflict."""
+    def _judged(self, line: bytes) -> Iterator[tuple[bytes, Record]]:
+        """The run in a line and its digest, if it is to be added. Raises Invalid, Conflict."""
         if len(line) >= _LONGEST_LINE:
             raise bad_document(f"it is longer than {_LONGEST_LINE:,} bytes")
         document = read_document(line)
@@ -146,7 +147,7 @@ class _Import:
             self.imported.unfinished += 1
         else:
             self._shelf.know([(run.id, digest)])
-            yield run, document
+            yield digest, document
 
     def _put_environments(self, documents: Iterable[Record]) -> None:
         for document in documents:

@@ -1,7 +1,7 @@
 """The JSON Schema of exported runs, made from the nouns that runs are recorded by, and the check of a document against it."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -12,6 +12,7 @@ from datamon.store.ids import BundleId, RepoId, RunId
 
 KIND = "run"
 SCHEMA_URI = "https://json-schema.org/draft/2020-12/schema"
+Check = Callable[[object], bool]
 _KSUID = {"type": "string", "pattern": "^[0-9A-Za-z]{27}$"}
 _KSUIDS = (RunId, BundleId, RepoId)
 _PLAIN: Mapping[object, Record] = {
@@ -63,6 +64,40 @@ def run_schema() -> Record:
             "environment": {"anyOf": [environment, {"type": "null"}]},
         },
     }
+
+
+def check_by(schema: Record) -> Check:
+    """Whether a document fits a schema that `run_schema` could have made: as `faults`, in a fifth of the time and without
+    reasons."""
+    if "anyOf" in schema:
+        choices = [check_by(choice) for choice in schema["anyOf"]]
+        return lambda document: any(choice(document) for choice in choices)
+    if schema.get("type") == "object":
+        return _check_of_object(schema)
+    if schema.get("type") == "array" and "items" in schema:
+        each = check_by(schema["items"])
+        return lambda document: type(document) is list and all(map(each, document))
+    if schema.get("type") == "string":
+        pattern = re.compile(schema.get("pattern", ""))
+        return lambda document: type(document) is str and pattern.search(document) is not None
+    return lambda document: next(faults(document, schema), None) is None
+
+
+def _check_of_object(schema: Record) -> Check:
+    required = frozenset(schema.get("required", ()))
+    properties = {name: check_by(each) for name, each in schema.get("properties", {}).items()}
+    others = check_by(schema["additionalProperties"]) if "additionalProperties" in schema else None
+
+    def check(document: object) -> bool:
+        if type(document) is not dict or not required <= document.keys():
+            return False
+        for name, value in document.items():
+            known = properties.get(name, others)
+            if known is not None and not known(value):
+                return False
+        return True
+
+    return check
 
 
 def faults(document: object, schema: Record, where: str = "") -> Iterator[str]:

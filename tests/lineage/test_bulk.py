@@ -15,7 +15,7 @@ from datamon.errors import Conflict, Invalid
 from datamon.lineage.bulk.documents import digest_of, events_of, read_document, run_in
 from datamon.lineage.bulk.export import Selection, export_runs
 from datamon.lineage.bulk.load import Imported, Listener, Refusal, check_lines, import_runs, read_lines
-from datamon.lineage.bulk.schema import faults, run_schema
+from datamon.lineage.bulk.schema import check_by, faults, run_schema
 from datamon.lineage.records import RUN_ABANDONED
 from datamon.lineage.testing.bench import Bench
 from datamon.query.index import open_index
@@ -98,9 +98,10 @@ def test_the_order_of_the_lines_and_of_the_imports_does_not_matter(bench: Bench,
 def test_two_imports_at_once_count_once(bench: Bench) -> None:
     [line, *_] = ended_lines(bench.store)
     document = read_document(line)
-    assert events_of(document) == events_of(document)
+    events = events_of(document, digest_of(run_in(document)))
+    assert events == events_of(read_document(line), digest_of(run_in(document)))
     store = memory_store()
-    store.journal.append_many(events_of(document) * 2)
+    store.journal.append_many(events * 2)
     assert len(lines_of(store)) == 1
     with open_index(store).connect() as connection:
         assert connection.execute("SELECT count(*), any_value(how) FROM runs").fetchall() == [(1, "imported")]
@@ -228,6 +229,7 @@ def test_our_check_and_that_of_jsonschema_find_the_same_documents_wrong(
     else:
         inside[name] = value
     schema = run_schema()
+    assert check_by(schema)(document) == jsonschema.Draft202012Validator(schema).is_valid(document)
     assert bool(list(faults(document, schema))) != jsonschema.Draft202012Validator(schema).is_valid(document)
 
 
@@ -249,7 +251,7 @@ def test_a_run_is_the_same_whoever_tells_of_it(bench: Bench) -> None:
     for line in lines_of(bench.store):
         run = run_in(read_document(line))
         assert digest_of(run) == digest_of(run_in(json.loads(line)))
-        kinds = [event["kind"] for event in events_of(json.loads(line))]
+        kinds = [event["kind"] for event in events_of(json.loads(line), b"")]
         assert (RUN_ABANDONED in kinds) == (run.abandoned_ns is not None)
 
 
