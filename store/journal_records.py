@@ -13,6 +13,8 @@ Cursor = Record
 
 def completed(record: Record, clock: Clock) -> Record:
     """`record` with the format, an `event` and a `time`, unless it has them."""
+    if "event" in record and "time" in record:
+        return stamped(record["kind"], record)
     time_ns = clock()
     return stamped(record["kind"], {"event": new_ksuid(time_ns), "time": time_ns, **record})
 

@@ -80,6 +80,13 @@ def check_by(schema: Record) -> Check:
     if schema.get("type") == "string":
         pattern = re.compile(schema.get("pattern", ""))
         return lambda document: type(document) is str and pattern.search(document) is not None
+    if schema.get("type") == "null":
+        return lambda document: document is None
+    if "minimum" in schema:
+        least, most = schema["minimum"], schema["maximum"]
+        return lambda document: (
+            least <= document <= most if type(document) is int else next(faults(document, schema), None) is None
+        )
     return lambda document: next(faults(document, schema), None) is None
 
 

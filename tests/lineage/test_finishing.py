@@ -303,9 +303,10 @@ def test_temporary_directories_of_a_killed_process_are_removed_with_its_run(tmp_
     bench = Bench.make(tmp_path / "bench", store)
     left, kept = Workplace(store, GONE), Workplace(store, HERE)
     left.directory("in").chmod(0o500)
+    there = kept.directory("in")
     open_run(bench, GONE)
     finish_pending(store, HERE)
     assert len(list((tmp_path / "state" / "work").iterdir())) == 1
     with kept:
-        assert kept.directory("in").is_dir()
+        assert there.is_dir()
     assert list((tmp_path / "state" / "work").iterdir()) == []
