@@ -13,6 +13,8 @@ from datamon.cli.opening import open_configured, policy_of, settings_of
 from datamon.cli.output import note
 from datamon.cli.progress import watching
 from datamon.cli.run_code import code as code_of_run
+from datamon.cli.run_export import export
+from datamon.cli.run_import import import_
 from datamon.cli.run_list import list_
 from datamon.cli.run_show import logs, show
 from datamon.lineage.binding import InputBinding, OutputBinding, parse_input, parse_output
@@ -150,3 +152,5 @@ app.command("list")(list_)
 app.command("show")(show)
 app.command("logs")(logs)
 app.command("code")(code_of_run)
+app.command("export")(export)
+app.command("import")(import_)

@@ -42,9 +42,12 @@ def _found(store: Store) -> Iterator[Finding]:
     known = _Known(store)
     seen = _Seen()
     named = known.runs_named()  # before the journal is read: a run stands there before its first bundle
-    yield from _read_on(store, seen, known)
-    marked = set(marked_runs(store))
-    yield from _read_on(store, seen, known)  # a run ends in the journal before its mark goes
+    try:
+        yield from _read_on(store, seen, known)
+        marked = set(marked_runs(store))
+        yield from _read_on(store, seen, known)  # a run ends in the journal before its mark goes
+    except Corrupt:
+        return  # a part of the journal cannot be read, of which the store's own check tells: nothing can be said of runs
     for run in sorted(seen.spoken_of - seen.opened):
         yield damage("run-incomplete", f"the journal has lost the beginning of run {run}; {_NEXT}")
     for run in sorted(seen.opened - seen.ended - marked):

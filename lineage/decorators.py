@@ -3,26 +3,28 @@
 import functools
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from datamon.errors import Invalid
 from datamon.lineage.binding import OutputBinding, input_to, output_to
+from datamon.lineage.capture.code import CodePlace
 from datamon.lineage.capture.resources import since, usage_here
 from datamon.lineage.endpoints import Source, plan_outputs, resolve_inputs
 from datamon.lineage.inside import Known, Named, Recorder, begin, known, locate_function, look_again
 from datamon.lineage.nesting import inside
 from datamon.lineage.param_values import is_exact, param_value
 from datamon.lineage.recording import Ending, Policy
-from datamon.lineage.records import Param, ParamSource
+from datamon.lineage.records import CodeVersion, Param, ParamSource
 from datamon.lineage.ref_moves import Target
+from datamon.lineage.remembering import Remembered
 from datamon.lineage.reuse.claim import claimed
 from datamon.lineage.reuse.parts import Parts, obstacle, parts_of
 from datamon.lineage.reuse.reuse import Reused, Reusing, exact_json, keep_outcome, reuse
 from datamon.lineage.workplace import Workplace
 from datamon.store.names import check_name
-from datamon.store.opening import Store
+from datamon.store.opening import Store, unhurried
 
 R = TypeVar("R")
 DEFAULT_PIPELINE = "default"
@@ -47,6 +49,7 @@ class Step(Protocol):
         label: str | None = None,
         name: str | None = None,
         reuse: bool = False,
+        wait: bool = True,
     ) -> StepDecorator:
         """A decorator that makes a function's calls runs of the step `name` (default: the function's name).
 
@@ -58,6 +61,9 @@ class Step(Protocol):
         With `reuse` a call that does what an earlier one did (same code, params and contents of inputs) is not made: the outputs
         are those of the earlier call, committed again, and what that returned is returned. A call that returned something that
         JSON cannot say exactly is made again.
+
+        Without `wait`, a call does not wait until its record is on the disk: a power cut may lose the runs of the last second;
+        the end of the process, whatever its cause, loses none.
         """
 
 
@@ -72,7 +78,10 @@ class _Declared:
     signature: inspect.Signature
     open_signature: inspect.Signature
     """What callers give: the signature without the directories."""
+    located: Remembered[tuple[CodePlace, CodeVersion]] = field(default_factory=Remembered)
+    """Where the code is, and its version."""
     reuse: bool = False
+    wait: bool = True
 
 
 def make_step(open_store: Callable[[], Store], *, policy: Callable[[], Policy] = Policy) -> Step:
@@ -86,6 +95,7 @@ def make_step(open_store: Callable[[], Store], *, policy: Callable[[], Policy] =
         label: str | None = None,
         name: str | None = None,
         reuse: bool = False,
+        wait: bool = True,
     ) -> StepDecorator:
         if callable(inputs):
             raise Invalid("bad-argument", "the decorator needs its brackets; write @datamon.step(inputs=…, outputs=…)")
@@ -93,7 +103,7 @@ def make_step(open_store: Callable[[], Store], *, policy: Callable[[], Policy] =
         def decorate(function: Callable[..., R]) -> Callable[..., R]:
             step_name = name or str(getattr(function, "__name__", "step"))
             named = Named(pipeline, step_name, "decorator", () if label is None else (label,))
-            declared = replace(_declare(function, inputs or {}, outputs or {}, named), reuse=reuse)
+            declared = replace(_declare(function, inputs or {}, outputs or {}, named), reuse=reuse, wait=wait)
 
             @functools.wraps(function)
             def recorded(*args: Any, **kwargs: Any) -> R:
@@ -174,13 +184,16 @@ def _params(given: inspect.BoundArguments) -> tuple[Param, ...]:
 
 def _call(recorder: Recorder, declared: _Declared, given: inspect.BoundArguments) -> Any:
     """Runs the function once, recorded, unless another call's outputs can be taken; what it returns, or returned."""
+    if not declared.wait:
+        recorder = replace(recorder, store=unhurried(recorder.store))
     store = recorder.store
     with Workplace(store, recorder.host) as workplace:
         places = {name: workplace.directory(name) for name in (*declared.inputs, *declared.outputs)}
         outputs = [output_to(reference, places[name]) for name, reference in declared.outputs.items()]
         targets = plan_outputs(store, outputs, declared.named.labels)
         sources = resolve_inputs(store, [input_to(each, places[name]) for name, each in declared.inputs.items()])
-        ahead = known(recorder, declared.named, locate_function(declared.function), _params(given), (sources, targets))
+        located = declared.located.now(store.clock(), lambda: locate_function(declared.function))
+        ahead = known(recorder, declared.named, located, _params(given), (sources, targets))
         call = _Call(recorder, declared, given, places, workplace, sources, tuple(zip(targets, outputs, strict=True)))
         return _reused_or_made(call, ahead) if declared.reuse else _made(call, ahead)
 

@@ -6,9 +6,11 @@ command knows what is left to do (`datamon.lineage.finishing`).
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, Self
+from weakref import WeakKeyDictionary
 
 from blake3 import blake3
 
@@ -33,10 +35,11 @@ from datamon.lineage.records import (
 from datamon.lineage.ref_moves import Target, move_to_end, planned_moves
 from datamon.lineage.secrets import MASK, Redactor
 from datamon.lineage.unfinished import drop_mark
+from datamon.lineage.unmarked import mark_of
 from datamon.store import layout
-from datamon.store.backend import has_durably
+from datamon.store.backend import Backend, has_durably, put_note
 from datamon.store.bundle import Bundle, Repo
-from datamon.store.codec import FORMAT, Record, encode, encode_sealed, stamped
+from datamon.store.codec import FORMAT, Record, encode
 from datamon.store.commit import CommitRequest
 from datamon.store.ids import BundleId, RunId, SessionId, new_ksuid
 from datamon.store.opening import Store
@@ -49,6 +52,8 @@ if TYPE_CHECKING:
 
 How = Literal["command", "decorator", "context", "rebuild"]
 STREAMS_ROLE = "streams"
+_KEPT: WeakKeyDictionary[Backend, frozenset[str]] = WeakKeyDictionary()
+"""The environment that was last made sure of in each place: nothing ever takes one away."""
 LONGEST_ERROR = 4000
 """An error's text is cut after so many characters."""
 
@@ -117,6 +122,8 @@ class Recording:
         self.notes: list[str] = []
         self._remembered: list[tuple[Path, Manifest | None]] = []
         self._closing = False
+        self._mark: bytes | None = None
+        """The mark that this run is open, as long as a power cut may take it."""
 
     @classmethod
     def open(cls, store: Store, intent: RunIntent, policy: Policy) -> Self:
@@ -148,12 +155,15 @@ class Recording:
             metrics_files=tuple(map(redactor.text, intent.metrics_files)),
             keep=intent.keep,
         )
-        mark = stamped("open-run", {"run": opened.id, "host": opened.host.to_record()})
-        store.metadata.put(layout.open_run(opened.id), encode_sealed(mark))
+        mark = mark_of(opened.id, opened.host)
+        # What has no output leaves no ref to move: if a power cut takes its mark, `lineage.unmarked` makes it again.
+        put_mark = store.metadata.put if intent.targets else partial(put_note, store.metadata)
+        put_mark(layout.open_run(opened.id), mark)
         store.journal.append({"kind": RUN_OPENED, "run": opened.to_record()})
         tell_of(opened.id)
         recording = cls(store, opened, redactor)
         recording.notes += notes
+        recording._mark = None if intent.targets else mark
         return recording
 
     @property
@@ -169,6 +179,9 @@ class Recording:
         output: where the directory is empty or gone, nothing is committed, a note says so, and this returns None. Raises as
         `commit_tree`."""
         planned = target.planned
+        if self._mark is not None:
+            self.store.metadata.put(layout.open_run(self.run), self._mark)
+            self._mark = None
         if _holds_nothing(directory):
             self.notes.append(
                 f"nothing was written for the output {planned.role!r}; {planned.repo_name}@{planned.branch} stays"
@@ -347,7 +360,9 @@ def _keep_environment(store: Store, environment: Environment | None, redactor: R
     }
     content = encode({"format": FORMAT, **replace(environment, variables=variables).to_record()})
     digest = blake3(content).hexdigest()
-    key = layout.environment(digest)
-    if not has_durably(store.metadata, key):
-        store.metadata.put(key, content)
+    if digest not in _KEPT.get(store.metadata, ()):
+        key = layout.environment(digest)
+        if not has_durably(store.metadata, key):
+            store.metadata.put(key, content)
+        _KEPT[store.metadata] = frozenset([digest])
     return digest

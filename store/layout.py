@@ -12,6 +12,9 @@ STORE_LOG = "log/"
 REPOS = "repos/"
 JOURNAL = "journal/"
 JOURNAL_FILE = "journal/log"
+MERGES = "journal/merged/"
+"""The log of the journal's merges; their segments lie below MERGED."""
+MERGED = "merged/"
 OPEN_RUNS = "open/"
 SPLITS = "splits/"
 MANIFESTS = "manifests/"
@@ -74,7 +77,7 @@ def is_log_entry(key: str) -> bool:
     >>> is_log_entry("log/00000000000000000001"), is_log_entry("journal/log")
     (True, False)
     """
-    return key.startswith(STORE_LOG) or (key.startswith(REPOS) and "/log/" in key)
+    return key.startswith((STORE_LOG, MERGES)) or (key.startswith(REPOS) and "/log/" in key)
 
 
 def entry_before(key: str) -> str | None:
@@ -94,7 +97,7 @@ def never_changes(key: str) -> bool:
     >>> never_changes("manifests/0a/0a1b"), never_changes("log/00000000000000000001")
     (True, False)
     """
-    return key.startswith((PACKS, INDEX, MANIFESTS, SEGMENTS, STATS, ENVIRONMENTS))
+    return key.startswith((PACKS, INDEX, MANIFESTS, SEGMENTS, STATS, ENVIRONMENTS, MERGED))
 
 
 def stranded(side: str, entry: str, key: str) -> str:
@@ -105,6 +108,16 @@ def stranded(side: str, entry: str, key: str) -> str:
 def journal_record(writer: str, number: int) -> str:
     """Where a writer's journal record lies, on a backend that cannot append."""
     return f"{JOURNAL}{writer}/{number:020d}"
+
+
+def merge(number: int) -> str:
+    """Where merge `number` of the journal lies."""
+    return f"{MERGES}{number:020d}"
+
+
+def merged_segment(name: str) -> str:
+    """Where the segment of merged journal records of this name lies, `<20 digits of the merge>-<KSUID>`."""
+    return f"{MERGED}{name}.parquet"
 
 
 def environment(digest: str) -> str:

@@ -44,6 +44,7 @@ CODES: dict[str, str] = {
     "source-changed": "what lies at a URL is not what was linked, or changes while it is read",
     "config-exists": "a configuration file exists",
     "context-exists": "a context of this name exists",
+    "run-exists": "another run of this id is there",
     "bundle-exists": "the repo has, or had, a bundle of this id",
     # invalid
     "session-empty": "the session has no completed split",
@@ -60,6 +61,7 @@ CODES: dict[str, str] = {
     "bad-config": "a configuration that cannot be read",
     "bad-params": "a parameter file that cannot be read",
     "bad-metrics": "a metrics file that cannot be read",
+    "bad-run-record": "a line of a file of runs that holds no run",
     "bad-statement": "a statement that is not in the language",
     "newer-format": "written by a newer datamon",
     "bad-encryption-key": "a text that is no key of an encrypted store",

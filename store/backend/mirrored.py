@@ -50,6 +50,11 @@ class MirroredBackend:
         """See `Backend`: the least of the sides'."""
         return min(side.backend.pack_bytes for side in self.sides.all)
 
+    @property
+    def is_degraded(self) -> bool:
+        """See `Sided`."""
+        return self.arbiter.terms.degraded
+
     def epoch(self) -> str:
         """See `Sided`."""
         return str(self.arbiter.standing.epoch)

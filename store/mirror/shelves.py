@@ -23,6 +23,7 @@ _SEALED = (
     layout.ENVIRONMENTS,
     layout.OPEN_RUNS,
     layout.RESULTS,
+    layout.MERGED,
 )
 
 _Given = TypeVar("_Given")
