@@ -69,6 +69,10 @@ Code = Annotated[
         "--code", metavar="PATH", help="What counts as the code, in place of the script in CMD. May be repeated."
     ),
 ]
+Reuse = Annotated[
+    bool,
+    typer.Option("--reuse", help="Take the outputs of a run that did the same, if there is one, and do not run CMD."),
+]
 Keep = Annotated[bool, typer.Option("--keep", help="Leave what datamon's last output put into the output DIRs.")]
 
 
@@ -86,12 +90,16 @@ def record(
     metrics_files: MetricsFiles = None,
     code: Code = None,
     keep: Keep = False,
+    reuse: Reuse = False,
 ) -> int:
     """Run a command and record what it read, what it wrote and what it was.
 
     Input DIRs are filled (or brought to what the ref gives now, when nothing in them was edited). Output DIRs must be absent,
     empty, or hold datamon's own last output. When CMD succeeds, each output that it wrote is committed and its branch
     moved; when it fails, that is recorded and no ref moves. The exit code is CMD's own.
+
+    With --reuse a run of the same step that had the same code, command, params and contents of inputs stands for this one: its
+    outputs are committed again as this run's, and CMD is not run. What cannot be told to be the same is run.
 
     \b
     Examples:
@@ -111,6 +119,7 @@ def record(
         metrics_files=tuple(metrics_files or ()),
         code=tuple(code or ()),
         keep=keep,
+        reuse=reuse,
         policy=policy_of(settings_of(ctx)),
     )
     store = open_configured(ctx)

@@ -36,6 +36,8 @@ def run_record(run: Run, environment: Environment | None, gone: Gone) -> dict[st
         "argv": list(opened.argv),
         "cwd": opened.cwd,
         "how": opened.how,
+        "reuse_key": opened.reuse_key,
+        "reused": closed.reused if closed else None,
         "code": {**opened.code.to_record(), "bundle": opened.code.bundle, "masked": list(opened.code.masked)},
         "params": [param.to_record() for param in opened.params],
         "inputs": [{**_named(each.to_record()), **_deleted(gone.get(each.bundle))} for each in run.inputs],
@@ -63,6 +65,8 @@ def run_lines(run: Run, environment: Environment | None, gone: Gone) -> Iterator
     host = opened.host
     yield _fact("host", f"{host.name}, {host.system} {host.machine}, {host.cpus} cpus, process {host.pid}")
     yield _fact("command", shlex.join(opened.argv))
+    if closed and closed.reused:
+        yield _fact("reused", f"the outputs of run {closed.reused}; the command was not run")
     yield _fact("directory", opened.cwd)
     yield _fact("code", _code(opened.code))
     if opened.code.bundle:

@@ -3,19 +3,23 @@
 import functools
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from datamon.errors import Invalid
-from datamon.lineage.binding import input_to, output_to
+from datamon.lineage.binding import OutputBinding, input_to, output_to
 from datamon.lineage.capture.resources import since, usage_here
-from datamon.lineage.endpoints import plan_outputs, resolve_inputs
-from datamon.lineage.inside import Named, Recorder, begin, locate_function, look_again
+from datamon.lineage.endpoints import Source, plan_outputs, resolve_inputs
+from datamon.lineage.inside import Known, Named, Recorder, begin, known, locate_function, look_again
 from datamon.lineage.nesting import inside
 from datamon.lineage.param_values import param_value
 from datamon.lineage.recording import Ending, Policy
 from datamon.lineage.records import Param
+from datamon.lineage.ref_moves import Target
+from datamon.lineage.reuse.claim import claimed
+from datamon.lineage.reuse.parts import Parts, obstacle, parts_of
+from datamon.lineage.reuse.reuse import Reused, Reusing, exact_json, keep_outcome, reuse
 from datamon.lineage.workplace import Workplace
 from datamon.store.names import check_name
 from datamon.store.opening import Store
@@ -42,6 +46,7 @@ class Step(Protocol):
         pipeline: str = DEFAULT_PIPELINE,
         label: str | None = None,
         name: str | None = None,
+        reuse: bool = False,
     ) -> StepDecorator:
         """A decorator that makes a function's calls runs of the step `name` (default: the function's name).
 
@@ -49,6 +54,10 @@ class Step(Protocol):
         these parameters gets the path of a directory: an input's holds its files, an output's is empty and is committed when the
         function returns; both are gone afterwards. Every other argument is recorded as a param. When the function raises, the
         run is recorded as failed, nothing is committed, no ref moves, and the exception goes on.
+
+        With `reuse` a call that does what an earlier one did (same code, params and contents of inputs) is not made: the outputs
+        are those of the earlier call, committed again, and what that returned is returned. A call that returned something that
+        JSON cannot say exactly is made again.
         """
 
 
@@ -63,6 +72,7 @@ class _Declared:
     signature: inspect.Signature
     open_signature: inspect.Signature
     """What callers give: the signature without the directories."""
+    reuse: bool = False
 
 
 def make_step(open_store: Callable[[], Store], *, policy: Callable[[], Policy] = Policy) -> Step:
@@ -75,6 +85,7 @@ def make_step(open_store: Callable[[], Store], *, policy: Callable[[], Policy] =
         pipeline: str = DEFAULT_PIPELINE,
         label: str | None = None,
         name: str | None = None,
+        reuse: bool = False,
     ) -> StepDecorator:
         if callable(inputs):
             raise Invalid("bad-argument", "the decorator needs its brackets; write @datamon.step(inputs=…, outputs=…)")
@@ -82,7 +93,7 @@ def make_step(open_store: Callable[[], Store], *, policy: Callable[[], Policy] =
         def decorate(function: Callable[..., R]) -> Callable[..., R]:
             step_name = name or str(getattr(function, "__name__", "step"))
             named = Named(pipeline, step_name, "decorator", () if label is None else (label,))
-            declared = _declare(function, inputs or {}, outputs or {}, named)
+            declared = replace(_declare(function, inputs or {}, outputs or {}, named), reuse=reuse)
 
             @functools.wraps(function)
             def recorded(*args: Any, **kwargs: Any) -> R:
@@ -159,30 +170,69 @@ def _params(given: inspect.BoundArguments) -> tuple[Param, ...]:
 
 
 def _call(recorder: Recorder, declared: _Declared, given: inspect.BoundArguments) -> Any:
-    """Runs the function once, recorded; what it returns."""
+    """Runs the function once, recorded, unless another call's outputs can be taken; what it returns, or returned."""
     store = recorder.store
-    params = _params(given)
     with Workplace(store, recorder.host) as workplace:
         places = {name: workplace.directory(name) for name in (*declared.inputs, *declared.outputs)}
         outputs = [output_to(reference, places[name]) for name, reference in declared.outputs.items()]
         targets = plan_outputs(store, outputs, declared.named.labels)
         sources = resolve_inputs(store, [input_to(each, places[name]) for name, each in declared.inputs.items()])
-        for source in sources:
-            workplace.fill(source)
-        located = locate_function(declared.function)
-        with begin(recorder, declared.named, located, params, (sources, targets)) as recording:
-            began_ns, before = store.clock(), usage_here()
-            try:
-                with inside(store, recording.run):
-                    returned = _run(declared, given, places)
-            finally:
-                resources = since(before, store.clock() - began_ns)
-                recording.resources = resources
-                look_again(recording, workplace, sources)
-            for target, binding in zip(targets, outputs, strict=True):
-                recording.commit_output(target, binding.directory)
-            recording.end(Ending("succeeded", resources=resources))
+        ahead = known(recorder, declared.named, locate_function(declared.function), _params(given), (sources, targets))
+        call = _Call(recorder, declared, given, places, workplace, sources, tuple(zip(targets, outputs, strict=True)))
+        return _reused_or_made(call, ahead) if declared.reuse else _made(call, ahead)
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """One call of a step, and the directories that were made for it."""
+
+    recorder: Recorder
+    declared: _Declared
+    given: inspect.BoundArguments
+    places: Mapping[str, Path]
+    workplace: Workplace
+    sources: tuple[Source, ...]
+    outputs: tuple[tuple[Target, OutputBinding], ...]
+
+
+def _reused_or_made(call: _Call, ahead: Known) -> Any:
+    if obstacle(ahead.intent) is not None:
+        return _made(call, ahead)
+    store = call.recorder.store
+    key = _parts(call, ahead).key
+    with claimed(store, key, lambda: None):
+        targets = [(target, None) for target, _ in call.outputs]
+        reused = reuse(Reusing(store, ahead.intent, call.recorder.policy, targets, needs_returned=True), key)
+        if isinstance(reused, Reused):
+            return reused.returned
+        return _made(call, ahead)
+
+
+def _made(call: _Call, ahead: Known) -> Any:
+    store = call.recorder.store
+    parts = _parts(call, ahead) if obstacle(ahead.intent) is None else None
+    ahead = replace(ahead, intent=replace(ahead.intent, reuse_key=parts.key if parts else None))
+    for source in call.sources:
+        call.workplace.fill(source)
+    with begin(call.recorder, ahead) as recording:
+        began_ns, before = store.clock(), usage_here()
+        try:
+            with inside(store, recording.run):
+                returned = _run(call.declared, call.given, call.places)
+        finally:
+            resources = since(before, store.clock() - began_ns)
+            recording.resources = resources
+            look_again(recording, call.workplace, call.sources)
+        for target, binding in call.outputs:
+            recording.commit_output(target, binding.directory)
+        closed = recording.end(Ending("succeeded", resources=resources))
+        if parts is not None:
+            keep_outcome(recording, closed, parts, exact_json(returned))
     return returned
+
+
+def _parts(call: _Call, ahead: Known) -> Parts:
+    return parts_of(ahead.intent, call.recorder.policy.redactor.learning((), ahead.intent.params))
 
 
 def _run(declared: _Declared, given: inspect.BoundArguments, places: Mapping[str, Path]) -> Any:

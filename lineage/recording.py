@@ -37,7 +37,7 @@ from datamon.store.backend import has_durably
 from datamon.store.bundle import Bundle, Repo
 from datamon.store.codec import FORMAT, Record, encode, encode_sealed, stamped
 from datamon.store.commit import CommitRequest
-from datamon.store.ids import BundleId, RunId, new_ksuid
+from datamon.store.ids import BundleId, RunId, SessionId, new_ksuid
 from datamon.store.opening import Store
 from datamon.store.progress import SILENT, Progress
 from datamon.store.repos import runs_repo
@@ -79,6 +79,7 @@ class RunIntent:
     targets: tuple[Target, ...] = ()
     labels: tuple[str, ...] = ()
     parent: RunId | None = None
+    reuse_key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +97,8 @@ class Ending:
 class Recording:
     """A run that has been opened. As a context it closes the run as failed when an exception leaves it before `end`.
 
-    `inputs`, `outputs` and `streams` are what the close will say of them, `metrics` and `resources` what it will say when an
-    exception ends the run; `notes` is what a person should be told.
+    `inputs`, `outputs`, `streams` and `reused` are what the close will say of them, `metrics` and `resources` what it will say
+    when an exception ends the run; `notes` is what a person should be told.
     """
 
     def __init__(self, store: Store, opened: RunOpened, redactor: Redactor) -> None:
@@ -107,6 +108,7 @@ class Recording:
         self.inputs = list(opened.inputs)
         self.outputs: list[OutputRecord] = []
         self.streams: BundleId | None = None
+        self.reused: RunId | None = None
         self.metrics: tuple[Metric, ...] = ()
         self.resources: Resources | None = None
         self.notes: list[str] = []
@@ -139,6 +141,7 @@ class Recording:
             ),
             labels=intent.labels,
             how=intent.how,
+            reuse_key=intent.reuse_key,
         )
         mark = stamped("open-run", {"run": opened.id, "host": opened.host.to_record()})
         store.metadata.put(layout.open_run(opened.id), encode_sealed(mark))
@@ -171,6 +174,25 @@ class Recording:
         output = OutputRecord(planned.role, planned.repo, planned.repo_name, planned.branch, bundle.id, bundle.content)
         self.outputs.append(output)
         if remember:
+            self._remembered.append((directory, manifest))
+        return output
+
+    def commit_again(self, target: Target, bundle: Bundle, directory: Path | None = None) -> OutputRecord:
+        """What a live bundle of the target's repo holds is a new bundle of it, made by this run, when this returns; no ref points
+        at it yet. A `directory` that holds it is known as datamon's own output once the run has ended.
+        Raises as `commit_bundle`."""
+        from datamon.store.commit import (
+            commit_bundle,  # these bring pyarrow, which a run that commits nothing does not need
+        )
+        from datamon.store.manifest import read_manifest
+
+        planned, manifest = target.planned, read_manifest(self.store.metadata, bundle.manifest)
+        committing = _Committing(target.repo, planned.role, planned.branch, "none")
+        request = replace(self._request(committing, manifest, None, None), beside=bundle.id)
+        made = commit_bundle(self.store, target.repo, request)
+        output = OutputRecord(planned.role, planned.repo, planned.repo_name, planned.branch, made.id, made.content)
+        self.outputs.append(output)
+        if directory is not None:
             self._remembered.append((directory, manifest))
         return output
 
@@ -238,6 +260,7 @@ class Recording:
             moves=planned_moves(self.store, self.outputs, self.opened.labels) if succeeded else (),
             streams=self.streams,
             resources=ending.resources,
+            reused=self.reused,
         )
 
     def _append_close(self, closed: RunClosed) -> None:
@@ -256,18 +279,23 @@ class Recording:
         from datamon.store.upload import commit_tree
 
         def ask(tree: "StoredTree") -> CommitRequest:
-            return CommitRequest(
-                manifest=tree.manifest,
-                message=f"{committing.role} of {self.opened.pipeline}/{self.opened.step}, run {self.run}",
-                session=tree.session,
-                run=self.run,
-                role=committing.role,
-                follows=committing.branch,
-                reused=tree.reused,
-            )
+            return self._request(committing, tree.manifest, tree.session, tree.reused)
 
         source = TreeSource(directory, committing.cache)
         return commit_tree(self.store, committing.repo, source, ask, progress=progress)
+
+    def _request(
+        self, committing: "_Committing", manifest: "Manifest", session: SessionId | None, reused: frozenset[str] | None
+    ) -> CommitRequest:
+        return CommitRequest(
+            manifest=manifest,
+            message=f"{committing.role} of {self.opened.pipeline}/{self.opened.step}, run {self.run}",
+            session=session,
+            run=self.run,
+            role=committing.role,
+            follows=committing.branch,
+            reused=reused,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,7 +66,8 @@ RUN_KINDS = frozenset({RUN_OPENED, RUN_CLOSED, RUN_MOVES, RUN_ABANDONED})
 @dataclass(frozen=True, slots=True)
 class RunOpened:
     """What is known when a run begins. `cwd` is relative to the code root, or absolute. `policy_env` are the patterns of
-    environment variables that the record keeps; `how` is `command`, `decorator` or `context`."""
+    environment variables that the record keeps; `how` is `command`, `decorator` or `context`. `reuse_key` stands for the
+    computation that it is; None where that cannot be told."""
 
     id: RunId
     pipeline: str
@@ -85,6 +86,7 @@ class RunOpened:
     outputs: tuple[PlannedOutput, ...]
     labels: tuple[str, ...]
     how: str
+    reuse_key: str | None = None
 
     def to_record(self) -> Record:
         """As it is stored: the `run` of a `run-opened`."""
@@ -106,6 +108,7 @@ class RunOpened:
             "outputs": [each.to_record() for each in self.outputs],
             "labels": list(self.labels),
             "how": self.how,
+            "reuse_key": self.reuse_key,
         }
 
     @classmethod
@@ -129,13 +132,14 @@ class RunOpened:
             outputs=tuple(PlannedOutput.from_record(each) for each in record["outputs"]),
             labels=tuple(record["labels"]),
             how=record["how"],
+            reuse_key=record.get("reuse_key"),
         )
 
 
 @dataclass(frozen=True, slots=True)
 class RunClosed:
     """What is known when a run ends. `inputs` are those of the opening with what the run changed, and any met later;
-    `streams` is a bundle of the hidden repo."""
+    `streams` is a bundle of the hidden repo. `reused` is the run whose outputs were taken in place of running."""
 
     ended_ns: int
     status: Literal["succeeded", "failed"]
@@ -148,6 +152,7 @@ class RunClosed:
     moves: tuple[PlannedMove, ...]
     streams: BundleId | None
     resources: Resources | None
+    reused: RunId | None = None
 
     def to_record(self) -> Record:
         """As it is stored: the `close` of a `run-closed`."""
@@ -163,6 +168,7 @@ class RunClosed:
             "moves": [each.to_record() for each in self.moves],
             "streams": self.streams,
             "resources": self.resources.to_record() if self.resources else None,
+            "reused": self.reused,
         }
 
     @classmethod
@@ -180,6 +186,7 @@ class RunClosed:
             moves=tuple(PlannedMove.from_record(each) for each in record["moves"]),
             streams=BundleId(record["streams"]) if record["streams"] else None,
             resources=Resources.from_record(record["resources"]) if record["resources"] else None,
+            reused=RunId(record["reused"]) if record.get("reused") else None,
         )
 
 

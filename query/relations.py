@@ -164,6 +164,8 @@ _RELATIONS = (
         error VARCHAR the exception that ended it
         environment VARCHAR hash of Python, packages and variables
         how VARCHAR command, decorator or context
+        reuse_key VARCHAR stands for the computation: equal where step, code, params and inputs are; NULL where that is not known
+        reused VARCHAR the run whose outputs were taken in place of running; NULL when it ran
         """,
     ),
     _relation(

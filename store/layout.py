@@ -25,6 +25,7 @@ READABLE = (STORE, BLOBS, KEYS, EPOCHS)
 """What begins like this is not sealed in an encrypted store: it says how to open the rest, and who decides on a mirrored one."""
 FOUNDING = "epochs/founding"
 STRANDED = "stranded/"
+RESULTS = "results/"
 
 
 def pack_name(session: SessionId, number: int) -> str:
@@ -76,6 +77,17 @@ def is_log_entry(key: str) -> bool:
     return key.startswith(STORE_LOG) or (key.startswith(REPOS) and "/log/" in key)
 
 
+def entry_before(key: str) -> str | None:
+    """Where the entry lies that comes before the one that lies there; None for the first of a log.
+
+    >>> entry_before("log/00000000000000000002"), entry_before("log/00000000000000000001")
+    ('log/00000000000000000001', None)
+    """
+    folder, _, digits = key.rpartition("/")
+    before = int(digits) - 1 if digits.isdecimal() else 0
+    return f"{folder}/{before:020d}" if before > 0 else None
+
+
 def never_changes(key: str) -> bool:
     """Whether what lies there has a name that no other content ever has, also in a store that was restored to an earlier state.
 
@@ -98,6 +110,16 @@ def journal_record(writer: str, number: int) -> str:
 def environment(digest: str) -> str:
     """Where the environment record of this hash lies."""
     return f"environments/{digest[:2]}/{digest}"
+
+
+def results(key: str) -> str:
+    """The prefix of the results of the computation with this key."""
+    return f"{RESULTS}{key}/"
+
+
+def result(key: str, run: RunId) -> str:
+    """Where it is kept what a run made of the computation with this key."""
+    return f"{results(key)}{run}"
 
 
 def key_change(number: int) -> str:

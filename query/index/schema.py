@@ -69,7 +69,8 @@ RUNS = _table(
     "id VARCHAR, pipeline VARCHAR, step VARCHAR, status VARCHAR, parent VARCHAR, started TIMESTAMP, ended TIMESTAMP, "
     "duration_s DOUBLE, author VARCHAR, email VARCHAR, host VARCHAR, command VARCHAR, cwd VARCHAR, code VARCHAR, "
     "git_commit VARCHAR, dirty VARCHAR, remote VARCHAR, fingerprint VARCHAR, exit_code BIGINT, signal VARCHAR, "
-    "error VARCHAR, environment VARCHAR, how VARCHAR, method VARCHAR, root VARCHAR, paths VARCHAR[], function VARCHAR",
+    "error VARCHAR, environment VARCHAR, how VARCHAR, method VARCHAR, root VARCHAR, paths VARCHAR[], function VARCHAR, "
+    "reuse_key VARCHAR, reused VARCHAR",
 )
 INPUTS = _table(
     "inputs",
@@ -138,7 +139,8 @@ VIEWS: Final[dict[str, str]] = {
     FROM kept.ref_history t LEFT JOIN kept.repos r ON r.id = t.repo""",
     "runs": """
     SELECT id, pipeline, step, status, parent, started, ended, duration_s, author, email, host, command, cwd, code,
-        git_commit, dirty, remote, fingerprint, exit_code, signal, error, environment, how
+        git_commit, dirty, remote, fingerprint, exit_code, signal, error, environment, how, reuse_key,
+        reused
     FROM kept.runs""",
     "steps": """
     SELECT pipeline, step, count(*) AS runs, count(*) FILTER (status = 'succeeded') AS succeeded,

@@ -88,9 +88,18 @@ class Terms:
 
 class Arbiter:
     """Knows who decides in one mirrored store. `sides` hold its metadata; below `prefix` lie the marks; `decides` says of a key,
-    or of a prefix of keys, whether the first side's word counts there. Any thread may call it."""
+    or of a prefix of keys, whether the first side's word counts there, and `before` of such a key which key a side must have
+    before it may have this one. Any thread may call it."""
 
-    def __init__(self, sides: Sides, terms: Terms, *, prefix: str, decides: Callable[[str], bool]) -> None:
+    def __init__(
+        self,
+        sides: Sides,
+        terms: Terms,
+        *,
+        prefix: str,
+        decides: Callable[[str], bool],
+        before: Callable[[str], str | None],
+    ) -> None:
         if not 1 <= terms.min_sides <= len(sides.all):
             message = f"min_sides is {terms.min_sides} of {len(sides.all)} sides; correct `mirror` in the configuration"
             raise Invalid("bad-config", message, min_sides=terms.min_sides)
@@ -98,6 +107,7 @@ class Arbiter:
         self.terms = terms
         self.prefix = prefix
         self.decides = decides
+        self.before = before
         self._standing: Standing | None = None
         self._told = False
         self._lock = threading.Lock()

@@ -117,7 +117,9 @@ def align(side: Backend, entries: Entries, truth: Entries) -> int:
         changed += 1
         if key in entries or not side.put_if_absent(key, content):
             side.put(key, content)
-    for key in entries.keys() - truth.keys():
+    for key in sorted(
+        entries.keys() - truth.keys(), reverse=True
+    ):  # the last first: a side has no entry without the one before
         if entry_epoch(entries[key]) is not None:
             side.delete(key)
             changed += 1

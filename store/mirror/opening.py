@@ -72,7 +72,7 @@ def open_mirror(places: MirrorPlaces, cache: DiskCache | None = None) -> Mirror:
 def mirror_on(metadata: Iterable[Side], blob: Iterable[Side], terms: Terms, *, together: bool = True) -> Mirror:
     """The mirrored store on these sides. `together` is as for `Sides`."""
     sides = Sides(metadata, together=together)
-    arbiter = Arbiter(sides, terms, prefix=layout.EPOCHS, decides=layout.is_log_entry)
+    arbiter = Arbiter(sides, terms, prefix=layout.EPOCHS, decides=layout.is_log_entry, before=layout.entry_before)
     mirrored = MirroredBackend(sides, arbiter)
     blobs = Sides(blob, together=together)
     same = all(sides.backends[side.name] is side.backend for side in blobs.all)

@@ -22,6 +22,7 @@ _SEALED = (
     layout.STATS,
     layout.ENVIRONMENTS,
     layout.OPEN_RUNS,
+    layout.RESULTS,
 )
 
 _Given = TypeVar("_Given")

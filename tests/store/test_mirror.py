@@ -178,6 +178,23 @@ def test_a_side_that_lost_everything_and_knows_of_a_promotion_is_not_promoted(de
     assert place.process().logs.store().names.keys() == {"one"}
 
 
+def test_no_side_has_an_entry_and_not_the_one_before_it(place: Place) -> None:
+    """Two entries were written while a side was away; what is acknowledged after it came back does not hang on the other."""
+    repo = find_repo(place.process(), "one")
+    commit_nothing(place.process(), repo)
+    place.us.is_lost = True
+    degraded = place.process(degraded=True)
+    for _ in range(3):
+        commit_nothing(degraded, repo)
+    place.us.is_lost = False
+    bundle = commit_nothing(place.process(), repo, label="v1")
+    place.eu.is_lost = True
+    place.promote("us")
+    state = place.process().logs.repo(repo.id)
+    assert state.number == 5
+    assert state.refs["v1"].bundle == bundle.id
+
+
 def test_a_promotion_that_was_overtaken_takes_nothing_away(place: Place) -> None:
     """It knows which side decided before; that one loses everything once another promotion has made it needless."""
     store = place.process()
