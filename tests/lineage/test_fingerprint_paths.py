@@ -48,7 +48,7 @@ def test_one_tree_has_one_fingerprint_clean_dirty_staged_reverted_and_without_gi
     place, edited = tmp_path / "texts", tree / "src/p0/m0.py"
     clean = digest(tree, KnownTexts(place))
     assert {clean} == {digest(tree), digest(tree, KnownTexts(place)), without_git(tree)}
-    edited.write_text("N = 1000\n")
+    edited.write_text("N = 9\n")
     dirty = digest(tree, KnownTexts(place))
     assert dirty != clean
     git(tree, "add", "-A")
@@ -86,7 +86,7 @@ def test_a_file_at_which_git_was_told_not_to_look_is_read(tree: Path, tmp_path: 
     place = tmp_path / "texts"
     before = digest(tree, KnownTexts(place))
     git(tree, "update-index", flag, "src/p0/m0.py")
-    (tree / "src/p0/m0.py").write_text("N = 1000\n")
+    (tree / "src/p0/m0.py").write_text("N = 9\n")
     after = digest(tree, KnownTexts(place))
     assert before != after == without_git(tree)
 
