@@ -12,7 +12,7 @@ from pathlib import Path
 
 from blake3 import blake3
 
-from datamon.errors import Conflict
+from datamon.errors import Conflict, Invalid, NotFound
 from datamon.lineage.code_files import CodeFile, code_files
 from datamon.lineage.records import CodeVersion
 from datamon.lineage.secrets import Redactor
@@ -54,9 +54,12 @@ def keep_code(store: Store, code: CodeVersion, redactor: Redactor) -> tuple[Code
     known = _remembered.get(key)
     if known is not None and all(_stamp(path) == stamp for path, stamp in known.files):
         return known.code, known.notes
-    files = [replace(file, kept=redactor.text(file.kept)) for file in code_files(code)]
-    stamps = tuple((file.path, stamp) for file in files if (stamp := _stamp(file.path)) is not None)
-    kept, notes = _keep(store, code, files, redactor)
+    try:
+        files = [replace(file, kept=redactor.text(file.kept)) for file in code_files(code)]
+        stamps = tuple((file.path, stamp) for file in files if (stamp := _stamp(file.path)) is not None)
+        kept, notes = _keep(store, code, files, redactor)
+    except (Conflict, Invalid, NotFound, OSError) as error:
+        return code, (f"the code is not kept: {error}",)
     with _lock:
         if len(_remembered) >= _MOST_REMEMBERED:
             _remembered.clear()
@@ -67,13 +70,10 @@ def keep_code(store: Store, code: CodeVersion, redactor: Redactor) -> tuple[Code
 def _keep(
     store: Store, code: CodeVersion, files: list[CodeFile], redactor: Redactor
 ) -> tuple[CodeVersion, tuple[str, ...]]:
-    try:
-        digest, masked = _digest(files, redactor)
-        bundle = _find(store, digest) if files else None
-        if files and bundle is None:
-            bundle, masked = _put(store, code, files, redactor)
-    except (Conflict, OSError) as error:
-        return code, (f"the code is not kept: {error}",)
+    digest, masked = _digest(files, redactor)
+    bundle = _find(store, digest) if files else None
+    if files and bundle is None:
+        bundle, masked = _put(store, code, files, redactor)
     notes = [
         f"the code {path} holds a secret value, which is masked in what is kept: a replay is not exact"
         for path in masked

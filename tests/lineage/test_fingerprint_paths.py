@@ -6,17 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from datamon.lineage import fingerprint as module
 from datamon.lineage.fingerprint import fingerprint_paths
 from datamon.lineage.known_texts import KnownTexts
-from datamon.lineage.survey import content_hash
 
 
 @pytest.fixture
-def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(module, "_LARGE_TREE", 1)
+def tree(tmp_path: Path) -> Path:
+    """So many files that git is asked."""
     root = tmp_path / "project"
-    for number in range(30):
+    for number in range(100):
         place = root / "src" / f"p{number % 3}"
         place.mkdir(parents=True, exist_ok=True)
         (place / f"m{number}.py").write_text(f"N = {number}\n")
@@ -50,7 +48,7 @@ def test_one_tree_has_one_fingerprint_clean_dirty_staged_reverted_and_without_gi
     place, edited = tmp_path / "texts", tree / "src/p0/m0.py"
     clean = digest(tree, KnownTexts(place))
     assert {clean} == {digest(tree), digest(tree, KnownTexts(place)), without_git(tree)}
-    edited.write_text("N = 1000\n")
+    edited.write_text("N = 9\n")
     dirty = digest(tree, KnownTexts(place))
     assert dirty != clean
     git(tree, "add", "-A")
@@ -61,17 +59,26 @@ def test_one_tree_has_one_fingerprint_clean_dirty_staged_reverted_and_without_gi
     assert digest(tree, KnownTexts(place)) == clean
 
 
-def test_what_is_known_is_not_read_again(tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    before = digest(tree, KnownTexts(tmp_path / "texts"))
-    read: list[Path] = []
+class Telling(KnownTexts):
+    """Tells what was found out anew."""
 
-    def counting(path: Path) -> str:
-        read.append(path)
-        return content_hash(path)
+    def __init__(self, place: Path) -> None:
+        super().__init__(place)
+        self.told: list[str] = []
 
-    monkeypatch.setattr(module, "content_hash", counting)
-    assert digest(tree, KnownTexts(tmp_path / "texts")) == before
-    assert [path.name for path in read] == ["settings.local"]
+    def put(self, key: str, digest: str) -> None:
+        self.told.append(key)
+        super().put(key, digest)
+
+
+def test_what_git_knows_not_to_have_changed_is_not_read_again(tree: Path, tmp_path: Path) -> None:
+    first = Telling(tmp_path / "texts")
+    before = digest(tree, first)
+    second = Telling(tmp_path / "texts")
+    assert digest(tree, second) == before
+    assert len(first.told) == 201
+    [ignored] = second.told
+    assert not ignored.startswith("git:")
 
 
 @pytest.mark.parametrize("flag", ["--assume-unchanged", "--skip-worktree"])
@@ -79,7 +86,7 @@ def test_a_file_at_which_git_was_told_not_to_look_is_read(tree: Path, tmp_path: 
     place = tmp_path / "texts"
     before = digest(tree, KnownTexts(place))
     git(tree, "update-index", flag, "src/p0/m0.py")
-    (tree / "src/p0/m0.py").write_text("N = 1000\n")
+    (tree / "src/p0/m0.py").write_text("N = 9\n")
     after = digest(tree, KnownTexts(place))
     assert before != after == without_git(tree)
 

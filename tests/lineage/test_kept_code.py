@@ -236,3 +236,19 @@ def test_code_that_was_deleted_is_kept_anew_by_the_next_run(bench: Bench, tmp_pa
     outcome = bench.record(PYTHON, "run/train.py")
     assert code_of(bench, outcome).bundle != bundle
     assert "run/train.py" in restored(bench, bench.run_of(outcome), tmp_path / "then")
+
+
+def test_code_that_cannot_be_kept_is_a_note_and_the_run_goes_on(bench: Bench) -> None:
+    write(
+        bench.work, {f"lib/{SECRET}": "", "lib/***/a.py": ""}
+    )  # a file and a folder of one name, once the secret is masked
+    bench.policy = Policy(variables=dict(os.environ), redactor=Redactor(values=(SECRET,)))
+    outcome = bench.record("true", code=(Path("lib"),))
+    assert (outcome.status, code_of(bench, outcome).bundle) == ("succeeded", None)
+    assert [note for note in outcome.notes if note.startswith("the code is not kept: ")]
+
+
+def test_a_name_that_is_no_unicode_is_spelled_out(bench: Bench, tmp_path: Path) -> None:
+    (bench.work / os.fsdecode(b"lib/\xff.py")).write_text("N = 1\n")
+    outcome = bench.record("true", code=(Path("lib"),))
+    assert restored(bench, bench.run_of(outcome), tmp_path / "then")["lib/\\udcff.py"] == b"N = 1\n"
