@@ -12,6 +12,7 @@ from datamon.cli.environment import working_directory
 from datamon.cli.opening import open_configured, policy_of, settings_of
 from datamon.cli.output import note
 from datamon.cli.progress import watching
+from datamon.cli.run_export import export
 from datamon.cli.run_list import list_
 from datamon.cli.run_show import logs, show
 from datamon.lineage.binding import InputBinding, OutputBinding, parse_input, parse_output
@@ -139,3 +140,4 @@ def _summary(outcome: CommandOutcome) -> str:
 app.command("list")(list_)
 app.command("show")(show)
 app.command("logs")(logs)
+app.command("export")(export)

@@ -66,7 +66,8 @@ RUN_KINDS = frozenset({RUN_OPENED, RUN_CLOSED, RUN_MOVES, RUN_ABANDONED})
 @dataclass(frozen=True, slots=True)
 class RunOpened:
     """What is known when a run begins. `cwd` is relative to the code root, or absolute. `policy_env` are the patterns of
-    environment variables that the record keeps; `how` is `command`, `decorator` or `context`."""
+    environment variables that the record keeps; `how` is `command`, `decorator`, `context` or `imported`. `foreign` is what an
+    imported run is in the system that it comes from."""
 
     id: RunId
     pipeline: str
@@ -85,6 +86,7 @@ class RunOpened:
     outputs: tuple[PlannedOutput, ...]
     labels: tuple[str, ...]
     how: str
+    foreign: Record | None = None
 
     def to_record(self) -> Record:
         """As it is stored: the `run` of a `run-opened`."""
@@ -106,6 +108,7 @@ class RunOpened:
             "outputs": [each.to_record() for each in self.outputs],
             "labels": list(self.labels),
             "how": self.how,
+            **({"foreign": self.foreign} if self.foreign is not None else {}),
         }
 
     @classmethod
@@ -129,6 +132,7 @@ class RunOpened:
             outputs=tuple(PlannedOutput.from_record(each) for each in record["outputs"]),
             labels=tuple(record["labels"]),
             how=record["how"],
+            foreign=record.get("foreign"),
         )
 
 
