@@ -15,6 +15,7 @@ from datamon.cli.progress import watching
 from datamon.cli.run_export import export
 from datamon.cli.run_list import list_
 from datamon.cli.run_show import logs, show
+from datamon.cli.run_sign import create_signing_key, sign, verify
 from datamon.lineage.binding import InputBinding, OutputBinding, parse_input, parse_output
 from datamon.lineage.capture.streams import Sinks
 from datamon.lineage.command import DEFAULT_PIPELINE, CommandOutcome, CommandRequest, record_command
@@ -141,3 +142,6 @@ app.command("list")(list_)
 app.command("show")(show)
 app.command("logs")(logs)
 app.command("export")(export)
+app.command("sign")(sign)
+app.command("verify")(verify)
+app.command("create-signing-key")(create_signing_key)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datamon.errors import NotFound
 from datamon.lineage.records import RUN_CLOSED, RUN_KINDS, RUN_OPENED, run_of
 from datamon.store.codec import Record
-from datamon.store.ids import KSUID_CHARACTERS, BundleId, RepoId, RunId
+from datamon.store.ids import BundleId, RepoId, RunId
 from datamon.store.opening import Store
 from datamon.store.resolve import find_by_part, resolve
 
@@ -94,16 +94,13 @@ def journal_events(store: Store) -> Iterator[Record]:
 
 
 def meant_run(store: Store, survey: Survey, text: str) -> RunId:
-    """The run that `text` means: by its id or a part of it, else as what wrote the bundle that the reference gives.
+    """The run that `text` means: what wrote the bundle that a reference gives (a repo's name is one), else the one of this id or
+    part of one.
 
     Raises NotFound (`run-not-found`, and as `resolve` does), Invalid (`ambiguous-id`, `bad-reference`, `bad-name`).
     """
-    if "@" not in text and ":" not in text:
-        try:
-            return RunId(find_by_part(text, survey.read, kind="run"))
-        except NotFound:
-            if len(text) == KSUID_CHARACTERS or not _is_repo(store, text):
-                raise
+    if "@" not in text and ":" not in text and text not in store.logs.store().names:
+        return RunId(find_by_part(text, survey.read, kind="run"))
     found = resolve(store, text)
     writer = survey.writer(store, found.repo.id, found.bundle.id)
     if writer is None:
@@ -113,10 +110,6 @@ def meant_run(store: Store, survey: Survey, text: str) -> RunId:
             id=text,
         )
     return writer
-
-
-def _is_repo(store: Store, text: str) -> bool:
-    return text in store.logs.store().names
 
 
 def selected(store: Store, texts: Iterable[str], *, closure: bool) -> list[RunId]:
