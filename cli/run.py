@@ -13,6 +13,7 @@ from datamon.cli.opening import open_configured, policy_of, settings_of
 from datamon.cli.output import note
 from datamon.cli.progress import watching
 from datamon.cli.run_export import export
+from datamon.cli.run_import import import_
 from datamon.cli.run_list import list_
 from datamon.cli.run_show import logs, show
 from datamon.cli.run_sign import create_signing_key, sign, verify
@@ -145,3 +146,4 @@ app.command("export")(export)
 app.command("sign")(sign)
 app.command("verify")(verify)
 app.command("create-signing-key")(create_signing_key)
+app.command("import")(import_)
