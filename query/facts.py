@@ -30,6 +30,11 @@ from datamon.store.opening import Store
 
 Connection = duckdb.DuckDBPyConnection
 Grouped = dict[str, list[tuple[Any, ...]]]
+_BUNDLES = """
+    SELECT b.id, b.repo, b.content, coalesce(b.run, i.run) FROM bundles b
+    LEFT JOIN (SELECT o.bundle, min_by(o.run, (r.ended, o.run)) AS run FROM outputs o JOIN runs r ON r.id = o.run
+        WHERE r.how = 'imported' GROUP BY o.bundle) i ON i.bundle = b.id"""
+"""The log names no run for what an imported one wrote."""
 
 
 def gather_facts(store: Store, connection: Connection, place: Place, *, asked: Collection[str] = ()) -> Facts:
@@ -42,7 +47,7 @@ def gather_facts(store: Store, connection: Connection, place: Place, *, asked: C
     now = _now(connection, place, judged.runs)
     return Facts(
         runs=tuple(_runs(connection)),
-        bundles=tuple(BundleFact(*row) for row in _all(connection, "SELECT id, repo, content, run FROM bundles")),
+        bundles=tuple(BundleFact(*row) for row in _all(connection, _BUNDLES)),
         refs=tuple(_refs(connection)),
         contents=_contents(store, connection, judged.runs),
         code_now=now.code,
