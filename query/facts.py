@@ -30,11 +30,6 @@ from datamon.store.opening import Store
 
 Connection = duckdb.DuckDBPyConnection
 Grouped = dict[str, list[tuple[Any, ...]]]
-_BUNDLES = """
-    SELECT b.id, b.repo, b.content, coalesce(b.run, i.run) FROM bundles b
-    LEFT JOIN (SELECT o.bundle, min_by(o.run, (r.ended, o.run)) AS run FROM outputs o JOIN runs r ON r.id = o.run
-        WHERE r.how = 'imported' GROUP BY o.bundle) i ON i.bundle = b.id"""
-"""The log names no run for what an imported one wrote."""
 
 
 def gather_facts(store: Store, connection: Connection, place: Place, *, asked: Collection[str] = ()) -> Facts:
@@ -47,7 +42,7 @@ def gather_facts(store: Store, connection: Connection, place: Place, *, asked: C
     now = _now(connection, place, judged.runs)
     return Facts(
         runs=tuple(_runs(connection)),
-        bundles=tuple(BundleFact(*row) for row in _all(connection, _BUNDLES)),
+        bundles=tuple(BundleFact(*row) for row in _all(connection, "SELECT id, repo, content, run FROM bundles")),
         refs=tuple(_refs(connection)),
         contents=_contents(store, connection, judged.runs),
         code_now=now.code,
@@ -117,7 +112,9 @@ def _inputs(connection: Connection) -> dict[str, list[InputFact]]:
     """A run's inputs. An input that lacks its repo's name now (its repo is gone) keeps the recorded one."""
     facts: dict[str, list[InputFact]] = defaultdict(list)
     for run, role, repo, ref, kind, bundle, path, content in _all(
-        connection, "SELECT run, role, repo, ref, ref_kind, bundle, path, content FROM inputs WHERE how = 'declared'"
+        connection,
+        """SELECT run, role, repo, ref, ref_kind, bundle, path, content FROM inputs
+        WHERE how IN ('declared', 'imported')""",
     ):
         facts[run].append(InputFact(role, repo, ref, kind, bundle, (Part(path, content),)))
     return facts

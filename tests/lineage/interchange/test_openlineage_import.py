@@ -193,7 +193,7 @@ def test_what_read_an_older_version_than_there_is_now_is_stale(tmp_path: Path) -
     bring(store, history(), tmp_path)
 
     answer = ask(store, f"WHY IS '{repo_name(('s3://lake', 'report'))}' STALE")
-    causes = [row["cause"] for row in answer.to_dicts()]
+    causes = [row["cause"] for row in answer]
     assert causes == ["input"]
 
 
