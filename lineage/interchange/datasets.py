@@ -7,7 +7,8 @@ facets. Its content differs where the version does. Its id follows from the same
 import os
 import re
 from bisect import bisect_right, insort
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -19,13 +20,15 @@ from datamon.lineage.interchange.openlineage_names import namespace_of
 from datamon.store.bundle import Bundle, Repo
 from datamon.store.codec import encode
 from datamon.store.commit import CommitRequest
-from datamon.store.ids import BundleId, is_ksuid, new_ksuid
+from datamon.store.entries import TreeEntry
+from datamon.store.ids import BundleId, SessionId, is_ksuid, new_ksuid
+from datamon.store.manifest import iter_entries, write_manifest
 from datamon.store.names import DEFAULT_BRANCH, LONGEST_BYTES
 from datamon.store.opening import Store
 from datamon.store.origin import Origin
-from datamon.store.put_tree import StoredTree, TreeSource
+from datamon.store.put_tree import StoredTree, TreeSource, put_tree
 from datamon.store.repos import create_repo
-from datamon.store.upload import commit_tree
+from datamon.store.upload import commit_put
 
 FILE = "dataset.json"
 _STRANGE = re.compile(r"[^\w.\-]+")
@@ -45,43 +48,87 @@ class Dataset:
         return self.versions[place - 1][1] if place else None
 
 
+@dataclass(frozen=True, slots=True)
+class Met:
+    """A dataset as a run met it: by namespace and name, with its facets; `version` is the one that it names, or the run's own."""
+
+    name: tuple[str, str]
+    version: str | None
+    facets: dict[str, Any]
+    time_ns: int
+
+    @property
+    def bundle(self) -> BundleId:
+        """The id of the bundle of this version."""
+        return BundleId(new_ksuid(0, blake3(encode({"dataset": [*self.name, self.version]})).digest(16)))
+
+    @property
+    def content(self) -> bytes:
+        """What is known of it, as the bundle's one file says it."""
+        told = {"namespace": self.name[0], "name": self.name[1], "version": self.version, "facets": self.facets}
+        return encode(told)
+
+
+def met_by_reader(name: tuple[str, str], facets: dict[str, Any], time_ns: int) -> Met:
+    """The dataset as a run that read it at a time met it."""
+    return Met(name, _version(facets), facets, time_ns)
+
+
+def met_by_writer(name: tuple[str, str], facets: dict[str, Any], time_ns: int, run: str) -> Met:
+    """The dataset as a run that wrote it at a time met it: without a version, one of the run's own."""
+    return Met(name, _version(facets) or f"run {run}", facets, time_ns)
+
+
 class Datasets:
     """The datasets that are met on the way in."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._put: dict[BundleId, tuple[TreeEntry, SessionId | None]] = {}
         self._known: dict[tuple[str, str], Dataset] = {}
         self._own = namespace_of(store.id)
 
-    def wrote(self, name: tuple[str, str], facets: dict[str, Any], time_ns: int, run: str) -> tuple[Repo, Bundle]:
-        """The bundle that a run wrote at a time, made where it is not there; without a version, one of the run's own."""
-        version = _version(facets)
-        return self._own_bundle(name, version, time_ns) or self._bundle(name, version or f"run {run}", facets, time_ns)
+    def put(self, several: Iterable[Met]) -> None:
+        """What is known of these is in the store when this returns, in one session, so that their bundles cost no session each.
+        It only spares time: what was not put is put when its bundle is made."""
+        self._put = {}
+        files = {each.bundle: each for each in several}
+        if not files:
+            return
+        with TemporaryDirectory() as directory:
+            for bundle, each in files.items():
+                _write(Path(directory) / bundle, each)
+            tree = put_tree(self._store, TreeSource(Path(directory), "none"))
+        for entry in iter_entries(self._store.metadata, tree.manifest):
+            self._put[BundleId(entry.path)] = replace(entry, path=FILE), tree.session
 
-    def read(self, name: tuple[str, str], facets: dict[str, Any], time_ns: int) -> tuple[Repo, Bundle]:
-        """The bundle that a run read at a time: of the version that it names, else of the latest that is known to be as old, else
-        one that says that the version is not known."""
-        version = _version(facets)
-        own = self._own_bundle(name, version, time_ns)
+    def wrote(self, met: Met) -> tuple[Repo, Bundle]:
+        """The bundle that a run wrote, made where it is not there."""
+        return self._own_bundle(met) or self._bundle(met)
+
+    def read(self, met: Met) -> tuple[Repo, Bundle]:
+        """The bundle that a run read: of the version that it names, else of the latest that is known to be as old, else one that
+        says that the version is not known."""
+        own = self._own_bundle(met)
         if own is not None:
             return own
-        if version is None:
-            dataset = self._dataset(name)
-            latest = dataset.at(time_ns)
+        if met.version is None:
+            dataset = self._dataset(met.name)
+            latest = dataset.at(met.time_ns)
             if latest is not None:
                 return dataset.repo, self._store.logs.repo(dataset.repo.id).bundles[latest]
-        return self._bundle(name, version, facets, time_ns)
+        return self._bundle(met)
 
-    def _own_bundle(self, name: tuple[str, str], version: str | None, time_ns: int) -> tuple[Repo, Bundle] | None:
+    def _own_bundle(self, met: Met) -> tuple[Repo, Bundle] | None:
         """A bundle of this store that is named as its own exports name it."""
-        repo = self._store.logs.store().names.get(name[1]) if name[0] == self._own else None
+        repo = self._store.logs.store().names.get(met.name[1]) if met.name[0] == self._own else None
         if repo is None:
             return None
         state = self._store.logs.repo(repo.id)
-        if version is not None:
-            kept = state.bundles.get(BundleId(version))
+        if met.version is not None:
+            kept = state.bundles.get(BundleId(met.version))
             return (repo, kept) if kept is not None else None
-        found = Dataset(repo, sorted((bundle.time_ns, bundle.id) for bundle in state.bundles.values())).at(time_ns)
+        found = Dataset(repo, sorted((bundle.time_ns, bundle.id) for bundle in state.bundles.values())).at(met.time_ns)
         return (repo, state.bundles[found]) if found is not None else None
 
     def _dataset(self, name: tuple[str, str]) -> Dataset:
@@ -92,45 +139,51 @@ class Datasets:
             known = self._known[name] = Dataset(repo, sorted((bundle.time_ns, bundle.id) for bundle in bundles))
         return known
 
-    def _bundle(
-        self, name: tuple[str, str], version: str | None, facets: dict[str, Any], time_ns: int
-    ) -> tuple[Repo, Bundle]:
-        dataset = self._dataset(name)
-        identity = BundleId(new_ksuid(0, blake3(encode({"dataset": [*name, version]})).digest(16)))
-        kept = self._store.logs.repo(dataset.repo.id).bundles.get(identity)
+    def _bundle(self, met: Met) -> tuple[Repo, Bundle]:
+        dataset = self._dataset(met.name)
+        kept = self._store.logs.repo(dataset.repo.id).bundles.get(met.bundle)
         if kept is not None:
             return dataset.repo, kept
-        told = {"namespace": name[0], "name": name[1], "version": version, "facets": facets}
-        bundle = self._commit(dataset, identity, told, time_ns)
+        bundle = self._commit(dataset, met)
         insort(dataset.versions, (bundle.time_ns, bundle.id))
         return dataset.repo, bundle
 
-    def _commit(self, dataset: Dataset, identity: BundleId, told: dict[str, Any], time_ns: int) -> Bundle:
+    def _commit(self, dataset: Dataset, met: Met) -> Bundle:
         store, repo = self._store, dataset.repo
-        is_newest = not dataset.versions or dataset.versions[-1][0] <= time_ns
+        is_newest = not dataset.versions or dataset.versions[-1][0] <= met.time_ns
 
         def ask(tree: StoredTree) -> CommitRequest:
             return CommitRequest(
                 tree.manifest,
-                f"version {told['version']}" if told["version"] else "a version that nobody named",
+                f"version {met.version}" if met.version else "a version that nobody named",
                 tree.session,
                 branch=DEFAULT_BRANCH if is_newest else None,
-                reused=tree.reused,
-                id=identity,
-                origin=Origin(store.author, time_ns),
+                reused=None,  # another bundle of the same session may have been deleted since: every chunk is looked at
+                id=met.bundle,
+                origin=Origin(store.author, met.time_ns),
             )
 
-        with TemporaryDirectory() as directory:
-            file = Path(directory) / FILE
-            file.write_bytes(encode(told))
-            file.chmod(0o644)
-            os.utime(file, ns=(time_ns, time_ns))
-            try:
-                return commit_tree(store, repo, TreeSource(Path(directory), "none"), ask)[1]
-            except Conflict as error:
-                if error.code != "bundle-exists":
-                    raise
-                return store.logs.repo(repo.id).bundles[identity]  # another import was first
+        def put(condemned: frozenset[str]) -> StoredTree:
+            known = self._put.pop(met.bundle, None)
+            if known is not None:
+                entry, session = known
+                return StoredTree(write_manifest(store.metadata, [entry], condemned=condemned), session, frozenset())
+            with TemporaryDirectory() as directory:
+                _write(Path(directory) / FILE, met)
+                return put_tree(store, TreeSource(Path(directory), "none"), condemned=condemned)
+
+        try:
+            return commit_put(store, repo, put, ask)[1]
+        except Conflict as error:
+            if error.code != "bundle-exists":
+                raise
+            return store.logs.repo(repo.id).bundles[met.bundle]  # another import was first
+
+
+def _write(file: Path, met: Met) -> None:
+    file.write_bytes(met.content)
+    file.chmod(0o644)
+    os.utime(file, ns=(met.time_ns, met.time_ns))
 
 
 def allowed(text: str) -> str:

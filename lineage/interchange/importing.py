@@ -1,15 +1,16 @@
 """OpenLineage events become runs: each whole or not there, each once, whatever the order and however often they come."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal
 from uuid import UUID
 
 from datamon.errors import Invalid
-from datamon.lineage.interchange.datasets import Datasets, allowed
-from datamon.lineage.interchange.openlineage_events import Told, gather, read_event
+from datamon.lineage.interchange.datasets import Datasets, Met, allowed, met_by_reader, met_by_writer
+from datamon.lineage.interchange.openlineage_events import Event, Told, gather, read_event
 from datamon.lineage.interchange.openlineage_names import run_of_uuid, uuid_of
 from datamon.lineage.interchange.spool import Spool
 from datamon.lineage.interchange.survey import run_events
@@ -37,6 +38,7 @@ from datamon.store.progress import SILENT, Progress
 SYSTEM = "openlineage"
 _NOWHERE = Host("unknown", "", 0, 0, "unknown", "unknown", 0)
 _MOST_TOLD = 20
+_BATCH = 500
 _Named = tuple[str, str]
 
 
@@ -89,14 +91,11 @@ def import_events(
         done.unended = spool.unended()
         taking = _Taking(store, redactor or Redactor())
         progress.begin("import", None, None)
-        for events in spool.runs():
-            told = gather(events)
-            assert told is not None, "its end is among its events"
-            if taking.take(told):
-                done.runs += 1
-            else:
-                done.known += 1
-            progress.advance(1, 0)
+        for batch in _batches(map(_whole, spool.runs()), _BATCH):
+            for is_new in taking.take(batch):
+                done.runs += is_new
+                done.known += not is_new
+                progress.advance(1, 0)
         progress.end()
     return done
 
@@ -130,6 +129,19 @@ def _tell_bad(bad: BadLine, done: Imported, *, strict: bool) -> None:
         done.bad.append(bad)
 
 
+def _whole(events: list[Event]) -> Told:
+    told = gather(events)
+    assert told is not None, "its end is among its events"
+    return told
+
+
+def _batches(several: Iterable[Told], most: int) -> Iterator[list[Told]]:
+    """The same, in order, so many at a time."""
+    left = iter(several)
+    while batch := list(islice(left, most)):
+        yield batch
+
+
 class _Taking:
     """Puts runs into one store."""
 
@@ -146,24 +158,36 @@ class _Taking:
                 if "foreign" not in event["run"]:
                     self._own[uuid_of(store.id, run)] = run
 
-    def take(self, told: Told) -> bool:
-        """The run is in the journal when this returns; False when it was there before."""
+    def take(self, batch: Sequence[Told]) -> Iterator[bool]:
+        """For each of these runs, in their order, whether it was not there; it is in the journal when that is told."""
+        fresh = [told for told in batch if not self._is_here(told)]
+        met = {told.run: self._met(told) for told in fresh}
+        self._datasets.put(each for reads, writes in met.values() for each in (*reads, *writes))
+        for told in batch:
+            is_new = told.run in met
+            if is_new:
+                self._take(told, *met[told.run])
+            yield is_new
+
+    def _is_here(self, told: Told) -> bool:
+        return run_of_uuid(told.run) in self._here or told.run in self._own
+
+    def _met(self, told: Told) -> tuple[list[Met], list[Met]]:
+        reads = [met_by_reader(name, facets, told.started_ns) for name, facets in self._clean(told.inputs)]
+        run = str(told.run)
+        return reads, [met_by_writer(name, facets, told.ended_ns, run) for name, facets in self._clean(told.outputs)]
+
+    def _take(self, told: Told, reads: list[Met], writes: list[Met]) -> None:
         run = run_of_uuid(told.run)
-        if run in self._here or told.run in self._own:
-            return False
-        opened, closed = self._records(run, told)
+        opened, closed = self._records(run, told, reads, writes)
         # The end first: until its beginning stands there too, a run is not there.
         self._store.journal.append({"kind": RUN_CLOSED, "run": run, "close": closed.to_record()})
         self._store.journal.append({"kind": RUN_OPENED, "run": opened.to_record()})
         self._here.add(run)
-        return True
 
-    def _records(self, run: RunId, told: Told) -> tuple[RunOpened, RunClosed]:
-        read = {name: self._datasets.read(name, facets, told.started_ns) for name, facets in self._clean(told.inputs)}
-        wrote = {
-            name: self._datasets.wrote(name, facets, told.ended_ns, str(told.run))
-            for name, facets in self._clean(told.outputs)
-        }
+    def _records(self, run: RunId, told: Told, reads: list[Met], writes: list[Met]) -> tuple[RunOpened, RunClosed]:
+        read = {met.name: self._datasets.read(met) for met in reads}
+        wrote = {met.name: self._datasets.wrote(met) for met in writes}
         inputs = tuple(_input(repo, bundle) for repo, bundle in read.values())
         outputs = tuple(_output(repo, bundle) for repo, bundle in wrote.values())
         clean = self._redactor
