@@ -17,6 +17,7 @@ from datamon.cli.run_export import export
 from datamon.cli.run_import import import_
 from datamon.cli.run_list import list_
 from datamon.cli.run_show import logs, show
+from datamon.cli.run_sign import create_signing_key, sign, verify
 from datamon.lineage.binding import InputBinding, OutputBinding, parse_input, parse_output
 from datamon.lineage.capture.streams import Sinks
 from datamon.lineage.command import DEFAULT_PIPELINE, CommandOutcome, CommandRequest, record_command
@@ -153,4 +154,7 @@ app.command("show")(show)
 app.command("logs")(logs)
 app.command("code")(code_of_run)
 app.command("export")(export)
+app.command("sign")(sign)
+app.command("verify")(verify)
+app.command("create-signing-key")(create_signing_key)
 app.command("import")(import_)

@@ -1,141 +1,152 @@
-"""`datamon run export`: the records of runs, for other stores and other programs."""
+"""`datamon run export`: the records of runs, for other stores and in the words of other systems."""
 
-import os
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, BinaryIO
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from datamon.cli.durations import duration_ns
+from datamon.cli.environment import process_environment
 from datamon.cli.opening import open_configured
 from datamon.cli.output import note, pass_on
-from datamon.cli.progress import watching
-from datamon.errors import DatamonError, Denied, Invalid, NotFound, Unavailable
-from datamon.store.clock import Clock
-from datamon.store.opening import Store
+from datamon.cli.run_lines_out import Wanted, export_lines
+from datamon.errors import Invalid
 
 if TYPE_CHECKING:
-    from datamon.store.ids import RunId
+    from datamon.lineage.interchange.story import Telling
 
 
 class ExportFormat(StrEnum):
-    """What is written."""
+    """What runs can be told in."""
 
     NDJSON = "ndjson"
+    IN_TOTO = "in-toto"
+    OPENLINEAGE = "openlineage"
+    PROV = "prov"
+    PROV_N = "prov-n"
+    PROV_XML = "prov-xml"
+    PROV_RDF = "prov-rdf"
+    RO_CRATE = "ro-crate"
+
+
+RunsArgument = Annotated[
+    list[str],
+    typer.Argument(metavar="RUN|REF", help="A run by its id or a part of it, or what it wrote: REPO[@REF]."),
+]
+ClosureOption = Annotated[bool, typer.Option("--closure", help="And every run upstream of it.")]
 
 
 def export(
     ctx: typer.Context,
     runs: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[RUN|REF]...", help="Runs by id, or REPO@REF: the run that wrote that bundle."),
+        typer.Argument(
+            metavar="[RUN|REF]...", help="Runs by their ids or parts of them, or what they wrote: REPO[@REF]."
+        ),
     ] = None,
-    every: Annotated[bool, typer.Option("--all", help="Every run of the store.")] = False,
+    form: Annotated[ExportFormat, typer.Option("--format", help="In which words.")] = ExportFormat.NDJSON,
+    closure: ClosureOption = False,
+    every: Annotated[bool, typer.Option("--all", help="Every run of the store (ndjson).")] = False,
     since: Annotated[
         str | None,
         typer.Option(
-            "--since", metavar="TIME", help="Only runs that began then or later: 7d ago, or 2026-11-01[T12:00]."
+            "--since",
+            metavar="TIME",
+            help="Only runs that began then or later: 7d ago, or 2026-11-01[T12:00] (ndjson).",
         ),
     ] = None,
-    output: Annotated[Path | None, typer.Option("--output", metavar="FILE", help="Where to write. [stdout]")] = None,
-    form: Annotated[ExportFormat, typer.Option("--format", help="What to write.")] = ExportFormat.NDJSON,
+    output: Annotated[
+        Path | None, typer.Option("--output", metavar="FILE|DIR", help="Where to, in place of stdout.")
+    ] = None,
+    url: Annotated[
+        str | None,
+        typer.Option("--url", metavar="URL", help="The OpenLineage server to send the events to."),
+    ] = None,
+    sign_key: Annotated[
+        Path | None, typer.Option("--sign-key", metavar="FILE", help="The private key to sign in-toto statements with.")
+    ] = None,
+    with_contents: Annotated[
+        bool, typer.Option("--with-contents", help="Put the files of the outputs into the RO-Crate.")
+    ] = False,
 ) -> None:
-    """Write everything that is recorded of runs: a line of JSON for each, as docs/run-records.md says.
+    """Write what is recorded of runs, for other stores or in the words of other systems.
 
-    The runs come in the order of their ids. `datamon run import` reads what this writes.
+    ndjson: everything, a line of JSON for each run (docs/run-records.md), which `datamon run import` reads. openlineage: START
+    and end events, a line each, or sent to --url (with the key in OPENLINEAGE_API_KEY). prov: W3C PROV as JSON; prov-n, prov-xml
+    and prov-rdf are its other notations. ro-crate: a Process Run Crate in the directory --output. in-toto: a statement a line,
+    with --sign-key in a DSSE envelope.
 
     \b
     Examples:
-      datamon run export 7c2e model@main
       datamon run export --all --since 7d --output runs.ndjson
+      datamon run export 7c2e --format openlineage
+      datamon run export model@main --closure --format prov --output model.json
+      datamon run export 7c2e --format openlineage --url http://localhost:5000
+      datamon run export model --closure --format ro-crate --with-contents --output crate
     """
-    assert form is ExportFormat.NDJSON
+    asked = _Asked(form, output, url, sign_key, with_contents)
+    asked.check()
     if bool(runs) == every:
         raise Invalid("usage", "name the runs to export, or give --all")
-    from datamon.lineage.bulk.export import Selection, export_runs  # sqlite3, 10 ms, which `run record` does not need
+    if form is ExportFormat.NDJSON:
+        export_lines(open_configured(ctx), Wanted(tuple(runs or ()), every, since, closure), output)
+        return
+    if every or since is not None:
+        raise Invalid("usage", "--all and --since go with --format ndjson alone; name the runs")
+    from datamon.lineage.interchange.story import tell  # what formats need is not loaded by `run record` beside it
+    from datamon.lineage.interchange.survey import selected
 
     store = open_configured(ctx)
-    wanted = None if every else frozenset(chosen_runs(store, runs or ()))
-    selection = Selection(wanted, None if since is None else since_ns(since, store.clock))
-    count = 0
-    with watching() as progress, _writing(output) as file:
-        for count, line in enumerate(export_runs(store, selection, progress=progress), 1):  # noqa: B007 (counted)
-            pass_on(line) if file is None else file.write(line)
-    note(f"exported {count:,} runs")
+    telling = tell(store, selected(store, runs or (), closure=closure))
+    _export(telling, asked)
+    if output is not None:
+        note(f"wrote {len(telling.stories):,} runs to {output}")
 
 
-def chosen_runs(store: Store, texts: Iterable[str]) -> "Iterator[RunId]":
-    """The runs that are meant: by an id or a part of one, else by a reference to a bundle that a run wrote. Raises NotFound
-    (`run-not-found` and as `resolve`), Invalid."""
-    from datamon.lineage.bulk.shelf import opened_runs
-    from datamon.store.ids import RunId
-    from datamon.store.resolve import find_by_part
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """How and where to."""
 
-    known: dict[str, None] | None = None
-    for text in texts:
-        if "@" not in text:
-            known = dict.fromkeys(opened_runs(store)) if known is None else known
-            try:
-                yield RunId(find_by_part(text, known, kind="run"))
-                continue
-            except (NotFound, Invalid) as error:
-                missing: DatamonError = error
+    form: ExportFormat
+    output: Path | None
+    url: str | None
+    sign_key: Path | None
+    with_contents: bool
+
+    def check(self) -> None:
+        """Raises Invalid (`usage`) when options do not go together."""
+        for option, form, is_given in (
+            ("--url", ExportFormat.OPENLINEAGE, self.url is not None),
+            ("--sign-key", ExportFormat.IN_TOTO, self.sign_key is not None),
+            ("--with-contents", ExportFormat.RO_CRATE, self.with_contents),
+        ):
+            if is_given and self.form is not form:
+                raise Invalid("usage", f"{option} goes with --format {form.value} alone; leave it out")
+        if self.form is ExportFormat.RO_CRATE and self.output is None:
+            raise Invalid("usage", "an RO-Crate is a directory; name it with --output")
+        if self.url is not None and self.output is not None:
+            raise Invalid("usage", "events are sent to --url or written to --output; give one of them")
+
+
+def _export(telling: "Telling", asked: _Asked) -> None:
+    from datamon.lineage.interchange import openlineage, ro_crate, statements
+    from datamon.lineage.interchange.dsse import read_signing_key
+    from datamon.lineage.interchange.files import write_pieces
+    from datamon.lineage.interchange.formats import DOCUMENTS
+
+    if asked.url is not None:
+        sent = openlineage.send(telling, asked.url, process_environment().get("OPENLINEAGE_API_KEY"))
+        note(f"sent {sent:,} events of {len(telling.stories):,} runs to {asked.url}")
+    elif asked.form is ExportFormat.RO_CRATE and asked.output is not None:
+        ro_crate.write(telling, asked.output, with_contents=asked.with_contents)
+    elif asked.form is ExportFormat.OPENLINEAGE and asked.output is not None:
+        openlineage.write(telling, asked.output)
+    else:
+        key = read_signing_key(asked.sign_key) if asked.sign_key is not None else None
+        pieces = DOCUMENTS[asked.form].pieces(telling) if key is None else statements.lines(telling, key)
+        if asked.output is not None:
+            write_pieces(asked.output, pieces)
         else:
-            missing = NotFound("run-not-found", f"no run wrote {text!r}; `datamon run list` shows the runs", run=text)
-        yield _writer(store, text, missing)
-
-
-def _writer(store: Store, text: str, missing: DatamonError) -> "RunId":
-    from datamon.store.resolve import resolve
-
-    try:
-        run = resolve(store, text).bundle.run
-    except (NotFound, Invalid):
-        if "@" in text:
-            raise
-        raise missing from None
-    if run is None:
-        raise NotFound("run-not-found", f"{text!r} was written by no run; name another bundle", run=text)
-    return run
-
-
-def since_ns(text: str, clock: Clock) -> int:
-    """The time in nanoseconds that a date, a time or a span before now says. Raises Invalid (`bad-argument`).
-
-    >>> since_ns("1970-01-02", lambda: 0) // 10**9, since_ns("5s", lambda: 7 * 10**9) // 10**9
-    (86400, 2)
-    """
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return clock() - duration_ns(text)
-    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()) * 10**9
-
-
-@contextmanager
-def _writing(path: Path | None) -> Iterator[BinaryIO | None]:
-    """A file that stands under its name when it is whole and durable, and not before."""
-    if path is None:
-        yield None
-        return
-    unfinished = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        with unfinished.open("wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(path)
-    except PermissionError as error:
-        raise Denied(
-            "unwritable", f"{path} cannot be written ({error.strerror}); name another file", path=str(path)
-        ) from error
-    except OSError as error:
-        raise Unavailable(
-            "disk-full", f"{path} cannot be written ({error.strerror}); name another place", path=str(path)
-        ) from error
-    finally:
-        unfinished.unlink(missing_ok=True)
+            for piece in pieces:
+                pass_on(piece)

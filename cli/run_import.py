@@ -1,113 +1,68 @@
-"""`datamon run import`: records of runs that were made elsewhere."""
+"""`datamon run import`: runs that were recorded elsewhere, or that other systems tell of."""
 
-import shutil
-import sys
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, BinaryIO, cast
+from typing import Annotated
 
 import typer
 
-from datamon.cli.opening import open_configured
-from datamon.cli.output import note, say
+from datamon.cli.opening import open_configured, policy_of, settings_of
+from datamon.cli.output import note
 from datamon.cli.progress import watching
-from datamon.errors import Conflict, Denied, Invalid, NotFound
-
-if TYPE_CHECKING:
-    from datamon.lineage.bulk.load import Imported, Refusal
-
-_MOST_TOLD = 20
+from datamon.cli.run_lines_in import import_lines
 
 
 class ImportFormat(StrEnum):
-    """What is read."""
+    """What files of runs hold."""
 
     NDJSON = "ndjson"
+    OPENLINEAGE = "openlineage"
 
 
 def import_(
     ctx: typer.Context,
-    file: Annotated[str, typer.Argument(metavar="FILE", help="A file of `datamon run export`, or - for stdin.")],
+    files: Annotated[
+        list[str], typer.Argument(metavar="FILE...", help="Files, a run or an event a line; - is stdin (ndjson).")
+    ],
     strict: Annotated[bool, typer.Option("--strict", help="Add nothing when one line would be refused.")] = False,
-    form: Annotated[ImportFormat, typer.Option("--format", help="What the file holds.")] = ImportFormat.NDJSON,
+    form: Annotated[ImportFormat, typer.Option("--format", help="What the files hold.")] = ImportFormat.NDJSON,
 ) -> None:
-    """Add the runs of a file to the store, marked as imported: a line of JSON for each, as docs/run-records.md says.
+    """Add the runs of files to the store, marked as imported; importing twice adds nothing.
 
-    A run that is here already is not added again, so that an import that was stopped can be done again. A line that holds no
-    run, or another run under an id that is here, is told with its number, and the other lines count; then the exit code is not 0.
-    Bundles that the runs name and that are not in this store stay named.
+    ndjson: what `datamon run export` writes (docs/run-records.md). A line that holds no run, or another run under an id that is
+    here, is told with its number, and the other lines count; then the exit code is not 0. Bundles that the runs name and that are
+    not in this store stay named.
+
+    openlineage: events of runs, in any order and any number of files. Each run whose end is told comes in whole; its datasets
+    become repos, with a bundle for each version that says what is known of it. Lines that are no events are told of and skipped.
 
     \b
     Examples:
       datamon run import runs.ndjson
       datamon run export --all | ssh host datamon run import --strict -
+      datamon run import day1.ndjson day2.ndjson --format openlineage
     """
-    assert form is ImportFormat.NDJSON
-    from datamon.lineage.bulk.load import Listener, check_lines, import_runs, read_lines  # sqlite3, 10 ms
-
-    store = open_configured(ctx)
-    refused: list[Refusal] = []
-
-    def tell(refusal: "Refusal") -> None:
-        if len(refused) < _MOST_TOLD:
-            refused.append(refusal)
-            note(refusal.message)
-
-    with _reading(file, twice=strict) as source, watching() as progress:
-        if strict:
-            check_lines(store, read_lines(source))
-            source.seek(0)
-        imported = import_runs(store, read_lines(source), Listener(tell, progress))
-    say(f"imported {imported.added:,} runs; {imported.known:,} were here already")
-    if imported.unfinished:
-        note(
-            f"{imported.unfinished:,} runs had not ended when they were exported and are left out; export them again later"
-        )
-    _complain(imported, refused)
-
-
-def _complain(imported: "Imported", refused: "list[Refusal]") -> None:
-    count = imported.bad + imported.differing
-    if count == 0:
+    if form is ImportFormat.OPENLINEAGE:
+        _import_events(ctx, files, strict=strict)
         return
-    more = f" The first {len(refused)} are named above." if count > len(refused) else ""
-    message = f"{count:,} lines were refused; the others are imported.{more} Mend them and import the file again"
-    if imported.bad:
-        raise Invalid("bad-run-record", message, bad=imported.bad, differing=imported.differing)
-    raise Conflict("run-exists", message, differing=imported.differing)
+    store = open_configured(ctx)
+    for file in files:
+        import_lines(store, file, strict=strict)
 
 
-@contextmanager
-def _reading(name: str, *, twice: bool) -> Iterator[BinaryIO]:
-    """The bytes of a file or of stdin; what is read `twice` and cannot be is copied to a temporary file."""
-    if name != "-":
-        try:
-            opened = Path(name).open("rb")  # noqa: SIM115 (closed below, where errors are not those of opening)
-        except PermissionError as error:
-            raise Denied("unreadable", f"{name} cannot be read ({error.strerror}); ask its owner", path=name) from error
-        except OSError as error:
-            raise NotFound(
-                "path-not-found", f"{name} cannot be read ({error.strerror}); name a file, or -", path=name
-            ) from error
-        with opened:
-            if not twice or opened.seekable():
-                yield opened
-                return
-            with _copied(opened) as copy:
-                yield copy
-    elif twice:
-        with _copied(sys.stdin.buffer) as copy:
-            yield copy
-    else:
-        yield sys.stdin.buffer
+def _import_events(ctx: typer.Context, files: Sequence[str], *, strict: bool) -> None:
+    from datamon.lineage.interchange.importing import import_events  # brings pyarrow, which `run record` may not need
 
-
-@contextmanager
-def _copied(source: BinaryIO) -> Iterator[BinaryIO]:
-    with tempfile.TemporaryFile() as copy:
-        shutil.copyfileobj(source, copy)
-        copy.seek(0)
-        yield cast("BinaryIO", copy)
+    redactor = policy_of(settings_of(ctx)).redactor
+    store = open_configured(ctx)
+    with watching() as progress:
+        done = import_events(store, [Path(file) for file in files], strict=strict, redactor=redactor, progress=progress)
+    for bad in done.bad:
+        note(f"skipped {bad}")
+    if done.bad_lines > len(done.bad):
+        note(f"skipped {done.bad_lines - len(done.bad):,} more lines that are no events")
+    note(
+        f"imported {done.runs:,} runs of {done.events:,} events; {done.known:,} runs were here, "
+        f"{done.unended:,} have no end, {done.others:,} events are of no run"
+    )

@@ -4,7 +4,7 @@ Each stage is durable before the next begins (docs/format.md, "Journal"), so tha
 command knows what is left to do (`datamon.lineage.finishing`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -54,6 +54,8 @@ How = Literal["command", "decorator", "context", "rebuild"]
 STREAMS_ROLE = "streams"
 _KEPT: WeakKeyDictionary[Backend, frozenset[str]] = WeakKeyDictionary()
 """The environment that was last made sure of in each place: nothing ever takes one away."""
+Signing = Callable[[str, Record, Record], Record]
+"""From a store's id and what is recorded of a run's beginning and end to the journal record that signs it."""
 LONGEST_ERROR = 4000
 """An error's text is cut after so many characters."""
 
@@ -61,12 +63,14 @@ LONGEST_ERROR = 4000
 @dataclass(frozen=True, slots=True)
 class Policy:
     """What recordings keep and what they hide. `variables` is the process's environment as its edge read it (nothing below
-    the edge reads it); of it the record keeps those that fit a glob of `kept_variables`. `host` None: asked when needed."""
+    the edge reads it); of it the record keeps those that fit a glob of `kept_variables`. `host` None: asked when needed. Each run
+    that ends is signed by `sign`, where there is one."""
 
     redactor: Redactor = field(default_factory=Redactor)
     variables: Mapping[str, str] = field(default_factory=dict)
     kept_variables: tuple[str, ...] = ()
     host: Host | None = None
+    sign: Signing | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,10 +113,11 @@ class Recording:
     when an exception ends the run; `notes` is what a person should be told.
     """
 
-    def __init__(self, store: Store, opened: RunOpened, redactor: Redactor) -> None:
+    def __init__(self, store: Store, opened: RunOpened, redactor: Redactor, sign: Signing | None = None) -> None:
         self.store = store
         self.opened = opened
         self.redactor = redactor
+        self._sign = sign
         self.inputs = list(opened.inputs)
         self.outputs: list[OutputRecord] = []
         self.streams: BundleId | None = None
@@ -161,7 +166,7 @@ class Recording:
         put_mark(layout.open_run(opened.id), mark)
         store.journal.append({"kind": RUN_OPENED, "run": opened.to_record()})
         tell_of(opened.id)
-        recording = cls(store, opened, redactor)
+        recording = cls(store, opened, redactor, policy.sign)
         recording.notes += notes
         recording._mark = None if intent.targets else mark
         return recording
@@ -233,6 +238,7 @@ class Recording:
         closed = self._closed(ending)
         self._closing = True
         self._append_close(closed)
+        self._append_signature(closed)
         for move in move_to_end(self.store, self.run, closed.moves):
             self.notes.append(
                 f"the {move.ref_kind} {move.ref!r} was not moved to {move.new}: it was frozen or taken while the run was running"
@@ -291,6 +297,15 @@ class Recording:
             self.store.journal.append(record)
         except Unavailable:
             self.store.journal.append(record)
+
+    def _append_signature(self, closed: RunClosed) -> None:
+        """A run that could not be signed has ended all the same."""
+        if self._sign is None:
+            return
+        try:
+            self.store.journal.append(self._sign(self.store.id, self.opened.to_record(), closed.to_record()))
+        except Unavailable as error:
+            self.notes.append(f"the run was not signed ({error.message}); `datamon run sign {self.run}` signs it")
 
     def _commit(self, directory: Path, committing: "_Committing", progress: Progress) -> "tuple[Manifest, Bundle]":
         # Imported at first use: a run that commits nothing does not need it.

@@ -66,9 +66,10 @@ RUN_KINDS = frozenset({RUN_OPENED, RUN_CLOSED, RUN_MOVES, RUN_ABANDONED})
 @dataclass(frozen=True, slots=True)
 class RunOpened:
     """What is known when a run begins. `cwd` is relative to the code root, or absolute. `policy_env` are the patterns of
-    environment variables that the record keeps; `how` is `command`, `decorator`, `context` or `rebuild`. `reuse_key` stands for
-    the computation that it is; None where that cannot be told. `metrics_files` (relative to the code root, else absolute) and
-    `keep` are what a command was recorded with."""
+    environment variables that the record keeps; `how` is `command`, `decorator`, `context`, `rebuild` or `imported`. `reuse_key`
+    stands for the computation that it is; None where that cannot be told. `metrics_files` (relative to the code root, else
+    absolute) and `keep` are what a command was recorded with. `foreign` is what an imported run is in the system that it comes
+    from."""
 
     id: RunId
     pipeline: str
@@ -90,6 +91,7 @@ class RunOpened:
     reuse_key: str | None = None
     metrics_files: tuple[str, ...] = ()
     keep: bool = False
+    foreign: Record | None = None
 
     def to_record(self) -> Record:
         """As it is stored: the `run` of a `run-opened`."""
@@ -115,6 +117,7 @@ class RunOpened:
             "reuse_key": self.reuse_key,
             **asked,
             **({"keep": True} if self.keep else {}),
+            **({"foreign": self.foreign} if self.foreign is not None else {}),
         }
 
     @classmethod
@@ -141,6 +144,7 @@ class RunOpened:
             reuse_key=record.get("reuse_key"),
             metrics_files=tuple(record.get("metrics_files", ())),
             keep=record.get("keep", False),
+            foreign=record.get("foreign"),
         )
 
 

@@ -126,7 +126,9 @@ def _inputs(connection: Connection) -> dict[str, list[InputFact]]:
     """A run's inputs. An input that lacks its repo's name now (its repo is gone) keeps the recorded one."""
     facts: dict[str, list[InputFact]] = defaultdict(list)
     for run, role, repo, ref, kind, bundle, path, content in _all(
-        connection, "SELECT run, role, repo, ref, ref_kind, bundle, path, content FROM inputs WHERE how = 'declared'"
+        connection,
+        """SELECT run, role, repo, ref, ref_kind, bundle, path, content FROM inputs
+        WHERE how IN ('declared', 'imported')""",
     ):
         facts[run].append(InputFact(role, repo, ref, kind, bundle, (Part(path, content),)))
     return facts

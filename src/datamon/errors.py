@@ -66,6 +66,8 @@ CODES: dict[str, str] = {
     "newer-format": "written by a newer datamon",
     "bad-encryption-key": "a text that is no key of an encrypted store",
     "not-encrypted": "a key is given for a store that is not encrypted",
+    "bad-signing-key": "a file that holds no key to sign runs with, or to trust",
+    "bad-events": "lines that are no events of runs",
     "missing-extra": "an optional package is not installed",
     "usage": "the command line is wrong",
     "not-repeatable": "a run whose record does not let it be done again here",

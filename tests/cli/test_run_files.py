@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from datamon.cli.testing import Shell
+from datamon.errors import EXIT_CODES, Denied
 
 
 @pytest.fixture
@@ -75,4 +76,4 @@ def test_what_to_export_must_be_said_and_be_there(shell: Shell) -> None:
     assert shell("run", "export", "zzzz").code == 4
     assert shell("run", "import", "nowhere.ndjson").code == 4
     absent = shell("run", "export", "--all", "--output", "no/such/place.ndjson")
-    assert absent.code == 7
+    assert absent.code == EXIT_CODES[Denied][0]

@@ -42,7 +42,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
         assert outcome.status == "succeeded", outcome
     bench.record("false")
     left = json.loads(lines_of(bench.store)[0])
-    left["run"]["id"] = new_ksuid(START_NS, b"0" * 16)
+    left["run"] |= {"id": new_ksuid(START_NS, b"0" * 16), "started": START_NS}
     left |= {"close": None, "abandoned": START_NS}
     assert import_runs(bench.store, [json.dumps(left).encode()]) == Imported(added=1)
     return bench
