@@ -2,8 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from itertools import count
+from contextlib import AbstractContextManager
 
 import pytest
 
@@ -15,23 +14,11 @@ from datamon.store.forking import fork, undisturbed
 from datamon.store.testing import contract
 from datamon.store.testing.contents import random_bytes
 from datamon.store.testing.emulator import make_buckets, running_emulator
-from datamon.store.testing.proxy import Proxy, Rule, running_proxy
+from datamon.store.testing.proxy import Proxy, Rule
+from datamon.store.testing.spoilt_buckets import FAULTS, spoilt_bucket
 
 BUCKET = "datamon-test"
 IMPATIENT = Patience(total_s=1.5, connect_s=1.0, read_s=1.0, first_pause_s=0.01, longest_pause_s=0.05)
-FAULTS = {
-    "503 before": Rule("refused", share=0.2),
-    "429 before": Rule("refused", share=0.2, status=429),
-    "500 before": Rule("refused", share=0.1, status=500),
-    "bursts of 503": Rule("refused", share=0.05, burst=6),
-    "broken before": Rule("broken", share=0.1),
-    "lost after": Rule("lost", share=0.1),
-    "truncated": Rule("truncated", share=0.2),
-    "slow": Rule("slow", share=0.2),
-    "stalled": Rule("stalled", most=2, share=0.2),
-}
-_numbers = count()
-_seeds = count()
 
 
 @pytest.fixture(scope="module")
@@ -41,14 +28,11 @@ def emulator() -> Iterator[str]:
         yield url
 
 
-@contextmanager
-def through(emulator: str, *rules: Rule, patience: Patience = HASTY) -> Iterator[tuple[GcsBackend, Proxy]]:
+def through(
+    emulator: str, *rules: Rule, patience: Patience = HASTY
+) -> AbstractContextManager[tuple[GcsBackend, Proxy]]:
     """An empty place behind a proxy with these rules."""
-    with running_proxy(emulator, *rules, seed=next(_seeds)) as proxy, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("STORAGE_EMULATOR_HOST", proxy.url)
-        backend = GcsBackend(BUCKET, f"faults-{next(_numbers)}", patience=patience)
-        yield backend, proxy
-        backend.close()
+    return spoilt_bucket(emulator, BUCKET, *rules, patience=patience)
 
 
 @pytest.mark.parametrize("fault", FAULTS)
