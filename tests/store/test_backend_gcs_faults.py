@@ -122,13 +122,19 @@ def test_bytes_that_were_damaged_on_the_way_up_are_never_acknowledged(emulator: 
         backend.put("a", random_bytes("a", 10_000))
 
 
-def test_what_lasts_is_told_after_the_patience_is_used_up(emulator: str) -> None:
+USES: dict[str, Callable[[Backend], object]] = {
+    "get": lambda backend: backend.get("a"),
+    "put": lambda backend: backend.put("a", b""),
+    "list": lambda backend: [*backend.list("")],
+}
+
+
+@pytest.mark.parametrize("method", USES)
+def test_what_lasts_is_told_after_the_patience_is_used_up(method: str, emulator: str) -> None:
     with through(emulator, Rule("refused"), patience=IMPATIENT) as (backend, proxy):
-        for use in (lambda: backend.get("a"), lambda: backend.put("a", b""), lambda: list(backend.list(""))):
-            proxy.forget()
-            with pytest.raises(Unavailable, match="spoilt by the test"):
-                use()
-            assert 1 < len(proxy.requests) < 300
+        with pytest.raises(Unavailable, match="spoilt by the test"):
+            USES[method](backend)
+        assert 1 < len(proxy.requests) < 300
 
 
 def test_a_side_that_disappears_for_good_is_unavailable(emulator: str) -> None:
@@ -139,6 +145,20 @@ def test_a_side_that_disappears_for_good_is_unavailable(emulator: str) -> None:
             backend.get("a")
         with pytest.raises(Unavailable, match="try again later"):
             backend.put_if_absent("b", b"x")
+
+
+def test_a_place_that_used_up_all_patience_gets_one_try_a_request_until_it_answers(emulator: str) -> None:
+    with through(emulator, Rule("refused"), patience=IMPATIENT) as (backend, proxy):
+        with pytest.raises(Unavailable):
+            backend.has("a")
+        proxy.forget()
+        with pytest.raises(Unavailable):
+            backend.has("a")
+        assert len(proxy.requests) == 1
+        proxy.obey()
+        assert not backend.has("a")
+        proxy.obey(Rule("refused", most=proxy.spoilt["refused"] + 1))
+        assert not backend.has("a")
 
 
 @pytest.mark.parametrize("status", [400, 501])
