@@ -5,6 +5,7 @@ import contextlib
 import errno
 import gc
 import os
+import signal
 import sys
 import traceback
 from pathlib import Path
@@ -19,6 +20,7 @@ from datamon.cli.environment import COMPLETION_VARIABLE, completing, debugging
 from datamon.cli.options import GLOBAL_FLAGS, GLOBAL_OPTIONS, Globals
 from datamon.cli.output import complain, say
 from datamon.errors import DatamonError, Denied, Invalid, Unavailable, exit_code
+from datamon.store.backend.patience import stop_waiting
 
 if TYPE_CHECKING:
     from typer._click.core import Command
@@ -112,12 +114,20 @@ def leave() -> NoReturn:
     _stand_in_for_closed_streams()
     # A command makes entries by the ten thousand and hardly a cycle: looking for those so often costs a tenth of its time.
     gc.set_threshold(500_000, 20, 100)
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # a shell has it ignored in the background
+        signal.signal(signal.SIGINT, _stop)
     code = main()
     atexit._run_exitfuncs()
     _drop_unwritten()
     with contextlib.suppress(OSError):
         sys.stderr.flush()
     os._exit(code)
+
+
+def _stop(_number: int, _frame: object) -> NoReturn:
+    """At Ctrl-C no thread waits any more for a place that may come back: what is under way fails, and is put in order."""
+    stop_waiting()
+    raise KeyboardInterrupt
 
 
 def program() -> "Command":

@@ -12,7 +12,7 @@ from datamon.cli.settings import Settings, load_settings
 from datamon.errors import DatamonError
 from datamon.lineage.capture.host import capture_host
 from datamon.lineage.finishing import finish_pending
-from datamon.lineage.recording import Policy
+from datamon.lineage.recording import Policy, Signing
 from datamon.lineage.secrets import DEFAULT_NAMES, Redactor, secret_values
 from datamon.store.opening import Places, Store, open_store
 
@@ -73,7 +73,16 @@ def policy_of(settings: Settings) -> Policy:
     variables = process_environment()
     names = (*DEFAULT_NAMES, *settings.secret_names)
     values = (*settings.secret_values, *secret_values(variables, names), *_key_texts(settings))
-    return Policy(redactor=Redactor(names, values), variables=variables)
+    return Policy(redactor=Redactor(names, values), variables=variables, sign=_signing(settings))
+
+
+def _signing(settings: Settings) -> Signing | None:
+    """What signs the runs that are recorded, where a key is set. Raises as `read_signing_key`."""
+    if settings.signing_key is None:
+        return None
+    from datamon.lineage.interchange.signing import signing_with  # brings cryptography, which few recordings need
+
+    return signing_with(settings.signing_key)
 
 
 def _key_texts(settings: Settings) -> tuple[str, ...]:

@@ -12,9 +12,13 @@ from datamon.cli.environment import working_directory
 from datamon.cli.opening import open_configured, policy_of, settings_of
 from datamon.cli.output import note
 from datamon.cli.progress import watching
+from datamon.cli.run_code import code as code_of_run
+from datamon.cli.run_export import export
+from datamon.cli.run_import import import_
 from datamon.cli.run_list import list_
 from datamon.cli.run_place import AtLevel, Counts, Parent, RetryOf, parent_of, place_of
 from datamon.cli.run_show import logs, show
+from datamon.cli.run_sign import create_signing_key, sign, verify
 from datamon.lineage.binding import InputBinding, OutputBinding, parse_input, parse_output
 from datamon.lineage.capture.streams import Sinks
 from datamon.lineage.command import DEFAULT_PIPELINE, CommandOutcome, CommandRequest, record_command
@@ -69,6 +73,10 @@ Code = Annotated[
         "--code", metavar="PATH", help="What counts as the code, in place of the script in CMD. May be repeated."
     ),
 ]
+Reuse = Annotated[
+    bool,
+    typer.Option("--reuse", help="Take the outputs of a run that did the same, if there is one, and do not run CMD."),
+]
 Keep = Annotated[bool, typer.Option("--keep", help="Leave what datamon's last output put into the output DIRs.")]
 
 
@@ -86,6 +94,7 @@ def record(
     metrics_files: MetricsFiles = None,
     code: Code = None,
     keep: Keep = False,
+    reuse: Reuse = False,
     counts: Counts = None,
     parent: Parent = None,
     level: AtLevel = None,
@@ -96,6 +105,9 @@ def record(
     Input DIRs are filled (or brought to what the ref gives now, when nothing in them was edited). Output DIRs must be absent,
     empty, or hold datamon's own last output. When CMD succeeds, each output that it wrote is committed and its branch
     moved; when it fails, that is recorded and no ref moves. The exit code is CMD's own.
+
+    With --reuse a run of the same step that had the same code, command, params and contents of inputs stands for this one: its
+    outputs are committed again as this run's, and CMD is not run. What cannot be told to be the same is run.
 
     \b
     Examples:
@@ -115,6 +127,7 @@ def record(
         metrics_files=tuple(metrics_files or ()),
         code=tuple(code or ()),
         keep=keep,
+        reuse=reuse,
         policy=policy_of(settings_of(ctx)),
         counts=tuple(counts or ()),
     )
@@ -146,3 +159,9 @@ def _summary(outcome: CommandOutcome) -> str:
 app.command("list")(list_)
 app.command("show")(show)
 app.command("logs")(logs)
+app.command("code")(code_of_run)
+app.command("export")(export)
+app.command("sign")(sign)
+app.command("verify")(verify)
+app.command("create-signing-key")(create_signing_key)
+app.command("import")(import_)

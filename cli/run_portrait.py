@@ -40,7 +40,9 @@ def run_record(run: Run, environment: Environment | None, gone: Gone) -> dict[st
         "retry_of": opened.retry_of,
         "attempt": opened.attempt,
         "policy": [part.to_record() for part in opened.policy],
-        "code": opened.code.to_record(),
+        "reuse_key": opened.reuse_key,
+        "reused": closed.reused if closed else None,
+        "code": {**opened.code.to_record(), "bundle": opened.code.bundle, "masked": list(opened.code.masked)},
         "params": [param.to_record() for param in opened.params],
         "inputs": [{**_named(each.to_record()), **_deleted(gone.get(each.bundle))} for each in run.inputs],
         "outputs": [{**_named(each.to_record()), **_deleted(gone.get(each.bundle))} for each in run.outputs],
@@ -68,8 +70,12 @@ def run_lines(run: Run, environment: Environment | None, gone: Gone) -> Iterator
     host = opened.host
     yield _fact("host", f"{host.name}, {host.system} {host.machine}, {host.cpus} cpus, process {host.pid}")
     yield _fact("command", shlex.join(opened.argv))
+    if closed and closed.reused:
+        yield _fact("reused", f"the outputs of run {closed.reused}; the command was not run")
     yield _fact("directory", opened.cwd)
     yield _fact("code", _code(opened.code))
+    if opened.code.bundle:
+        yield _fact("kept code", _kept_code(run))
     yield from _list(
         "params", [f"{p.name} = {p.value!r} ({p.source}{f' {p.file}' if p.file else ''})" for p in opened.params]
     )
@@ -181,6 +187,12 @@ def _code(code: CodeVersion) -> str:
     what = f" ({code.method}{f' {code.function}' if code.function else ''}{of})" if code.method != "none" else ""
     fingerprint = f", fingerprint {code.fingerprint[:SHORT_COMMIT]}{what}" if code.fingerprint else ""
     return f"{git}{fingerprint}{f', {code.remote}' if code.remote else ''}"
+
+
+def _kept_code(run: Run) -> str:
+    code = run.opened.code
+    masked = f", with a secret masked in {', '.join(code.masked)}" if code.masked else ""
+    return f"{code.bundle}{masked} (see `datamon run code {run.id}`)"
 
 
 def _environment(environment: Environment) -> str:

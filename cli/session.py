@@ -1,12 +1,13 @@
 """The store of a Python process: opened once for the same settings, used by `datamon.open`, `ask`, `step` and `run`."""
 
 import os
+import time
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from os import PathLike
 from pathlib import Path
 
-from datamon.cli.environment import process_environment
+from datamon.cli.environment import process_environment, working_directory
 from datamon.cli.opening import open_settled, policy_of
 from datamon.cli.options import Globals
 from datamon.cli.settings import Settings, load_settings
@@ -58,8 +59,18 @@ def recorded_run() -> RunOpener:
 
 
 def _store_now() -> Store:
-    return open_session().store
+    return _session_now().store
 
 
 def _policy_now() -> Policy:
-    return open_session().policy
+    return _session_now().policy
+
+
+def _session_now() -> Session:
+    """As `open_session`; in the same surroundings settings are read once a second."""
+    return _now((os.getpid(), str(working_directory()), tuple(process_environment().items())), int(time.monotonic()))
+
+
+@lru_cache(maxsize=4)
+def _now(surroundings: object, second: int) -> Session:  # noqa: ARG001 (what the settings hang on)
+    return open_session()

@@ -96,6 +96,17 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting("The same key itself; beats a key file.", "none", variable="DATAMON_ENCRYPTION_KEY"),
     Setting(
+        "The private key that signs every run that is recorded, as `datamon run create-signing-key` makes it.",
+        "none: runs are not signed",
+        variable="DATAMON_SIGNING_KEY_FILE",
+        key="signing.key_file",
+    ),
+    Setting(
+        "The public keys whose signatures `datamon run verify` trusts, where no `--trusted-key` names others.",
+        "none: any key that a signature names",
+        key="signing.trusted_key_files",
+    ),
+    Setting(
         "In place of `metadata` and `blob`: several sides that each have everything, as `{min_sides: 2, sides: [{name: eu, "
         "metadata: PLACE, blob: PLACE, credential: FILE}, …]}`. See [operations](operations.md#mirrored-stores).",
         "none: one place",
@@ -171,6 +182,15 @@ class Secrets(BaseModel):
     values_from: list[str] = Field(default_factory=list)
 
 
+class Signing(BaseModel):
+    """Who signs runs, and whose signatures are trusted."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    key_file: str | None = None
+    trusted_key_files: list[str] = Field(default_factory=list)
+
+
 class Cache(BaseModel):
     """What is kept on this machine's disk of far places."""
 
@@ -188,6 +208,7 @@ class Configuration(Place):
     contexts: dict[str, Place] = Field(default_factory=dict)
     secrets: Secrets = Field(default_factory=Secrets)
     cache: Cache = Field(default_factory=Cache)
+    signing: Signing = Field(default_factory=Signing)
 
 
 class Settings(BaseModel):
@@ -210,6 +231,8 @@ class Settings(BaseModel):
     secret_values: tuple[str, ...]
     cache_dir: Path
     cache_bytes: int
+    signing_key: Path | None = None
+    trusted_keys: tuple[Path, ...] = ()
 
     @property
     def state_dir(self) -> Path:
@@ -281,6 +304,13 @@ def load_settings(
         secret_values=tuple(value for name in configuration.secrets.values_from if (value := variables.get(name))),
         cache_dir=Path(_anchored("cache", configuration.cache.path, file) or home / "cache"),
         cache_bytes=_cache_bytes(configuration.cache, variables, file),
+        signing_key=_path(
+            _anchored("credential", variables.get("DATAMON_SIGNING_KEY_FILE"), None)
+            or _anchored("credential", configuration.signing.key_file, file)
+        ),
+        trusted_keys=tuple(
+            Path(_anchored("credential", each, file) or each) for each in configuration.signing.trusted_key_files
+        ),
     )
 
 

@@ -3,23 +3,28 @@
 import inspect
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from datamon.errors import NotFound
 from datamon.lineage.binding import input_to, output_to
+from datamon.lineage.capture.code import CodePlace
 from datamon.lineage.capture.resources import since, usage_here
 from datamon.lineage.endpoints import Source, plan_outputs, resolve_input, resolve_inputs
-from datamon.lineage.inside import Named, Recorder, begin, locate_function, look_again
+from datamon.lineage.inside import Named, Recorder, begin, known, locate_function, look_again
 from datamon.lineage.nesting import inside
 from datamon.lineage.origins import ORIGINS, Origin
 from datamon.lineage.recording import Ending, Recording
-from datamon.lineage.records import OutputRecord, Param
+from datamon.lineage.records import CodeVersion, OutputRecord, Param, ParamValue
+from datamon.lineage.remembering import Remembered
+from datamon.lineage.reuse.claim import claimed
+from datamon.lineage.reuse.parts import obstacle, parts_of
+from datamon.lineage.reuse.reuse import Reused, Reusing, exact_json, keep_outcome, reuse
 from datamon.lineage.values import Write, read_value, write_value
 from datamon.lineage.workplace import Workplace
-from datamon.store.opening import Store
+from datamon.store.opening import Store, unhurried
 
 RETURN = "return"
 """The output that the returned value is, in place of a directory."""
@@ -40,17 +45,22 @@ class Declared:
     write: Write | None = None
     loads: Mapping[str, object] = field(default_factory=dict)
     """The inputs that the function takes as values, with the class that each is to be."""
+    located: Remembered[tuple[CodePlace, CodeVersion]] = field(default_factory=Remembered)
+    """Where the code is, and its version."""
+    reuse: bool = False
+    wait: bool = True
 
 
 @dataclass
 class Call:
-    """A call whose run is open. `returned` is what the function gave, once it has."""
+    """A call whose run is open, or, where it has not begun, was spared. `returned` is what the function gave, once it has."""
 
     declared: Declared
     recording: Recording
     arguments: inspect.BoundArguments
     returned: Any = None
     has_failed: bool = False
+    has_begun: bool = True
     outputs: dict[str, OutputRecord] = field(default_factory=dict)
 
     def begin(self) -> Any:
@@ -74,17 +84,36 @@ def recorded(
 ) -> Iterator[Call]:
     """A run that is open while the block lasts; when the block ends well, its outputs are committed and its refs moved. What
     other steps returned, among the arguments, is an input of the run. Raises as `datamon.step` says."""
+    if not declared.wait:
+        recorder = replace(recorder, store=unhurried(recorder.store))
     store = recorder.store
-    with Workplace(store, recorder.host) as workplace:
+    with Workplace(store, recorder.host) as workplace, ExitStack() as stack:
         places = {name: workplace.directory(name) for name in (*declared.inputs, *declared.outputs)}
         outputs = {name: output_to(reference, places[name]) for name, reference in declared.outputs.items()}
         targets = plan_outputs(store, list(outputs.values()), declared.named.labels)
         sources = resolve_inputs(store, [input_to(each, places[name]) for name, each in declared.inputs.items()])
+        handed = _handed(store, given, {source.record.role for source in sources})
+        located = declared.located.now(store.clock(), lambda: locate_function(declared.function))
+        ahead = known(recorder, declared.named, located, params, ((*sources, *handed), targets))
+        redactor = recorder.policy.redactor.learning((), ahead.intent.params)
+        parts = parts_of(ahead.intent, redactor) if obstacle(ahead.intent) is None else None
+        if declared.reuse and parts is not None:
+            stack.enter_context(claimed(store, parts.key, lambda: None))
+            sparing = Reusing(
+                store, ahead.intent, recorder.policy, [(each, None) for each in targets], needs_returned=True
+            )
+            reused = reuse(sparing, parts.key)
+            if isinstance(reused, Reused):
+                outputs_now = {output.role: output for output in reused.recording.outputs}
+                kept_now = {name: outputs_now[each.planned.role] for each, name in zip(targets, outputs, strict=True)}
+                spared = Call(declared, reused.recording, given, reused.returned, has_begun=False, outputs=kept_now)
+                _remember(store, spared)
+                yield spared
+                return
+        ahead = replace(ahead, intent=replace(ahead.intent, reuse_key=parts.key if parts else None))
         for source in sources:
             workplace.fill(source)
-        handed = _handed(store, given, {source.record.role for source in sources})
-        located = locate_function(declared.function)
-        with begin(recorder, declared.named, located, params, ((*sources, *handed), targets)) as recording:
+        with begin(recorder, ahead) as recording:
             call = Call(declared, recording, _arguments(declared, given, places))
             process, began_ns, before = os.getpid(), store.clock(), usage_here()
             try:
@@ -100,19 +129,34 @@ def recorded(
             for target, (name, binding) in zip(targets, outputs.items(), strict=True):
                 output = recording.commit_output(target, binding.directory)
                 call.outputs |= {} if output is None else {name: output}
-            recording.end(Ending("succeeded", resources=recording.resources))
+            closed = recording.end(Ending("succeeded", resources=recording.resources))
+            if parts is not None:
+                keep_outcome(recording, closed, parts, exact_json(call.returned))
+    _remember(store, call)
+
+
+def _remember(store: Store, call: Call) -> None:
+    """Whoever is handed the returned value can be told where it came from."""
     kept = call.outputs.get(RETURN)
     if kept is not None:
-        origin = Origin(store.id, recording.run, kept.repo_name, kept.branch, kept.bundle)
+        origin = Origin(store.id, call.recording.run, kept.repo_name, kept.branch, kept.bundle)
         call.returned = ORIGINS.remember(call.returned, origin)
 
 
-def are_handed(store: Store, value: object) -> bool:
-    """Whether an argument is nothing but values that steps returned, so that it is an input and no param."""
-    if ORIGINS.of(value) is not None:
-        return _is_of(store, ORIGINS.of(value))
-    inner = list(value.values()) if isinstance(value, dict) else value
-    return isinstance(inner, list | tuple) and bool(inner) and all(_is_of(store, ORIGINS.of(each)) for each in inner)
+def handed_as(store: Store, value: object) -> ParamValue | None:
+    """Where an argument that is nothing but values that steps returned came from, in place of what it is; None for any other."""
+    if isinstance(value, dict) and value:
+        inner = {str(key): _told(store, each) for key, each in value.items()}
+        return _told(store, value) or (None if None in inner.values() else {**inner})
+    if isinstance(value, list | tuple) and value:
+        several = [_told(store, each) for each in value]
+        return _told(store, value) or (None if None in several else [*several])
+    return _told(store, value)
+
+
+def _told(store: Store, value: object) -> str | None:
+    origin = ORIGINS.of(value)
+    return f"{origin.repo}@{origin.branch}" if origin is not None and _is_of(store, origin) else None
 
 
 def _is_of(store: Store, origin: Origin | None) -> bool:

@@ -42,9 +42,12 @@ def _found(store: Store) -> Iterator[Finding]:
     known = _Known(store)
     seen = _Seen()
     named = known.runs_named()  # before the journal is read: a run stands there before its first bundle
-    yield from _read_on(store, seen, known)
-    marked = set(marked_runs(store))
-    yield from _read_on(store, seen, known)  # a run ends in the journal before its mark goes
+    try:
+        yield from _read_on(store, seen, known)
+        marked = set(marked_runs(store))
+        yield from _read_on(store, seen, known)  # a run ends in the journal before its mark goes
+    except Corrupt:
+        return  # a part of the journal cannot be read, of which the store's own check tells: nothing can be said of runs
     for run in sorted(seen.spoken_of - seen.opened):
         yield damage("run-incomplete", f"the journal has lost the beginning of run {run}; {_NEXT}")
     for run in sorted(seen.opened - seen.ended - marked):
@@ -82,7 +85,7 @@ def _event(event: Record, seen: _Seen, known: "_Known") -> Iterator[Finding]:
             opened = RunOpened.from_record(event["run"])
             seen.opened.add(run)
             yield from known.environment(run, opened.environment)
-            yield from known.bundles(run, {(each.repo, each.bundle) for each in opened.inputs})
+            yield from known.bundles(run, _named_at_first(opened, RepoId(known.store.id)))
         elif event["kind"] == RUN_CLOSED:
             closed = RunClosed.from_record(event["close"])
             seen.ended.add(run)
@@ -92,6 +95,11 @@ def _event(event: Record, seen: _Seen, known: "_Known") -> Iterator[Finding]:
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         message = f"a journal record of a run cannot be read ({error!r}); please report it"
         yield damage("bad-record", message, layout.JOURNAL)
+
+
+def _named_at_first(opened: RunOpened, hidden: RepoId) -> set[tuple[RepoId, BundleId]]:
+    read = {(each.repo, each.bundle) for each in opened.inputs}
+    return read | ({(hidden, opened.code.bundle)} if opened.code.bundle else set())
 
 
 def _named_by(closed: RunClosed, hidden: RepoId) -> set[tuple[RepoId, BundleId]]:

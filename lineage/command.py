@@ -18,12 +18,16 @@ from datamon.lineage.environment_policy import Here, check_parts, from_root, val
 from datamon.lineage.execution import Execution, execute
 from datamon.lineage.fingerprint import fingerprint_paths, fingerprint_script
 from datamon.lineage.holding import holding
+from datamon.lineage.known_texts import KnownTexts, known_texts
 from datamon.lineage.nesting import PARENT_VARIABLE, parent_for, parent_text
 from datamon.lineage.param_values import parse_param
 from datamon.lineage.params import read_params_file
 from datamon.lineage.recording import Ending, Policy, Recording, RunIntent, RunPlace
 from datamon.lineage.records import CodeVersion, Metric, OutputRecord, Param, Status
 from datamon.lineage.ref_moves import Target
+from datamon.lineage.reuse.claim import claimed, last_parts
+from datamon.lineage.reuse.parts import Parts, obstacle, parts_of
+from datamon.lineage.reuse.reuse import Reused, Reusing, keep_outcome, reuse
 from datamon.lineage.scripts import script_of
 from datamon.store.ids import RunId, is_ksuid
 from datamon.store.names import check_name
@@ -37,9 +41,10 @@ _NOT_IN_NAMES = re.compile(r"[^\w.\-]+|^[^\w]+|^_+")
 
 @dataclass(frozen=True, slots=True)
 class CommandRequest:
-    """What is to be run and recorded. Relative paths are relative to `cwd`. `params` are texts NAME=VALUE; those of the files
-    are recorded too, and give way to them. `code` are the paths to fingerprint instead of the script that `argv` names. `counts`
-    are the parts of the environment that count for the step; without `parent` the run is part of the one that it is inside."""
+    """What is to be run and recorded. Relative paths are relative to `cwd`. `params` are texts NAME=VALUE, `given` such that
+    were read before; those of the files are recorded too, and give way to them. `code` are the paths to fingerprint instead of
+    the script that `argv` names. With `reuse` the outputs of a run that did the same are taken, if there is one. `counts` are the
+    parts of the environment that count; without `parent` the run is part of the one that it is inside."""
 
     argv: tuple[str, ...]
     cwd: Path
@@ -53,6 +58,8 @@ class CommandRequest:
     metrics_files: tuple[Path, ...] = ()
     code: tuple[Path, ...] = ()
     keep: bool = False
+    reuse: bool = False
+    given: tuple[Param, ...] = ()
     policy: Policy = field(default_factory=Policy)
     counts: tuple[str, ...] = ()
     parent: RunId | None = None
@@ -61,13 +68,15 @@ class CommandRequest:
 
 @dataclass(frozen=True, slots=True)
 class CommandOutcome:
-    """How it went. `exit_code` is the command's own as a shell gives it, `notes` what a person should be told."""
+    """How it went. `exit_code` is the command's own as a shell gives it, `notes` what a person should be told. `reused` is the
+    run whose outputs these are where the command was not run."""
 
     run: RunId
     status: Status
     exit_code: int
     outputs: tuple[OutputRecord, ...]
     notes: tuple[str, ...]
+    reused: RunId | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,13 +105,41 @@ def record_command(
     """
     prepared = _prepare(store, request)
     with holding(store, [directory for _, directory in prepared.targets]):
+        if request.reuse:
+            return _record_or_reuse(store, prepared, streams, progress)
         return _record(store, prepared, streams, progress)
+
+
+def _record_or_reuse(store: Store, prepared: _Prepared, streams: Sinks, progress: Progress) -> CommandOutcome:
+    """The outputs of a run that did the same are this run's; where there is none, the command has run."""
+    if _code_is_input(prepared):
+        _fill_inputs(store, prepared, progress)
+    intent, notes = _intent(store, prepared)
+    why = obstacle(intent)
+    if why is not None:
+        outcome = _record(store, prepared, streams, progress)
+        return replace(outcome, notes=(f"nothing is reused: {why}", *outcome.notes))
+    parts = _parts(prepared, intent)
+    waited: list[str] = []
+    with claimed(store, parts.key, lambda: waited.append("waited for another process that computed the same")):
+        reusing = Reusing(store, intent, prepared.request.policy, prepared.targets, progress)
+        found = reuse(reusing, parts.key)
+        if isinstance(found, Reused):
+            spared = found.recording
+            said = (*notes, *waited, *spared.notes)
+            return CommandOutcome(spared.run, "succeeded", 0, tuple(spared.outputs), said, spared.reused)
+        told = (*waited, *found, *_why_not(store, intent, parts))
+        outcome = _record(store, prepared, streams, progress)
+        return replace(outcome, notes=(*told, *outcome.notes))
 
 
 def _record(store: Store, prepared: _Prepared, streams: Sinks, progress: Progress) -> CommandOutcome:
     request = prepared.request
-    _fill_directories(store, prepared, progress)
-    intent, script, notes = _intent(store, prepared)
+    _fill_inputs(store, prepared, progress)
+    _clear_outputs(store, prepared)
+    intent, notes = _intent(store, prepared)
+    parts = _parts(prepared, intent) if obstacle(intent) is None else None
+    intent = replace(intent, reuse_key=parts.key if parts else None)
     written_before = {path: metrics.stamp(path) for path in (request.cwd / file for file in request.metrics_files)}
     with Recording.open(store, intent, request.policy) as recording:
         recording.notes += notes
@@ -113,7 +150,7 @@ def _record(store: Store, prepared: _Prepared, streams: Sinks, progress: Progres
         recording.notes += execution.notes
         if execution.used is None and execution.error:
             recording.notes.append(execution.error)
-        _keep_streams(recording, execution, script)
+        _keep_streams(recording, execution)
         _look_again(store, recording, prepared.sources)
         found = _metrics(written_before, recording.notes)
         for target, directory in prepared.targets:
@@ -122,6 +159,8 @@ def _record(store: Store, prepared: _Prepared, streams: Sinks, progress: Progres
             else:
                 recording.remember_uncommitted(directory)
         closed = recording.end(_ending(execution, wall_ns, found))
+        if parts is not None and execution.succeeded:
+            keep_outcome(recording, closed, parts)
     return CommandOutcome(recording.run, closed.status, execution.shell_code, closed.outputs, tuple(recording.notes))
 
 
@@ -156,26 +195,50 @@ def _read_params(request: CommandRequest) -> tuple[tuple[Param, Path | None], ..
         path = request.cwd / file
         for name, value in read_params_file(path).items():
             found[name] = (Param(name, value, "file", None, name), path)
-    for text in request.params:
-        param = parse_param(text)
+    for param in (*request.given, *map(parse_param, request.params)):
         found[param.name] = (param, None)
     return tuple(found.values())
 
 
-def _fill_directories(store: Store, prepared: _Prepared, progress: Progress) -> None:
-    if not prepared.directories:
-        return
-    # Brings pyarrow, which a run without directories does not need.
-    from datamon.store.checkout import checkout, clear_output
-
+def _fill_inputs(store: Store, prepared: _Prepared, progress: Progress) -> None:
     for source in prepared.sources:
+        from datamon.store.checkout import checkout  # brings pyarrow, which a run without inputs does not need
+
         checkout(store, source.bundle, source.directory, path=source.record.path, progress=progress)
+
+
+def _clear_outputs(store: Store, prepared: _Prepared) -> None:
     for _, directory in prepared.targets:
+        from datamon.store.checkout import clear_output  # as above
+
         clear_output(store, directory, keep=prepared.request.keep)
 
 
-def _intent(store: Store, prepared: _Prepared) -> tuple[RunIntent, Path | None, list[str]]:
-    """What is known before the command starts, the script that it names, and notes."""
+def _code_is_input(prepared: _Prepared) -> bool:
+    """Whether what is fingerprinted, or may be, lies in an input's directory, so that it is there only once that is filled."""
+    request, cwd = prepared.request, prepared.request.cwd.resolve()
+    script = script_of(request.argv, cwd, find_code(cwd, prepared.directories).root)
+    paths = [cwd / path for path in request.code] or ([script] if script else [])
+    inputs = [source.directory.resolve() for source in prepared.sources]
+    return not paths or any(path.resolve().is_relative_to(directory) for path in paths for directory in inputs)
+
+
+def _parts(prepared: _Prepared, intent: RunIntent) -> Parts:
+    return parts_of(intent, prepared.request.policy.redactor.learning(intent.argv, intent.params))
+
+
+def _why_not(store: Store, intent: RunIntent, parts: Parts) -> list[str]:
+    """Why nothing was reused, as far as the last run of the step on this machine tells."""
+    last = last_parts(store, f"{intent.pipeline}/{intent.step}")
+    if last is None:
+        return ["nothing is reused: no earlier run of this step is known here"]
+    run, earlier = last
+    differences = parts.differences(earlier)
+    return [f"nothing is reused: unlike in run {run}, {'; '.join(differences[:5])}"] if differences else []
+
+
+def _intent(store: Store, prepared: _Prepared) -> tuple[RunIntent, list[str]]:
+    """What is known before the command starts, and notes."""
     request = prepared.request
     cwd = request.cwd.resolve()
     place = find_code(cwd, prepared.directories)
@@ -190,7 +253,7 @@ def _intent(store: Store, prepared: _Prepared) -> tuple[RunIntent, Path | None, 
         how="command",
         argv=request.argv,
         cwd=place.relative(request.cwd),
-        code=_code(place, request, script),
+        code=_code(place, request, script, known_texts(store)),
         params=tuple(replace(p, file=place.relative(file)) if file else p for p, file in prepared.params),
         environment=environment,
         inputs=tuple(replace(each.record, directory=place.relative(each.directory)) for each in prepared.sources),
@@ -200,19 +263,21 @@ def _intent(store: Store, prepared: _Prepared) -> tuple[RunIntent, Path | None, 
         ),
         labels=request.labels,
         parent=request.parent or parent_for(store, policy.variables),
+        metrics_files=tuple(place.relative(request.cwd / file) for file in request.metrics_files),
+        keep=request.keep,
         environment_policy=values_of(
             from_root(request.counts, lambda file: place.relative(request.cwd / file)),
             Here(environment, place.root, policy.variables),
         ),
         place=request.run_place,
     )
-    return intent, script, notes
+    return intent, notes
 
 
-def _code(place: CodePlace, request: CommandRequest, script: Path | None) -> CodeVersion:
+def _code(place: CodePlace, request: CommandRequest, script: Path | None, texts: KnownTexts) -> CodeVersion:
     if request.code:
         paths = [request.cwd.resolve() / path for path in request.code]
-        return place.version(fingerprint_paths(paths, place.root))
+        return place.version(fingerprint_paths(paths, place.root, texts=texts))
     return place.version(fingerprint_script(script, place.root) if script else None)
 
 
@@ -270,35 +335,22 @@ def _metrics(before: Mapping[Path, metrics.FileStamp | None], notes: list[str]) 
     return tuple(found.values())
 
 
-def _keep_streams(recording: Recording, execution: Execution, script: Path | None) -> None:
-    """What the command wrote to its streams, and its script, are kept; nothing when there is nothing."""
+def _keep_streams(recording: Recording, execution: Execution) -> None:
+    """What the command wrote to its streams is kept; nothing when there is nothing."""
     try:
         kept = [stream for stream in execution.kept if stream.size_bytes]
-        if not kept and script is None:
+        if not kept:
             return
         with tempfile.TemporaryDirectory(prefix="datamon-streams-") as name:
             directory = Path(name)
             for stream in kept:
                 stream.copy_to(directory / stream.name)
-            if script is not None:
-                _copy_script(recording, script, directory / "code")
             recording.keep_streams(directory)
     except Conflict as error:
         recording.notes.append(f"the streams are not kept: {error}")
     finally:
         for stream in execution.kept:
             stream.close()
-
-
-def _copy_script(recording: Recording, script: Path, directory: Path) -> None:
-    cleaner = recording.redactor.stream()
-    try:
-        content = cleaner.feed(script.read_bytes()) + cleaner.finish()
-    except OSError as error:
-        recording.notes.append(f"the script {script} is not kept: {error.strerror}")
-        return
-    directory.mkdir()
-    (directory / script.name).write_bytes(content)
 
 
 def _ending(execution: Execution, wall_ns: int, found: tuple[Metric, ...]) -> Ending:

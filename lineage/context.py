@@ -13,7 +13,7 @@ from datamon.errors import Invalid
 from datamon.lineage.binding import InputBinding, OutputBinding, input_to, output_to
 from datamon.lineage.capture.resources import since, usage_here
 from datamon.lineage.endpoints import Source, plan_output, plan_outputs, resolve_input
-from datamon.lineage.inside import Named, Recorder, begin, locate_block, look_again
+from datamon.lineage.inside import Named, Recorder, begin, known, locate_block, look_again
 from datamon.lineage.nesting import inside
 from datamon.lineage.param_values import param_value
 from datamon.lineage.recording import Ending, Policy, Recording
@@ -91,7 +91,7 @@ class RunBlock:
         located = locate_block(self._code)
         with ExitStack() as stack:
             self._workplace = stack.enter_context(Workplace(recorder.store, recorder.host))
-            self._recording = begin(recorder, self._named, located, self._params)
+            self._recording = begin(recorder, known(recorder, self._named, located, self._params))
             stack.enter_context(inside(recorder.store, self._recording.run))
             self._stack = stack.pop_all()
         self._began_ns, self._before = recorder.store.clock(), usage_here()

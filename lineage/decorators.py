@@ -8,14 +8,14 @@ from typing import Any, Protocol, TypeVar, get_type_hints
 
 from datamon.errors import Invalid
 from datamon.lineage.binding import input_to, output_to
-from datamon.lineage.calls import RETURN, Declared, are_handed
+from datamon.lineage.calls import RETURN, Declared, handed_as
 from datamon.lineage.environment_policy import check_parts
 from datamon.lineage.inside import Named, Recorder
-from datamon.lineage.param_values import param_value
+from datamon.lineage.param_values import is_exact, param_value
 from datamon.lineage.recording import Policy, RunPlace
-from datamon.lineage.records import Level, Param
+from datamon.lineage.records import Level, Param, ParamSource
 from datamon.lineage.secrets import Redactor
-from datamon.lineage.shapes import is_generator, shaped
+from datamon.lineage.shapes import is_generator, is_plain, shaped
 from datamon.lineage.values import Write
 from datamon.store.names import check_name
 from datamon.store.opening import Store
@@ -46,6 +46,8 @@ class Step(Protocol):
         level: Level | None = None,
         retries: int = 0,
         write: Write | None = None,
+        reuse: bool = False,
+        wait: bool = True,
     ) -> StepDecorator:
         """A decorator that makes a function's calls runs of the step `name` (default: the function's name).
 
@@ -61,6 +63,13 @@ class Step(Protocol):
         Async functions are recorded while they are awaited, generators until they are exhausted; one that is closed before is
         recorded as failed. `retries` is how often a plain or async function that raised is run again, each attempt a run of its
         own. `environment` names the parts of the environment that count for it, `level` what it is within its pipeline's run.
+
+        With `reuse` a call that does what an earlier one did (same code, params and contents of inputs) is not made: the outputs
+        are those of the earlier call, committed again, and what that returned is returned. A call that returned something that
+        JSON cannot say exactly is made again. Only plain functions can be spared.
+
+        Without `wait`, a call does not wait until its record is on the disk: a power cut may lose the runs of the last second;
+        the end of the process, whatever its cause, loses none.
         """
 
 
@@ -78,6 +87,8 @@ def make_step(open_store: Callable[[], Store], *, policy: Callable[[], Policy] =
         level: Level | None = None,
         retries: int = 0,
         write: Write | None = None,
+        reuse: bool = False,
+        wait: bool = True,
     ) -> StepDecorator:
         if callable(inputs):
             raise Invalid("bad-argument", "the decorator needs its brackets; write @datamon.step(inputs=…, outputs=…)")
@@ -89,9 +100,19 @@ def make_step(open_store: Callable[[], Store], *, policy: Callable[[], Policy] =
         def decorate(function: Callable[..., R]) -> Callable[..., R]:
             step_name = name or str(getattr(function, "__name__", "step"))
             named = Named(pipeline, step_name, "decorator", labels, counts, place)
-            declared = replace(_declare(function, inputs or {}, outputs or {}, named), retries=retries, write=write)
+            declared = replace(
+                _declare(function, inputs or {}, outputs or {}, named),
+                retries=retries,
+                write=write,
+                reuse=reuse,
+                wait=wait,
+            )
             if retries and is_generator(inspect.unwrap(function)):
                 raise Invalid("bad-argument", f"the step {step_name!r} gives values before it ends; leave retries out")
+            if reuse and not is_plain(inspect.unwrap(function)):
+                raise Invalid(
+                    "bad-argument", f"the step {step_name!r} is async or yields; only a plain function is reused"
+                )
 
             def prepare(
                 args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -165,16 +186,21 @@ def _bind(declared: Declared, args: tuple[Any, ...], kwargs: Mapping[str, Any]) 
 
 
 def _params(store: Store, given: inspect.BoundArguments) -> tuple[Param, ...]:
-    """Each argument, those of `**kwargs` apart; one that was left out is its default. What other steps returned is no param."""
+    """Each argument, those of `**kwargs` apart; one that was left out is its default. Of what
+    other steps returned it is told where it came from: an input says the rest."""
     explicit = dict(given.arguments)
     given.apply_defaults()
     params: list[Param] = []
     for name, value in given.arguments.items():
         kind = given.signature.parameters[name].kind
-        if are_handed(store, value):
-            continue
-        if kind is inspect.Parameter.VAR_KEYWORD:
-            params += [Param(key, param_value(each), "explicit") for key, each in value.items()]
-        elif kind is not inspect.Parameter.VAR_POSITIONAL or value:
-            params.append(Param(name, param_value(value), "explicit" if name in explicit else "default"))
+        handed = handed_as(store, value)
+        if handed is not None:
+            params.append(Param(name, handed, exact=False))
+        elif kind is inspect.Parameter.VAR_KEYWORD:
+            params += [Param(key, param_value(each), exact=is_exact(each)) for key, each in value.items()]
+        elif kind is inspect.Parameter.VAR_POSITIONAL:
+            params += [Param(name, param_value(value), exact=is_exact(list(value)))] if value else []
+        else:
+            source: ParamSource = "explicit" if name in explicit else "default"
+            params.append(Param(name, param_value(value), source, exact=source == "default" or is_exact(value)))
     return tuple(params)

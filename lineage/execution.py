@@ -141,7 +141,7 @@ class _Requests:
         self.asked.append(signal.Signals(number))
         if len(self.asked) >= _PATIENCE:
             self._send(signal.SIGKILL)
-        elif number != signal.SIGINT or not _in_foreground():
+        elif number != signal.SIGINT or not in_foreground():
             self._send(number)
 
     def _send(self, number: int) -> None:
@@ -170,7 +170,7 @@ def _passing_signals_on() -> Iterator[_Requests]:
             signal.signal(number, earlier)
 
 
-def _in_foreground() -> bool:
+def in_foreground() -> bool:
     """Whether this process group is the one that its terminal sends Ctrl-C to."""
     try:
         terminal = os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY | os.O_CLOEXEC)

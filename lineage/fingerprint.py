@@ -16,7 +16,6 @@ is hashed is the definitions in the order in which they are first needed, each n
 means, so that equal text in other places gives equal hashes and exchanged definitions do not.
 """
 
-import json
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -25,6 +24,9 @@ from pathlib import Path
 from blake3 import blake3
 
 from datamon.errors import NotFound
+from datamon.lineage.capture.git import unchanged_files
+from datamon.lineage.cells import SUFFIX, code_cells, split_magic
+from datamon.lineage.known_texts import KnownTexts
 from datamon.lineage.locate import StepName, find_function, find_step, plain_qualname
 from datamon.lineage.modules import Definition, Project, Sources, Whole, walk_tree
 from datamon.lineage.records import CodeMethod, CodeVersion
@@ -45,6 +47,8 @@ __all__ = [
 
 CONTEXT = "datamon 1 code fingerprint"
 _ABSENT = "absent"
+_LARGE_TREE = 200
+"""Of a tree with so many files git is asked which have changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,21 +92,28 @@ def fingerprint_function(path: Path, qualname: str, root: Path, *, sources: Sour
 
 
 def fingerprint_script(path: Path, root: Path, *, sources: Sources | None = None) -> Fingerprint:
-    """The fingerprint of a script: for Python with the project's modules that it imports, otherwise of its bytes.
+    """The fingerprint of a script: for Python, and a notebook's cells, with the project's modules that it imports, otherwise of
+    its bytes.
 
     Raises NotFound (`path-not-found`) and Denied (`unreadable`).
     """
     root = _absolute(root)
     path = _below(path, root)
-    if not is_python(path):
+    notebook = path.suffix == SUFFIX and code_cells(path) is not None
+    if not is_python(path) and not notebook:
         return Fingerprint(_digest(["file", _file_text(path)]), "script", (relative(path, root),))
     content_hash(path)  # raises where it cannot be read
-    survey = Survey(Project(root, path, sources or Sources(), is_script=True), Whole(path))
-    return Fingerprint(_digest(["script", *survey.pieces()]), "script", survey.paths(), None, survey.notes())
+    project = Project(root, path, sources or Sources(), is_script=True)
+    first = ["notebook", _file_text(path)] if notebook else ["script"]
+    if notebook and project.module(path) is None:  # another language's
+        return Fingerprint(_digest(first), "script", (relative(path, root),), None, (unparsed(path, root),))
+    survey = Survey(project, Whole(path))
+    return Fingerprint(_digest([*first, *survey.pieces()]), "script", survey.paths(), None, survey.notes())
 
 
-def fingerprint_paths(paths: Sequence[Path], root: Path) -> Fingerprint:
-    """The fingerprint of files and trees, each file under its path relative to `root`, without what tools leave about.
+def fingerprint_paths(paths: Sequence[Path], root: Path, *, texts: KnownTexts | None = None) -> Fingerprint:
+    """The fingerprint of files and trees, each file under its path relative to `root`, without what tools leave about. What git
+    ignores counts. It is the same with and without git, which with `texts` only spares reading what has not changed.
 
     Raises NotFound (`path-not-found`) for a path that is not there and Denied (`unreadable`).
     """
@@ -111,18 +122,15 @@ def fingerprint_paths(paths: Sequence[Path], root: Path) -> Fingerprint:
     for path in absolute:
         if not path.exists():
             raise NotFound("path-not-found", f"there is no code at {path}; correct the --code path", path=str(path))
-    return Fingerprint(_digest_paths(absolute, root), "paths", tuple(relative(path, root) for path in absolute))
+    return Fingerprint(_digest_paths(absolute, root, texts), "paths", tuple(relative(path, root) for path in absolute))
 
 
 def fingerprint_cell(source: str) -> Fingerprint:
     """The fingerprint of a notebook cell's text. Lines that are not Python (`%magic`, `!command`) count as they are."""
-    code: list[str] = []
-    magic: list[str] = []
-    for line in source.splitlines():
-        (magic if line.lstrip().startswith(("%", "!", "?")) else code).append(line)
-    tree = parse("\n".join(code))
-    text = normal(tree) if tree else "\n".join(line.rstrip() for line in code).strip()
-    return Fingerprint(_digest(["cell", text, *(line.strip() for line in magic)]), "cell")
+    code, magic = split_magic(source)
+    tree = parse(code)
+    text = normal(tree) if tree else "\n".join(line.rstrip() for line in code.splitlines()).strip()
+    return Fingerprint(_digest(["cell", text, *magic]), "cell")
 
 
 def is_judged_in_tree(code: CodeVersion) -> bool:
@@ -149,7 +157,7 @@ def current(
     paths = [root / path for path in code.paths]
     if code.method == "script":
         return fingerprint_script(paths[0], root, sources=sources).digest if paths[0].is_file() else None
-    return _digest_paths(paths, root) if any(path.exists() for path in paths) else None
+    return _digest_paths(paths, root, sources.texts) if any(path.exists() for path in paths) else None
 
 
 def _absolute(path: Path) -> Path:
@@ -167,8 +175,8 @@ def _below(path: Path, root: Path) -> Path:
 
 def _file_text(path: Path) -> str:
     """What of a file counts: the tree of Python, the code of a notebook, the bytes of anything else."""
-    if path.suffix == ".ipynb":
-        cells = _code_cells(path)
+    if path.suffix == SUFFIX:
+        cells = code_cells(path)
         if cells is not None:
             return "\n".join(fingerprint_cell(cell).digest for cell in cells)
     content = content_hash(path)
@@ -176,24 +184,36 @@ def _file_text(path: Path) -> str:
     return normal(tree) if tree else content
 
 
-def _code_cells(path: Path) -> list[str] | None:
-    try:
-        notebook = json.loads(path.read_bytes())
-        cells = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
-        return ["".join(cell["source"]) for cell in cells]
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-
-
-def _digest_paths(paths: Iterable[Path], root: Path) -> str:
+def _digest_paths(paths: Iterable[Path], root: Path, texts: KnownTexts | None) -> str:
+    texts = texts or KnownTexts()
     files: dict[str, str] = {}
     for path in paths:
         if not path.exists():
             files[relative(path, root)] = _ABSENT
-        for each in walk_tree(path) if path.is_dir() else [path] if path.exists() else []:
+        below = list(walk_tree(path)) if path.is_dir() else [path] if path.exists() else []
+        unchanged = unchanged_files(path) if len(below) >= _LARGE_TREE else {}
+        for each in below:
             link = each.is_symlink() and each != path
-            files[relative(each, root)] = f"link {each.readlink()}" if link else _file_text(each)
+            counts = f"link {each.readlink()}" if link else _file_digest(each, unchanged.get(each), texts)
+            files[relative(each, root)] = counts
+    texts.save()
     return _digest(["paths", *(part for pair in sorted(files.items()) for part in pair)])
+
+
+def _file_digest(path: Path, blob: str | None, texts: KnownTexts) -> str:
+    """The digest of what counts of a file. The size stands beside git's name, since a filter may give one content two forms."""
+    key = f"git:{blob}:{path.stat().st_size}:{_kind(path)}" if blob else None
+    known = texts.get(key) if key else None
+    if known is None:
+        content = content_hash(path)
+        known = texts.get(f"{content}:{_kind(path)}") or _digest(["file", _file_text(path)])
+        texts.put(key or f"{content}:{_kind(path)}", known)
+    return known
+
+
+def _kind(path: Path) -> str:
+    """What decides how a file's bytes are read."""
+    return path.suffix.lower() or "-"
 
 
 def _digest(pieces: Iterable[str]) -> str:

@@ -4,11 +4,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from datamon.errors import DatamonError, NotFound
+from datamon.errors import Corrupt, DatamonError, NotFound
 from datamon.lineage.capture.host import presence
 from datamon.lineage.records import RUN_ABANDONED, Host, PlannedMove, Run
 from datamon.lineage.ref_moves import make_moves
 from datamon.lineage.unfinished import drop_mark, marked_runs, unfinished_runs
+from datamon.lineage.unmarked import mark_again
 from datamon.lineage.workplace import sweep
 from datamon.store import layout
 from datamon.store.codec import decode_sealed
@@ -45,12 +46,13 @@ class Finished:
 
 def finish_pending(store: Store, host: Host) -> list[Finished]:
     """Every run that is marked as open, and that can be finished from `host`, is finished when this returns; reading nothing but
-    one listing when none is marked.
+    one listing when none is marked (and once after a start of the machine what the journal tells).
 
     A run that was closed has its ref moves made as far as the refs still stand where it found them. One that was not closed is
     abandoned when it was opened on this host and its process is gone. Runs whose recorder is there, or may be, stay as they are.
     Doing it twice, or at once with others, changes nothing more. Raises Unavailable, Denied, Corrupt.
     """
+    mark_again(store, host)
     present = {run: _presence(recorder, host) for run, recorder in _marks(store)}
     at_hand = [run for run, there in present.items() if there != "here"]
     if not at_hand:
@@ -77,7 +79,7 @@ def _marks(store: Store) -> Iterable[tuple[RunId, Host | None]]:
             yield run, Host.from_record(record["host"])
         except NotFound:
             continue  # ended meanwhile
-        except KeyError:
+        except (KeyError, Corrupt):  # what a power cut left: its host marks it again
             yield run, None
 
 

@@ -50,14 +50,22 @@ class Named:
     run_place: RunPlace = RunPlace()  # noqa: RUF009 (frozen)
 
 
-def begin(
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of a run before it begins, and what a person should be told of it."""
+
+    intent: RunIntent
+    notes: tuple[str, ...]
+
+
+def known(
     recorder: Recorder,
     named: Named,
     located: "tuple[CodePlace, CodeVersion]",
     params: Sequence[Param],
     ends: "tuple[Sequence[Source], Sequence[Target]]" = ((), ()),
-) -> Recording:
-    """The run is open when this returns: of the code at `located`, with these inputs and outputs if they are known by now."""
+) -> Known:
+    """What is known of a run of the code at `located`, with these inputs and outputs if they are known by now."""
     place, code = located
     sources, targets = ends
     policy = recorder.policy
@@ -78,8 +86,13 @@ def begin(
         environment_policy=values_of(named.counts, Here(environment, place.root, policy.variables)),
         place=named.run_place,
     )
-    recording = Recording.open(recorder.store, intent, replace(policy, host=recorder.host))
-    recording.notes += notes
+    return Known(intent, tuple(notes))
+
+
+def begin(recorder: Recorder, known: Known) -> Recording:
+    """The run is open when this returns."""
+    recording = Recording.open(recorder.store, known.intent, replace(recorder.policy, host=recorder.host))
+    recording.notes += known.notes
     return recording
 
 

@@ -15,8 +15,11 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+from datamon.lineage.cells import SUFFIX, python_of
+from datamon.lineage.known_texts import KnownTexts
 from datamon.lineage.scopes import bindings
 from datamon.lineage.syntax import parse
+from datamon.lineage.typing_only import strip_typing_only
 
 OWN_PACKAGE = "datamon"
 """Imports of datamon itself are never the project's, even where its sources lie in the tree."""
@@ -83,13 +86,15 @@ class Reading:
 @dataclass
 class Module:
     """One source file. `statements` are those at its top that bind or alter a name, `imports` what its imports bind;
-    `stars` are the modules it takes everything from."""
+    `stars` are the modules it takes everything from; `typing_only` are names imported for type checkers alone, which the
+    tree does not have."""
 
     path: Path
     tree: ast.Module
     statements: dict[str, list[ast.stmt]] = field(default_factory=lambda: defaultdict(list))
     imports: dict[str, list[Import]] = field(default_factory=lambda: defaultdict(list))
     stars: list[Import] = field(default_factory=list)
+    typing_only: frozenset[str] = frozenset()
 
     def binds(self, name: str) -> bool:
         """Whether a statement or import of its own binds the name."""
@@ -108,14 +113,15 @@ def imported(statement: ast.Import | ast.ImportFrom) -> Iterator[tuple[str, Impo
 
 
 def read_module(path: Path) -> Module | None:
-    """The module in a file; None when the file cannot be read as Python."""
+    """The module in a file, or in a notebook's cells; None when it cannot be read as Python."""
     try:
-        tree = parse(path.read_bytes())
+        source = python_of(path).encode("utf-8", "replace") if path.suffix == SUFFIX else path.read_bytes()
     except OSError:
         return None
+    tree = parse(source)
     if tree is None:
         return None
-    module = Module(path, tree)
+    module = Module(path, tree, typing_only=strip_typing_only(tree) if b"TYPE_CHECKING" in source else frozenset())
     for statement in tree.body:
         _take(module, statement)
     return module
@@ -131,15 +137,17 @@ def _take(module: Module, statement: ast.stmt) -> None:
                     module.imports[name].append(target)
     if isinstance(statement, ast.Import | ast.ImportFrom):
         return
-    for name in sorted(bindings([statement]).names | _altered(statement)):
+    binding = bindings([statement])
+    # what a statement binds and imports is bound by either: `try: from lib import f` and `except ImportError: def f()`
+    for name in sorted(binding.names | (binding.released & binding.bound) | altered(statement)):
         module.statements[name].append(statement)
 
 
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 
-def _altered(statement: ast.stmt) -> set[str]:
-    """Names that a statement alters without binding them: `X[0] = 1`, `X.a = 1`, `X.append(1)`, `del X[0]`."""
+def altered(statement: ast.stmt) -> set[str]:
+    """Names that a statement alters without binding them: `X[0] = 1`, `X.a = 1`, `X.append(1)`, `del X[0]`, `setattr(X, …)`."""
     if isinstance(statement, ast.Assign):
         places: list[ast.expr] = list(statement.targets)
     elif isinstance(statement, ast.AugAssign | ast.AnnAssign):
@@ -147,13 +155,19 @@ def _altered(statement: ast.stmt) -> set[str]:
     elif isinstance(statement, ast.Delete):
         places = list(statement.targets)
     elif isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):
-        places = [statement.value.func]
+        places = [_set_attribute(statement.value) or statement.value.func]
     elif isinstance(statement, ast.If | ast.For | ast.While | ast.With | ast.Try) and not is_main_guard(statement):
         inner = [each for each in ast.iter_child_nodes(statement) if isinstance(each, ast.stmt)]
-        return {name for each in inner for name in _altered(each)}
+        return {name for each in inner for name in altered(each)}
     else:
         return set()
     return {name for place in places for name in [_rooted(place)] if name}
+
+
+def _set_attribute(call: ast.Call) -> ast.expr | None:
+    """What `setattr(X, …)` or `delattr(X, …)` alters, as if it were written with a dot."""
+    named = call.func.id if isinstance(call.func, ast.Name) else ""
+    return ast.Attribute(call.args[0], "", ast.Store()) if named in ("setattr", "delattr") and call.args else None
 
 
 def _rooted(place: ast.expr) -> str | None:
@@ -174,10 +188,12 @@ def is_main_guard(statement: ast.stmt) -> bool:
 class Sources:
     """Source files, each read and parsed once in this reader's life. Use a new one to see what has been edited since."""
 
-    def __init__(self) -> None:
+    def __init__(self, texts: KnownTexts | None = None) -> None:
+        self.texts = texts
         self._read: dict[Path, Module | None] = {}
         self._listed: dict[Path, list[Path]] = {}
         self.readings: dict[object, Reading] = {}
+        self.registered: dict[object, dict[Definition, tuple[Definition, ...]]] = {}
 
     def module(self, path: Path) -> Module | None:
         """The module in a file, or None where it cannot be read as Python."""
@@ -285,8 +301,8 @@ class Project:
             if found:
                 yield from found
                 return
-        builtin = name[0] in _BUILTINS
-        yield Outside(name[0]) if builtin or foreign else Unknown(".".join(name))
+        known = name[0] in _BUILTINS or name[0] in module.typing_only
+        yield Outside(name[0]) if known or foreign else Unknown(".".join(name))
 
     def _import(
         self, path: Path, target: Import, rest: tuple[str, ...], seen: frozenset[tuple[Path, str]]

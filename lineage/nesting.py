@@ -14,6 +14,7 @@ Here = tuple[str, RunId]
 """The run that something runs inside: its store's id and its own."""
 
 _current: ContextVar[Here | None] = ContextVar("datamon_current_run", default=None)
+_heard: ContextVar[list[RunId] | None] = ContextVar("datamon_heard_runs", default=None)
 
 
 def parent_for(store: Store, variables: Mapping[str, str]) -> RunId | None:
@@ -43,6 +44,24 @@ def within(place: Here | None) -> Iterator[None]:
         yield
     finally:
         _current.reset(token)
+
+
+@contextmanager
+def hearing_of() -> Iterator[list[RunId]]:
+    """The ids of the runs that are opened in this context before it ends, in order: the first is that of what is called in it."""
+    heard: list[RunId] = []
+    token = _heard.set(heard)
+    try:
+        yield heard
+    finally:
+        _heard.reset(token)
+
+
+def tell_of(run: RunId) -> None:
+    """A run was opened: who listens hears of it."""
+    heard = _heard.get()
+    if heard is not None:
+        heard.append(run)
 
 
 @contextmanager

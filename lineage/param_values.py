@@ -61,6 +61,19 @@ def param_value(value: object) -> ParamValue:
     return _foreign(value)
 
 
+def is_exact(value: object) -> bool:
+    """Whether `param_value` gives the very value, so that a function could be given it again.
+
+    >>> is_exact({"a": [1, None]}), is_exact((1, 2)), is_exact(float("nan"))
+    (True, False, False)
+    """
+    if type(value) is list:
+        return all(is_exact(each) for each in value)
+    if type(value) is dict:
+        return all(type(key) is str and is_exact(each) for key, each in value.items())
+    return value is None or type(value) in (bool, int, str) or (type(value) is float and math.isfinite(value))
+
+
 def _number(value: float) -> ParamValue:
     if isinstance(value, int):
         return int(value)

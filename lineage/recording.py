@@ -5,16 +5,20 @@ command knows what is left to do (`datamon.lineage.finishing`).
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, Self
+from weakref import WeakKeyDictionary
 
 from blake3 import blake3
 
 from datamon.errors import DatamonError, Unavailable
 from datamon.lineage.capture.host import capture_host
+from datamon.lineage.kept_code import keep_code
+from datamon.lineage.nesting import tell_of
 from datamon.lineage.raised import error_text, exit_code_of
 from datamon.lineage.records import (
     RUN_CLOSED,
@@ -35,12 +39,13 @@ from datamon.lineage.records import (
 from datamon.lineage.ref_moves import Target, move_to_end, planned_moves
 from datamon.lineage.secrets import MASK, Redactor
 from datamon.lineage.unfinished import drop_mark
+from datamon.lineage.unmarked import mark_of
 from datamon.store import layout
-from datamon.store.backend import has_durably
+from datamon.store.backend import Backend, has_durably, put_note
 from datamon.store.bundle import Bundle, Repo
-from datamon.store.codec import FORMAT, Record, encode, encode_sealed, stamped
+from datamon.store.codec import FORMAT, Record, encode
 from datamon.store.commit import CommitRequest
-from datamon.store.ids import BundleId, RunId, new_ksuid
+from datamon.store.ids import BundleId, RunId, SessionId, new_ksuid
 from datamon.store.opening import Store
 from datamon.store.progress import SILENT, Progress
 from datamon.store.repos import runs_repo
@@ -49,8 +54,12 @@ if TYPE_CHECKING:
     from datamon.store.put_tree import CacheUse, StoredTree
     from datamon.store.roots import Manifest
 
-How = Literal["command", "decorator", "context"]
+How = Literal["command", "decorator", "context", "rebuild"]
 STREAMS_ROLE = "streams"
+_KEPT: WeakKeyDictionary[Backend, frozenset[str]] = WeakKeyDictionary()
+"""The environment that was last made sure of in each place: nothing ever takes one away."""
+Signing = Callable[[str, Record, Record], Record]
+"""From a store's id and what is recorded of a run's beginning and end to the journal record that signs it."""
 LONGEST_ERROR = 4000
 """An error's text is cut after so many characters."""
 
@@ -58,12 +67,14 @@ LONGEST_ERROR = 4000
 @dataclass(frozen=True, slots=True)
 class Policy:
     """What recordings keep and what they hide. `variables` is the process's environment as its edge read it (nothing below
-    the edge reads it); of it the record keeps those that fit a glob of `kept_variables`. `host` None: asked when needed."""
+    the edge reads it); of it the record keeps those that fit a glob of `kept_variables`. `host` None: asked when needed. Each run
+    that ends is signed by `sign`, where there is one."""
 
     redactor: Redactor = field(default_factory=Redactor)
     variables: Mapping[str, str] = field(default_factory=dict)
     kept_variables: tuple[str, ...] = ()
     host: Host | None = None
+    sign: Signing | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +102,9 @@ class RunIntent:
     targets: tuple[Target, ...] = ()
     labels: tuple[str, ...] = ()
     parent: RunId | None = None
+    reuse_key: str | None = None
+    metrics_files: tuple[str, ...] = ()
+    keep: bool = False
     environment_policy: tuple[EnvironmentPart, ...] = ()
     place: RunPlace = RunPlace()
 
@@ -110,28 +124,33 @@ class Ending:
 class Recording:
     """A run that has been opened. As a context it closes the run as failed when an exception leaves it before `end`.
 
-    `inputs`, `outputs` and `streams` are what the close will say of them, `metrics` and `resources` what it will say when an
-    exception ends the run; `notes` is what a person should be told.
+    `inputs`, `outputs`, `streams` and `reused` are what the close will say of them, `metrics` and `resources` what it will say
+    when an exception ends the run; `notes` is what a person should be told.
     """
 
-    def __init__(self, store: Store, opened: RunOpened, redactor: Redactor) -> None:
+    def __init__(self, store: Store, opened: RunOpened, redactor: Redactor, sign: Signing | None = None) -> None:
         self.store = store
         self.opened = opened
         self.redactor = redactor
+        self._sign = sign
         self.inputs = list(opened.inputs)
         self.outputs: list[OutputRecord] = []
         self.streams: BundleId | None = None
+        self.reused: RunId | None = None
         self.metrics: tuple[Metric, ...] = ()
         self.resources: Resources | None = None
         self.notes: list[str] = []
         self._remembered: list[tuple[Path, Manifest | None]] = []
         self._closing = False
         self._process = os.getpid()
+        self._mark: bytes | None = None
+        """The mark that this run is open, as long as a power cut may take it."""
 
     @classmethod
     def open(cls, store: Store, intent: RunIntent, policy: Policy) -> Self:
         """The run is in the journal when this returns, and was marked as open before. Raises Unavailable, Denied."""
         redactor = policy.redactor.learning(intent.argv, intent.params)
+        code, notes = keep_code(store, intent.code, redactor)
         started_ns = store.clock()
         opened = RunOpened(
             id=RunId(new_ksuid(started_ns)),
@@ -143,7 +162,7 @@ class Recording:
             host=policy.host or capture_host(),
             argv=redactor.words(intent.argv),
             cwd=redactor.text(intent.cwd),
-            code=_clean_code(intent.code, redactor),
+            code=_clean_code(code, redactor),
             params=tuple(redactor.param(param) for param in intent.params),
             policy_env=policy.kept_variables,
             environment=_keep_environment(store, intent.environment, redactor),
@@ -153,15 +172,24 @@ class Recording:
             ),
             labels=intent.labels,
             how=intent.how,
+            reuse_key=intent.reuse_key,
+            metrics_files=tuple(map(redactor.text, intent.metrics_files)),
+            keep=intent.keep,
             policy=tuple(replace(part, value=_clean(part.value, redactor)) for part in intent.environment_policy),
             level=intent.place.level,
             retry_of=intent.place.retry_of,
             attempt=intent.place.attempt,
         )
-        mark = stamped("open-run", {"run": opened.id, "host": opened.host.to_record()})
-        store.metadata.put(layout.open_run(opened.id), encode_sealed(mark))
+        mark = mark_of(opened.id, opened.host)
+        # What has no output leaves no ref to move: if a power cut takes its mark, `lineage.unmarked` makes it again.
+        put_mark = store.metadata.put if intent.targets else partial(put_note, store.metadata)
+        put_mark(layout.open_run(opened.id), mark)
         store.journal.append({"kind": RUN_OPENED, "run": opened.to_record()})
-        return cls(store, opened, redactor)
+        tell_of(opened.id)
+        recording = cls(store, opened, redactor, policy.sign)
+        recording.notes += notes
+        recording._mark = None if intent.targets else mark
+        return recording
 
     @property
     def run(self) -> RunId:
@@ -176,6 +204,9 @@ class Recording:
         output: where the directory is empty or gone, nothing is committed, a note says so, and this returns None. Raises as
         `commit_tree`."""
         planned = target.planned
+        if self._mark is not None:
+            self.store.metadata.put(layout.open_run(self.run), self._mark)
+            self._mark = None
         if _holds_nothing(directory):
             self.notes.append(
                 f"nothing was written for the output {planned.role!r}; {planned.repo_name}@{planned.branch} stays"
@@ -190,13 +221,32 @@ class Recording:
             self._remembered.append((directory, manifest))
         return output
 
+    def commit_again(self, target: Target, bundle: Bundle, directory: Path | None = None) -> OutputRecord:
+        """What a live bundle of the target's repo holds is a new bundle of it, made by this run, when this returns; no ref points
+        at it yet. A `directory` that holds it is known as datamon's own output once the run has ended.
+        Raises as `commit_bundle`."""
+        from datamon.store.commit import (
+            commit_bundle,  # these bring pyarrow, which a run that commits nothing does not need
+        )
+        from datamon.store.manifest import read_manifest
+
+        planned, manifest = target.planned, read_manifest(self.store.metadata, bundle.manifest)
+        committing = _Committing(target.repo, planned.role, planned.branch, "none")
+        request = replace(self._request(committing, manifest, None, None), beside=bundle.id)
+        made = commit_bundle(self.store, target.repo, request)
+        output = OutputRecord(planned.role, planned.repo, planned.repo_name, planned.branch, made.id, made.content)
+        self.outputs.append(output)
+        if directory is not None:
+            self._remembered.append((directory, manifest))
+        return output
+
     def remember_uncommitted(self, directory: Path) -> None:
         """What lies in `directory`, which is not committed, is known as a run's own output once the run has ended, so that the
         next run may clear it."""
         self._remembered.append((directory, None))
 
     def keep_streams(self, directory: Path) -> None:
-        """The files of `directory` are kept in the hidden repo as what this run wrote to its streams, and its code. Raises as
+        """The files of `directory` are kept in the hidden repo as what this run wrote to its streams. Raises as
         `commit_output`."""
         committing = _Committing(runs_repo(self.store), STREAMS_ROLE, None, "none")
         self.streams = self._commit(directory, committing, SILENT)[1].id
@@ -208,6 +258,7 @@ class Recording:
         closed = self._closed(ending)
         self._closing = True
         self._append_close(closed)
+        self._append_signature(closed)
         for move in move_to_end(self.store, self.run, closed.moves):
             self.notes.append(
                 f"the {move.ref_kind} {move.ref!r} was not moved to {move.new}: it was frozen or taken while the run was running"
@@ -255,6 +306,7 @@ class Recording:
             moves=planned_moves(self.store, self.outputs, self.opened.labels) if succeeded else (),
             streams=self.streams,
             resources=ending.resources,
+            reused=self.reused,
         )
 
     def _append_close(self, closed: RunClosed) -> None:
@@ -267,24 +319,38 @@ class Recording:
         except Unavailable:
             self.store.journal.append(record)
 
+    def _append_signature(self, closed: RunClosed) -> None:
+        """A run that could not be signed has ended all the same."""
+        if self._sign is None:
+            return
+        try:
+            self.store.journal.append(self._sign(self.store.id, self.opened.to_record(), closed.to_record()))
+        except Unavailable as error:
+            self.notes.append(f"the run was not signed ({error.message}); `datamon run sign {self.run}` signs it")
+
     def _commit(self, directory: Path, committing: "_Committing", progress: Progress) -> "tuple[Manifest, Bundle]":
         # Imported at first use: a run that commits nothing does not need it.
         from datamon.store.put_tree import TreeSource
         from datamon.store.upload import commit_tree
 
         def ask(tree: "StoredTree") -> CommitRequest:
-            return CommitRequest(
-                manifest=tree.manifest,
-                message=f"{committing.role} of {self.opened.pipeline}/{self.opened.step}, run {self.run}",
-                session=tree.session,
-                run=self.run,
-                role=committing.role,
-                follows=committing.branch,
-                reused=tree.reused,
-            )
+            return self._request(committing, tree.manifest, tree.session, tree.reused)
 
         source = TreeSource(directory, committing.cache)
         return commit_tree(self.store, committing.repo, source, ask, progress=progress)
+
+    def _request(
+        self, committing: "_Committing", manifest: "Manifest", session: SessionId | None, reused: frozenset[str] | None
+    ) -> CommitRequest:
+        return CommitRequest(
+            manifest=manifest,
+            message=f"{committing.role} of {self.opened.pipeline}/{self.opened.step}, run {self.run}",
+            session=session,
+            run=self.run,
+            role=committing.role,
+            follows=committing.branch,
+            reused=reused,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,6 +382,7 @@ def _clean_code(code: CodeVersion, redactor: Redactor) -> CodeVersion:
         host_path=_clean(code.host_path, redactor),
         remote=_clean(code.remote, redactor),
         paths=tuple(map(redactor.text, code.paths)),
+        masked=tuple(map(redactor.text, code.masked)),
     )
 
 
@@ -335,7 +402,9 @@ def _keep_environment(store: Store, environment: Environment | None, redactor: R
     )
     content = encode({"format": FORMAT, **kept.to_record()})
     digest = blake3(content).hexdigest()
-    key = layout.environment(digest)
-    if not has_durably(store.metadata, key):
-        store.metadata.put(key, content)
+    if digest not in _KEPT.get(store.metadata, ()):
+        key = layout.environment(digest)
+        if not has_durably(store.metadata, key):
+            store.metadata.put(key, content)
+        _KEPT[store.metadata] = frozenset([digest])
     return digest

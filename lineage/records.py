@@ -70,8 +70,11 @@ RUN_KINDS = frozenset({RUN_OPENED, RUN_CLOSED, RUN_MOVES, RUN_ABANDONED})
 @dataclass(frozen=True, slots=True)
 class RunOpened:
     """What is known when a run begins. `cwd` is relative to the code root, or absolute. `policy_env` are the patterns of
-    environment variables that the record keeps; `how` is `command`, `decorator` or `context`. `policy` are the parts of the
-    environment that count for the step. `attempt` counts the runs that repeat one another, `retry_of` is the one before."""
+    environment variables that the record keeps; `how` is `command`, `decorator`, `context`, `rebuild` or `imported`. `reuse_key`
+    stands for the computation that it is; None where that cannot be told. `metrics_files` (relative to the code root, else
+    absolute) and `keep` are what a command was recorded with. `foreign` is what an imported run is in the system that it comes
+    from. `policy` are the parts of the environment that count for the step. `attempt` counts the runs that repeat one another,
+    `retry_of` is the one before."""
 
     id: RunId
     pipeline: str
@@ -90,6 +93,10 @@ class RunOpened:
     outputs: tuple[PlannedOutput, ...]
     labels: tuple[str, ...]
     how: str
+    reuse_key: str | None = None
+    metrics_files: tuple[str, ...] = ()
+    keep: bool = False
+    foreign: Record | None = None
     policy: tuple[EnvironmentPart, ...] = ()
     level: Level | None = None
     retry_of: RunId | None = None
@@ -97,6 +104,7 @@ class RunOpened:
 
     def to_record(self) -> Record:
         """As it is stored: the `run` of a `run-opened`."""
+        asked = {"metrics_files": list(self.metrics_files)} if self.metrics_files else {}
         parts = {"parts": [part.to_record() for part in self.policy]} if self.policy else {}
         return {
             "id": self.id,
@@ -116,6 +124,10 @@ class RunOpened:
             "outputs": [each.to_record() for each in self.outputs],
             "labels": list(self.labels),
             "how": self.how,
+            "reuse_key": self.reuse_key,
+            **asked,
+            **({"keep": True} if self.keep else {}),
+            **({"foreign": self.foreign} if self.foreign is not None else {}),
             **({"level": self.level} if self.level else {}),
             **({"retry_of": self.retry_of, "attempt": self.attempt} if self.retry_of else {}),
         }
@@ -141,6 +153,10 @@ class RunOpened:
             outputs=tuple(PlannedOutput.from_record(each) for each in record["outputs"]),
             labels=tuple(record["labels"]),
             how=record["how"],
+            reuse_key=record.get("reuse_key"),
+            metrics_files=tuple(record.get("metrics_files", ())),
+            keep=record.get("keep", False),
+            foreign=record.get("foreign"),
             policy=tuple(EnvironmentPart.from_record(each) for each in record["policy"].get("parts", ())),
             level=record.get("level"),
             retry_of=RunId(record["retry_of"]) if record.get("retry_of") else None,
@@ -151,7 +167,7 @@ class RunOpened:
 @dataclass(frozen=True, slots=True)
 class RunClosed:
     """What is known when a run ends. `inputs` are those of the opening with what the run changed, and any met later;
-    `streams` is a bundle of the hidden repo."""
+    `streams` is a bundle of the hidden repo. `reused` is the run whose outputs were taken in place of running."""
 
     ended_ns: int
     status: Literal["succeeded", "failed"]
@@ -164,6 +180,7 @@ class RunClosed:
     moves: tuple[PlannedMove, ...]
     streams: BundleId | None
     resources: Resources | None
+    reused: RunId | None = None
 
     def to_record(self) -> Record:
         """As it is stored: the `close` of a `run-closed`."""
@@ -179,6 +196,7 @@ class RunClosed:
             "moves": [each.to_record() for each in self.moves],
             "streams": self.streams,
             "resources": self.resources.to_record() if self.resources else None,
+            "reused": self.reused,
         }
 
     @classmethod
@@ -196,6 +214,7 @@ class RunClosed:
             moves=tuple(PlannedMove.from_record(each) for each in record["moves"]),
             streams=BundleId(record["streams"]) if record["streams"] else None,
             resources=Resources.from_record(record["resources"]) if record["resources"] else None,
+            reused=RunId(record["reused"]) if record.get("reused") else None,
         )
 
 

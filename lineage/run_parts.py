@@ -77,7 +77,8 @@ class Host:
 class CodeVersion:
     """What ran. `root` is the first commit of the git repository, `host_path` where its top lay on the recording host;
     `dirty` a hash of what differed from `commit` (None: nothing). `fingerprint` was taken by `method` of `paths`
-    (relative to the top, else absolute) and, for a function, of `function`; `unresolved` are names it could not follow."""
+    (relative to the top, else absolute) and, for a function, of `function`; `unresolved` are names it could not follow.
+    `bundle` of the hidden repo holds the files; in those of them that are `masked` a secret value was."""
 
     root: str | None = None
     host_path: str | None = None
@@ -89,10 +90,13 @@ class CodeVersion:
     paths: tuple[str, ...] = ()
     function: str | None = None
     unresolved: tuple[str, ...] = ()
+    bundle: BundleId | None = None
+    masked: tuple[str, ...] = ()
 
     def to_record(self) -> Record:
-        """As it is stored."""
-        return _stored(self)
+        """As it is stored: `bundle` and `masked` only where there are any."""
+        stored = _stored(self)
+        return {name: value for name, value in stored.items() if value or name not in ("bundle", "masked")}
 
     @classmethod
     def from_record(cls, record: Record) -> "CodeVersion":
@@ -102,17 +106,22 @@ class CodeVersion:
 
 @dataclass(frozen=True, slots=True)
 class Param:
-    """A value that a run was given. With source `file`, `file` is relative to the code root and `key` is dotted."""
+    """A value that a run was given. With source `file`, `file` is relative to the code root and `key` is dotted. `exact` is
+    False where `value` only describes what a function was given, so that it cannot be given again."""
 
     name: str
     value: ParamValue
     source: ParamSource = "explicit"
     file: str | None = None
     key: str | None = None
+    exact: bool = True
 
     def to_record(self) -> Record:
-        """As it is stored."""
-        return _stored(self)
+        """As it is stored: an exact one without saying so."""
+        record = _stored(self)
+        if self.exact:
+            del record["exact"]
+        return record
 
     @classmethod
     def from_record(cls, record: Record) -> "Param":

@@ -2,10 +2,10 @@
 tree."""
 
 import ast
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from datamon.lineage.syntax import Drop, dotted, keep_all
+from datamon.lineage.syntax import Drop, dotted, keep_all, parse
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 Comprehension = ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
@@ -17,7 +17,8 @@ _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 @dataclass
 class Needs:
     """What a piece of code takes from outside itself: dotted names, and the imports it makes in its own functions.
-    `perhaps` are names that a class binds and uses: where the module binds them too, either may be meant."""
+    `perhaps` are names that a class binds and uses (where the module binds them too, either may be meant), and those in the
+    texts of annotations."""
 
     names: set[tuple[str, ...]] = field(default_factory=set)
     perhaps: set[tuple[str, ...]] = field(default_factory=set)
@@ -49,6 +50,8 @@ def _everything(statement: ast.AST) -> Needs:
 
 
 def _walk(node: ast.AST, bound: frozenset[str], drop: Drop, found: Needs) -> None:
+    for annotation in _annotations(node):
+        found.perhaps |= {name for name in _quoted(annotation) if name[0] not in bound}
     if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
         _walk_function(node, bound, drop, found)
         return
@@ -72,6 +75,22 @@ def _walk(node: ast.AST, bound: frozenset[str], drop: Drop, found: Needs) -> Non
             return
     for child in _children(node, drop):
         _walk(child, bound, drop, found)
+
+
+def _annotations(node: ast.AST) -> list[ast.expr]:
+    if isinstance(node, ast.arg | ast.AnnAssign):
+        return [node.annotation] if node.annotation else []
+    return [node.returns] if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.returns else []
+
+
+def _quoted(annotation: ast.expr) -> Iterator[tuple[str, ...]]:
+    """The dotted names in the texts of an annotation: which of them are types cannot be told."""
+    for node in ast.walk(annotation):
+        text = node.value if isinstance(node, ast.Constant) else None
+        tree = parse(text) if isinstance(text, str) else None
+        for name in map(dotted, ast.walk(tree) if tree else ()):
+            if name:
+                yield name
 
 
 def _children(node: ast.AST, drop: Drop) -> list[ast.AST]:
@@ -128,10 +147,12 @@ def _inner(bound: frozenset[str] | set[str], body: list[ast.stmt] | list[ast.exp
 
 @dataclass
 class Bindings:
-    """What a block binds: names by any statement but an import; `released` are those it imports or declares global."""
+    """What a block binds: names by any statement but an import; `released` are those it imports or declares global, `bound`
+    those it binds otherwise, whether it releases them or not."""
 
     names: set[str] = field(default_factory=set)
     released: set[str] = field(default_factory=set)
+    bound: frozenset[str] = frozenset()
 
 
 def bindings(body: Iterable[ast.AST]) -> Bindings:
@@ -148,6 +169,7 @@ def bindings(body: Iterable[ast.AST]) -> Bindings:
         if not isinstance(node, _SCOPES):
             inner = foreign or isinstance(node, _COMPREHENSIONS)
             waiting.extend((child, inner) for child in ast.iter_child_nodes(node))
+    found.bound = frozenset(found.names)
     found.names -= found.released
     return found
 

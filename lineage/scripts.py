@@ -4,6 +4,7 @@ import os
 import re
 import shlex
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 CODE_SUFFIXES = frozenset(
@@ -16,6 +17,56 @@ CODE_SUFFIXES = frozenset(
 """Files with these endings (in any case) are taken for code when a command names them."""
 _PYTHON = re.compile(r"(python|pypy)[0-9.]*w?(\.exe)?")
 _SHELL = re.compile(r"(ba|da|k|z|a)?sh")
+_STARTERS = frozenset(
+    {
+        "accelerate",
+        "chrt",
+        "command",
+        "conda",
+        "coverage",
+        "env",
+        "exec",
+        "hatch",
+        "ionice",
+        "kernprof",
+        "mamba",
+        "micromamba",
+    }
+    | {
+        "mpiexec",
+        "mpirun",
+        "nice",
+        "nohup",
+        "pdm",
+        "pipenv",
+        "pixi",
+        "poetry",
+        "rye",
+        "setsid",
+        "srun",
+        "stdbuf",
+        "sudo",
+    }
+    | {"taskset", "time", "timeout", "torchrun", "uv", "xvfb-run"}
+)
+"""Programs that start the program named behind them."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Builder:
+    """A program that does what a file says, by the first of `files` or by what one of `flags` names."""
+
+    flags: frozenset[str]
+    files: tuple[str, ...]
+
+
+_MAKE = _Builder(frozenset({"-f", "--file", "--makefile"}), ("GNUmakefile", "makefile", "Makefile"))
+_BUILDERS = {
+    "make": _MAKE,
+    "gmake": _MAKE,
+    "snakemake": _Builder(frozenset({"-s", "--snakefile"}), ("Snakefile", "workflow/Snakefile")),
+    "just": _Builder(frozenset({"-f", "--justfile"}), ("justfile", "Justfile")),
+}
 _PYTHON_TAKES_VALUE = frozenset({"-W", "-X", "--check-hash-based-pycs"})
 
 
@@ -23,25 +74,45 @@ def script_of(argv: Sequence[str], cwd: Path, root: Path | None = None) -> Path 
     """The script that a command started in `cwd` names; None when it names none.
 
     `python [options] FILE`, `python FOLDER`, `python -m MODULE` (looked for in `cwd`, then at the code `root` and
-    in its `src`), `sh [options] FILE`, the words of `sh -c TEXT`, the command itself, and otherwise the first word
-    that is a file of code. The command itself and other words count only inside `root` (default: `cwd`), so that a
-    system's tools are no scripts.
+    in its `src`), `sh [options] FILE`, the words of `sh -c TEXT`, the Makefile of `make`, the command itself, also behind
+    programs that start others (`nice`, `uv run`, `torchrun`), and otherwise the first word that is a file of code. The
+    command itself and other words count only inside `root` (default: `cwd`), so that a system's tools are no scripts.
 
     >>> script_of(["python", "-c", "pass"], Path("."))
     """
     cwd = Path(os.path.abspath(cwd))  # noqa: PTH100 (links are kept as they were named)
     inside = Path(os.path.abspath(root)) if root else cwd  # noqa: PTH100
+    starts = True
     for number, word in enumerate(argv):
         name = os.path.basename(word)  # noqa: PTH119
+        rest = argv[number + 1 :]
         if _PYTHON.fullmatch(name):
-            return _python_script(argv[number + 1 :], cwd, inside)
+            return _python_script(rest, cwd, inside)
         if _SHELL.fullmatch(name):
-            return _shell_script(argv[number + 1 :], cwd, inside)
+            return _shell_script(rest, cwd, inside)
+        if starts and name in _BUILDERS:
+            return _build_file(_BUILDERS[name], rest, cwd)
+        if word == "-m" and rest and os.path.basename(argv[0]) in _STARTERS:  # noqa: PTH119
+            return next(_modules(rest[0], (cwd, inside, inside / "src")), None)
         path = cwd / word
-        started = number == 0 and name != word
-        if _is_inside(path, inside) and path.is_file() and (started or is_code(path)):
+        if _is_inside(path, inside) and path.is_file() and ((starts and name != word) or is_code(path)):
             return path
+        starts = starts and (name in _STARTERS or (number > 0 and os.sep not in word))
     return None
+
+
+def _build_file(builder: "_Builder", words: Sequence[str], cwd: Path) -> Path | None:
+    """The file that says what is to be built."""
+    folder, named = cwd, None
+    for word, following in zip(words, [*words[1:], ""], strict=False):
+        flag, joined, value = word.partition("=")
+        value = value if joined else following
+        if flag in ("-C", "--directory"):
+            folder = cwd / value
+        elif flag in builder.flags:
+            named = value
+    found = [folder / name for name in ([named] if named else builder.files)]
+    return next((path for path in found if path.is_file()), None)
 
 
 def is_python(path: Path) -> bool:
@@ -72,7 +143,7 @@ def _python_script(words: Sequence[str], cwd: Path, root: Path) -> Path | None:
     for word in rest:
         if word == "-m" or (word.startswith("-m") and not word.startswith("--")):
             name = word[2:] or next(rest, "")
-            return next(_modules(name, (cwd, root, root / "src")), None)
+            return next(_modules(name, (cwd, root, root / "src")), None) or script_of([name, *rest], cwd, root)
         if word.startswith("-c") or word == "-":
             return None
         if word in _PYTHON_TAKES_VALUE:
@@ -102,8 +173,10 @@ def _shell_script(words: Sequence[str], cwd: Path, root: Path) -> Path | None:
     for word in rest:
         if word.startswith("-") and not word.startswith("--") and "c" in word:  # -c, -lc, -ec
             return _in_text(next(rest, ""), cwd, root)
-        if word in ("-o", "+o", "-O", "+O", "--rcfile", "--init-file"):
-            next(rest, None)
+        if word in ("--rcfile", "--init-file") or (
+            word[:1] in "-+" and word[-1:] in "oO" and not word.startswith("--")
+        ):
+            next(rest, None)  # -o, -euo: the option's name
         elif not word.startswith(("-", "+")):
             return cwd / word if (cwd / word).is_file() else None
     return None
@@ -123,6 +196,8 @@ def _in_text(text: str, cwd: Path, root: Path) -> Path | None:
             found = script_of(command, cwd, root) if command else None
             if found:
                 return found
+            if command[:1] == ["cd"] and len(command) == 2:
+                cwd = cwd / command[1]
             command = []
         else:
             command.append(word)

@@ -24,6 +24,11 @@ def is_generator(function: Callable[..., Any]) -> bool:
     return inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function)
 
 
+def is_plain(function: Callable[..., Any]) -> bool:
+    """Whether a call is over when it returns."""
+    return not is_generator(function) and not inspect.iscoroutinefunction(function)
+
+
 def shaped(declared: Declared, prepare: Prepare) -> Callable[..., Any]:
     """The recorded function, of the same shape as the plain one, so that whoever looks at it treats it alike."""
     code = inspect.unwrap(declared.function)
@@ -45,8 +50,10 @@ def _plain(declared: Declared, prepare: Prepare) -> Callable[..., Any]:
         while True:
             call: Call | None = None
             try:
-                with recorded(recorder, trying, given, params) as call, call.at_work():
-                    call.returned = call.begin()
+                with recorded(recorder, trying, given, params) as call:
+                    if call.has_begun:
+                        with call.at_work():
+                            call.returned = call.begin()
                 return call.returned
             except Exception:  # noqa: BLE001 (it goes on unless there is another attempt)
                 trying = _next(trying, call)

@@ -29,6 +29,7 @@ from datamon.lineage.modules import (
     Whole,
     imported,
 )
+from datamon.lineage.registering import Registered, registered_in
 from datamon.lineage.scopes import Needs, needs
 from datamon.lineage.syntax import dotted, keep_all, normal
 
@@ -130,12 +131,25 @@ class _Reader:
             ]
             if not ends or module.binds(name[0]):
                 ends += self.project.resolve(self.path, name)
+            ends += [each for end in ends if isinstance(end, Definition) for each in self.registered(end)]
             lost = [end for end in ends if isinstance(end, Unknown)]
             if name in need.names:
                 self.edges[".".join(name)] += ends
                 self.notes |= {self.note(f"the name {end.name!r}") for end in lost}
             else:
                 self.edges[".".join(name)] += [end for end in ends if end not in lost]
+
+    def registered(self, table: Definition) -> list[Definition]:
+        """What decorators put into a table, here and where it stands."""
+        modules = [self.project.module(path) for path in dict.fromkeys((self.path, table.module))]
+        return [each for module in modules if module for each in self.registrations(module).get(table, ())]
+
+    def registrations(self, module: Module) -> Registered:
+        """What the decorators in a module register; found once as long as the project's sources are kept."""
+        known, key = self.project.sources.registered, (self.project.folders, module.path)
+        if key not in known:
+            known[key] = registered_in(self.project, module)
+        return known[key]
 
     def whole(self, module: Module) -> str:
         """The text of a module; it needs the modules of the project that it imports anywhere."""

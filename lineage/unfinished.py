@@ -10,6 +10,7 @@ from typing import Any
 from datamon.errors import Corrupt, Unavailable
 from datamon.lineage.records import RUN_ABANDONED, RUN_CLOSED, RUN_KINDS, Run, combine, run_of
 from datamon.store import layout
+from datamon.store.backend import drop_note
 from datamon.store.codec import Record, encode
 from datamon.store.ids import RunId, new_ksuid
 from datamon.store.journal import Cursor
@@ -30,7 +31,7 @@ def drop_mark(store: Store, run: RunId) -> None:
     """The run, which has ended in full, is no longer looked after. Where the backend cannot be reached now, the next command does
     this: a mark is a pointer and never the truth. Raises Denied."""
     with suppress(Unavailable):
-        store.metadata.delete(layout.open_run(run))
+        drop_note(store.metadata, layout.open_run(run))
 
 
 def unfinished_runs(store: Store) -> dict[RunId, Run]:

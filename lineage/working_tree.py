@@ -34,8 +34,8 @@ class WorkingTree:
 
     cwd: Path
     host: str
-    variables: Mapping[str, str] = field(default_factory=dict)
     sources: Sources = field(default_factory=Sources)
+    variables: Mapping[str, str] = field(default_factory=dict)
     digests: dict[object, str | None] = field(default_factory=dict)
     values: dict[object, ParamValue | Unstated] = field(default_factory=dict)
 

@@ -23,15 +23,24 @@ class Workplace:
     """A directory with one directory for each input and output. As a context it removes them all at its end."""
 
     def __init__(self, store: Store, host: Host) -> None:
-        above = store.state_dir / _FOLDER if store.state_dir else None
-        if above:
-            above.mkdir(parents=True, exist_ok=True)
-        self._top = Path(tempfile.mkdtemp(prefix=f"{host.pid}-{host.pid_started}-", dir=above)).resolve()
+        self._host = host
+        self._made: Path | None = None
         # Notes on directories that will be gone with this process are kept in its memory only.
         self._store = replace(store, state_dir=None)
         self._original = store
         self._count = 0
         self._process = os.getpid()
+
+    @property
+    def _top(self) -> Path:
+        """The directory, made when it is first needed: a run without inputs and outputs needs none."""
+        if self._made is None:
+            above = self._original.state_dir / _FOLDER if self._original.state_dir else None
+            if above:
+                above.mkdir(parents=True, exist_ok=True)
+            prefix = f"{self._host.pid}-{self._host.pid_started}-"
+            self._made = Path(tempfile.mkdtemp(prefix=prefix, dir=above)).resolve()
+        return self._made
 
     def directory(self, name: str) -> Path:
         """A new, empty directory that is called something like `name`."""
@@ -56,8 +65,8 @@ class Workplace:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if os.getpid() == self._process:  # a process that was forked off has no right to it
-            remove_tree(self._top)
+        if self._made is not None and os.getpid() == self._process:  # one that was forked off has no right to it
+            remove_tree(self._made)
 
     def _sharing_chunks(self) -> Store:
         vars(self._store)["chunks"] = self._original.chunks  # its cached property, so that the index is read once

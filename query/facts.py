@@ -21,6 +21,7 @@ from datamon.lineage.facts import (
     RunFact,
     at_position,
 )
+from datamon.lineage.modules import Sources
 from datamon.lineage.records import RunOpened, combine
 from datamon.lineage.working_tree import Now, WorkingTree, look
 from datamon.query.gone import without_bytes
@@ -51,6 +52,19 @@ def gather_facts(store: Store, connection: Connection, place: Place, *, asked: C
         environment_now=now.environment,
         missing=_missing(store, connection, judged.bundles),
     )
+
+
+def opened_runs(connection: Connection, runs: Collection[str]) -> Iterator[RunOpened]:
+    """The opening records of these runs."""
+    told = _grouped(
+        connection,
+        "SELECT run, record FROM kept.journal_events WHERE kind = 'run-opened' AND run IN (SELECT unnest(?::VARCHAR[]))",
+        sorted(runs),
+    )
+    for run in sorted(runs):
+        combined = combine(json.loads(record) for (record,) in told.get(run, ()))
+        if combined is not None:
+            yield combined.opened
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +130,9 @@ def _inputs(connection: Connection) -> dict[str, list[InputFact]]:
     """A run's inputs. An input that lacks its repo's name now (its repo is gone) keeps the recorded one."""
     facts: dict[str, list[InputFact]] = defaultdict(list)
     for run, role, repo, ref, kind, bundle, path, content in _all(
-        connection, "SELECT run, role, repo, ref, ref_kind, bundle, path, content FROM inputs WHERE how = 'declared'"
+        connection,
+        """SELECT run, role, repo, ref, ref_kind, bundle, path, content FROM inputs
+        WHERE how IN ('declared', 'imported')""",
     ):
         facts[run].append(InputFact(role, repo, ref, kind, bundle, (Part(path, content),)))
     return facts
@@ -154,20 +170,8 @@ def _refs(connection: Connection) -> Iterator[RefFact]:
 def _now(connection: Connection, place: Place, runs: list[str]) -> Now:
     if place.cwd is None:
         return Now()
-    return look(WorkingTree(place.cwd, place.host, place.variables), _opened(connection, runs))
-
-
-def _opened(connection: Connection, runs: list[str]) -> Iterator[RunOpened]:
-    """The opening records of these runs."""
-    told = _grouped(
-        connection,
-        "SELECT run, record FROM kept.journal_events WHERE kind = 'run-opened' AND run IN (SELECT unnest(?::VARCHAR[]))",
-        runs,
-    )
-    for run in sorted(runs):
-        combined = combine(json.loads(record) for (record,) in told.get(run, ()))
-        if combined is not None:
-            yield combined.opened
+    tree = WorkingTree(place.cwd, place.host, Sources(place.texts), place.variables)
+    return look(tree, opened_runs(connection, runs))
 
 
 def _contents(store: Store, connection: Connection, runs: list[str]) -> dict[tuple[str, str], str]:

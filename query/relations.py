@@ -164,6 +164,8 @@ _RELATIONS = (
         error VARCHAR the exception that ended it
         environment VARCHAR hash of Python, packages and variables
         how VARCHAR command, decorator or context
+        reuse_key VARCHAR stands for the computation: equal where step, code, params and inputs are; NULL where that is not known
+        reused VARCHAR the run whose outputs were taken in place of running; NULL when it ran
         level VARCHAR run, stage, pod or container: what it is within its pipeline's run, if it says
         retry_of VARCHAR the run that it repeats
         attempt BIGINT which of the runs that repeat one another it is, from 1

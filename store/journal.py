@@ -1,27 +1,37 @@
 """The journal: the store's one change feed, unordered and uncontended (docs/format.md, "Journal")."""
 
 import re
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Protocol
 from zlib import crc32
 
 from datamon.errors import Corrupt, NotFound
 from datamon.store import layout
-from datamon.store.backend import Appending, Backend, Sided, Span, decoded_copy
+from datamon.store.backend import Appending, Backend, Sided, Span, Unhurried
 from datamon.store.clock import Clock, system_clock
-from datamon.store.codec import Record, decode, decode_sealed, encode, encode_sealed, stamped
-from datamon.store.fetching import get_many
+from datamon.store.codec import Record, decode, encode
 from datamon.store.ids import new_ksuid
+from datamon.store.journal_objects import ObjectJournal
+from datamon.store.journal_records import Cursor, completed, decoded_or_none
 
-Cursor = Record
-"""How far a reader has read, as JSON; `{}` is the beginning. Its `skipped` counts the damaged records passed so far."""
+__all__ = [
+    "Cursor",
+    "FileJournal",
+    "GrownJournal",
+    "Journal",
+    "JournalFile",
+    "ObjectJournal",
+    "open_journal",
+    "without_waiting",
+]
 
 _MAGIC = b"DMJ1 "
 _HEADER = re.compile(rb"DMJ1 [0-9a-f]{8} [0-9a-f]{8} ")
 _BODY_AT = len(b"DMJ1 00000000 00000000 ")
 _PIECE_BYTES = 8 * 2**20
+_TOGETHER = 1_000
+"""So many records are appended at once: some MiB, which nobody waits for long."""
 
 
 class AppendingBackend(Backend, Appending, Protocol):
@@ -36,10 +46,23 @@ class Journal(Protocol):
         where they are missing; a record appended again after a failure may stand there twice, with one `event`.
         Raises Unavailable, Denied."""
 
+    def append_many(self, records: Sequence[Record]) -> None:
+        """As `append`, for all of them: it costs as little as can be, and when it fails some may stand there."""
+
+    def tend(self) -> int:
+        """Where many small records make reading dear, as far as the last reading told, they are merged; returns how many were.
+        Readers and writers need not know. A place that cannot be reached or refuses is left as it is. Raises Corrupt."""
+
     def read(self, cursor: Cursor, *, limit: int | None = None) -> tuple[list[Record], Cursor]:
         """What was appended since `cursor` was given, at most `limit` records of it, and the cursor for the next call. Each
         record comes once; what is appended before the call and fits in `limit` is in it. A damaged record is skipped and
         counted in the cursor's `skipped`. Raises Invalid (`newer-format`), Corrupt when the journal is not the one read."""
+
+
+def without_waiting(journal: Journal) -> Journal:
+    """The same journal, whose `append` does not wait until the record is durable, where the place allows that: then a power cut
+    may take the last ones, and what is appended to `journal` later takes them along. Elsewhere it is `journal` itself."""
+    return journal.without_waiting() if isinstance(journal, FileJournal) else journal
 
 
 def open_journal(metadata: Backend, clock: Clock) -> Journal:
@@ -59,11 +82,32 @@ class FileJournal:
         self._backend = backend
         self._reader = JournalFile(backend)
         self._clock = clock
+        self._append = backend.append
+
+    def without_waiting(self) -> "FileJournal":
+        """As the function of this name."""
+        journal = FileJournal(self._backend, self._clock)
+        if isinstance(self._backend, Unhurried):
+            journal._append = self._backend.append_soon
+        return journal
 
     def append(self, record: Record) -> None:
         """As `Journal.append`; one write and one sync."""
-        body = encode(_completed(record, self._clock))
-        self._backend.append(layout.JOURNAL_FILE, b"\n%s%08x %08x %s\n" % (_MAGIC, len(body), crc32(body), body))
+        self._append(layout.JOURNAL_FILE, self._line(record))
+
+    def append_many(self, records: Sequence[Record]) -> None:
+        """As `Journal.append_many`; one write and one sync for some hundred of them."""
+        for begin in range(0, len(records), _TOGETHER):
+            lines = map(self._line, records[begin : begin + _TOGETHER])
+            self._backend.append(layout.JOURNAL_FILE, b"".join(lines))
+
+    def tend(self) -> int:
+        """As `Journal.tend`: reading one file is not dear."""
+        return 0
+
+    def _line(self, record: Record) -> bytes:
+        body = encode(completed(record, self._clock))
+        return b"\n%s%08x %08x %s\n" % (_MAGIC, len(body), crc32(body), body)
 
     def read(self, cursor: Cursor, *, limit: int | None = None) -> tuple[list[Record], Cursor]:
         """As `Journal.read`."""
@@ -126,7 +170,7 @@ def decode_line(line: bytes, where: str) -> Record | None:
     body = line[_BODY_AT:]
     if line[:_BODY_AT] != b"%s%08x %08x " % (_MAGIC, len(body), crc32(body)):
         return None
-    return _decoded(partial(decode, body, where))
+    return decoded_or_none(partial(decode, body, where))
 
 
 def is_torn(line: bytes) -> bool:
@@ -140,75 +184,6 @@ def is_torn(line: bytes) -> bool:
     return re.fullmatch(_HEADER, line[:_BODY_AT]) is not None and len(line) - _BODY_AT < int(line[5:13], 16)
 
 
-def _decoded(read: Callable[[], Record]) -> Record | None:
-    try:
-        return read()
-    except Corrupt:
-        return None
-
-
-def _completed(record: Record, clock: Clock) -> Record:
-    """`record` with the format, an `event` and a `time`, unless it has them."""
-    time_ns = clock()
-    return stamped(record["kind"], {"event": new_ksuid(time_ns), "time": time_ns, **record})
-
-
-class ObjectJournal:
-    """The journal as one stored object for each record, numbered without gaps for each writer."""
-
-    def __init__(self, backend: Backend, writer: str, clock: Clock = system_clock) -> None:
-        self._backend = backend
-        self._writer = writer
-        self._clock = clock
-        self._next = 1
-        self._lock = threading.Lock()
-
-    def append(self, record: Record) -> None:
-        """As `Journal.append`. A number is passed only when it is known to be taken, by whatever process has this writer's
-        name, so that numbers stay without gaps whatever fails, and the loop ends at the last record there is."""
-        completed = _completed(record, self._clock)
-        content = encode_sealed(completed)
-        with self._lock:
-            while not self._backend.put_if_absent(layout.journal_record(self._writer, self._next), content):
-                # Taken: by an earlier record whose answer was lost, or by this one, whose answer was.
-                taken = self._backend.get(layout.journal_record(self._writer, self._next))
-                self._next += 1
-                if taken == content:
-                    return
-            self._next += 1
-
-    def read(self, cursor: Cursor, *, limit: int | None = None) -> tuple[list[Record], Cursor]:
-        """As `Journal.read`. The cursor holds the last number read of each writer."""
-        writers: dict[str, int] = dict(cursor.get("writers", {}))
-        skipped: int = cursor.get("skipped", 0)
-        keys = self._keys_after(writers)[:limit]
-        records: list[Record] = []
-        for key, content in zip(keys, get_many(self._backend, keys), strict=True):
-            writer, number = _writer_and_number(key)
-            writers[writer] = number
-            decode_it = partial(decode_sealed, where=f"{self._backend.url}/{key}")
-            record = _decoded(partial(decode_it, content)) or decoded_copy(self._backend, key, decode_it)
-            if record is None:
-                skipped += 1
-            else:
-                records.append(record)
-        return records, {"writers": writers, "skipped": skipped}
-
-    def _keys_after(self, writers: dict[str, int]) -> list[str]:
-        """The keys not yet read, of each writer up to the first gap: a listing may show a record and miss the one before
-        it, when both were put while it ran."""
-        last = dict(writers)
-        keys = []
-        for stored in self._backend.list(layout.JOURNAL):
-            if stored.key == layout.JOURNAL_FILE:
-                continue
-            writer, number = _writer_and_number(stored.key)
-            if number == last.get(writer, 0) + 1:
-                last[writer] = number
-                keys.append(stored.key)
-        return keys
-
-
 class GrownJournal:
     """The journal of a store that lay on one backend that can append, and is mirrored now: the file, and then objects."""
 
@@ -220,14 +195,17 @@ class GrownJournal:
         """As `Journal.append`."""
         self._objects.append(record)
 
+    def append_many(self, records: Sequence[Record]) -> None:
+        """As `Journal.append_many`."""
+        self._objects.append_many(records)
+
+    def tend(self) -> int:
+        """As `Journal.tend`."""
+        return self._objects.tend()
+
     def read(self, cursor: Cursor, *, limit: int | None = None) -> tuple[list[Record], Cursor]:
         """As `Journal.read`. The cursor is one in the file and one in the objects in one."""
         records, at = self._file.read(cursor, limit=limit)
         left = None if limit is None else limit - len(records)
         more, then = self._objects.read({**cursor, "skipped": at["skipped"]}, limit=left)
         return records + more, {**at, **then}
-
-
-def _writer_and_number(key: str) -> tuple[str, int]:
-    writer, number = key.removeprefix(layout.JOURNAL).split("/")
-    return writer, int(number)

@@ -12,6 +12,9 @@ STORE_LOG = "log/"
 REPOS = "repos/"
 JOURNAL = "journal/"
 JOURNAL_FILE = "journal/log"
+MERGES = "journal/merged/"
+"""The log of the journal's merges; their segments lie below MERGED."""
+MERGED = "merged/"
 OPEN_RUNS = "open/"
 SPLITS = "splits/"
 MANIFESTS = "manifests/"
@@ -25,6 +28,7 @@ READABLE = (STORE, BLOBS, KEYS, EPOCHS)
 """What begins like this is not sealed in an encrypted store: it says how to open the rest, and who decides on a mirrored one."""
 FOUNDING = "epochs/founding"
 STRANDED = "stranded/"
+RESULTS = "results/"
 
 
 def pack_name(session: SessionId, number: int) -> str:
@@ -73,7 +77,18 @@ def is_log_entry(key: str) -> bool:
     >>> is_log_entry("log/00000000000000000001"), is_log_entry("journal/log")
     (True, False)
     """
-    return key.startswith(STORE_LOG) or (key.startswith(REPOS) and "/log/" in key)
+    return key.startswith((STORE_LOG, MERGES)) or (key.startswith(REPOS) and "/log/" in key)
+
+
+def entry_before(key: str) -> str | None:
+    """Where the entry lies that comes before the one that lies there; None for the first of a log.
+
+    >>> entry_before("log/00000000000000000002"), entry_before("log/00000000000000000001")
+    ('log/00000000000000000001', None)
+    """
+    folder, _, digits = key.rpartition("/")
+    before = int(digits) - 1 if digits.isdecimal() else 0
+    return f"{folder}/{before:020d}" if before > 0 else None
 
 
 def never_changes(key: str) -> bool:
@@ -82,7 +97,7 @@ def never_changes(key: str) -> bool:
     >>> never_changes("manifests/0a/0a1b"), never_changes("log/00000000000000000001")
     (True, False)
     """
-    return key.startswith((PACKS, INDEX, MANIFESTS, SEGMENTS, STATS, ENVIRONMENTS))
+    return key.startswith((PACKS, INDEX, MANIFESTS, SEGMENTS, STATS, ENVIRONMENTS, MERGED))
 
 
 def stranded(side: str, entry: str, key: str) -> str:
@@ -95,9 +110,29 @@ def journal_record(writer: str, number: int) -> str:
     return f"{JOURNAL}{writer}/{number:020d}"
 
 
+def merge(number: int) -> str:
+    """Where merge `number` of the journal lies."""
+    return f"{MERGES}{number:020d}"
+
+
+def merged_segment(name: str) -> str:
+    """Where the segment of merged journal records of this name lies, `<20 digits of the merge>-<KSUID>`."""
+    return f"{MERGED}{name}.parquet"
+
+
 def environment(digest: str) -> str:
     """Where the environment record of this hash lies."""
     return f"environments/{digest[:2]}/{digest}"
+
+
+def results(key: str) -> str:
+    """The prefix of the results of the computation with this key."""
+    return f"{RESULTS}{key}/"
+
+
+def result(key: str, run: RunId) -> str:
+    """Where it is kept what a run made of the computation with this key."""
+    return f"{results(key)}{run}"
 
 
 def key_change(number: int) -> str:

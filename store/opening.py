@@ -1,6 +1,6 @@
 """Opening a store: its two backends, what identifies it, and the parts that work on it."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -19,7 +19,7 @@ from datamon.store.cover import NO_COVER, Cover
 from datamon.store.encryption_key import EncryptionKey
 from datamon.store.hashing import PLAIN, Hashing
 from datamon.store.ids import new_ksuid
-from datamon.store.journal import Journal, open_journal
+from datamon.store.journal import Journal, open_journal, without_waiting
 from datamon.store.log import Logs, Pacing, Setting
 from datamon.store.log_cache import KeptLogs
 from datamon.store.mirror.opening import Mirror, MirrorPlaces, check_terms, found, open_mirror
@@ -141,6 +141,15 @@ def backends_at(places: Places) -> tuple[Backend, Backend]:
     if places.blob == places.metadata:
         return metadata, metadata
     return metadata, open_backend(places.blob, credential=places.credential, cache=places.cache)
+
+
+def unhurried(store: Store) -> Store:
+    """The same store, whose runs' records are not waited for (`without_waiting`). Logs are: what is committed is durable, and
+    what was recorded before it."""
+    made = replace(store, journal=without_waiting(store.journal))
+    if "chunks" in vars(store):
+        vars(made)["chunks"] = store.chunks  # its cached property, so that the index is read once
+    return made
 
 
 def memory_store(author: Author = _NOBODY, clock: Clock = system_clock) -> Store:

@@ -64,6 +64,37 @@ def capture_git(directory: Path, without: Sequence[Path] = ()) -> GitState | Non
     )
 
 
+def unchanged_files(directory: Path) -> dict[Path, str]:
+    """The files below `directory` that are as git's index has them, each with git's name of its content; none without git.
+
+    Links, files of submodules, and files that git was told not to look at are not among them.
+    """
+    listed, changed = (
+        _records(directory, "ls-files", "-s", "-v", "-z"),
+        _records(directory, "diff-files", "--name-only", "--relative", "-z"),
+    )
+    if listed is None or changed is None:
+        return {}
+    found: dict[Path, str] = {}
+    for record in listed:
+        words, _, name = record.partition("\t")
+        tag, mode, blob, stage = words.split(" ")
+        if tag == "H" and mode in ("100644", "100755") and stage == "0":
+            found[directory / name] = blob
+    for name in changed:
+        found.pop(directory / name, None)
+    return found
+
+
+def _records(directory: Path, *words: str) -> list[str] | None:
+    """What git answers, cut at its NULs; None when it does not."""
+    with tempfile.TemporaryFile() as answer:
+        if not _run(directory, words, answer):
+            return None
+        answer.seek(0)
+        return [os.fsdecode(each) for each in answer.read().split(b"\0") if each]
+
+
 def redact_remote(url: str) -> str:
     """`url` without user name and password; an ssh user name, which is no secret, stays.
 

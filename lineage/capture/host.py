@@ -3,6 +3,7 @@
 import os
 import platform
 import socket
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
@@ -16,8 +17,12 @@ Presence = Literal["here", "gone", "unknown"]
 
 
 def capture_host() -> Host:
-    """This host and this process."""
-    pid = os.getpid()
+    """This host and this process, as they were when it was first asked."""
+    return _host_of(os.getpid())
+
+
+@cache
+def _host_of(pid: int) -> Host:
     return Host(
         name=socket.gethostname(),
         boot=_boot(),

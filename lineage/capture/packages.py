@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ def capture_environment(
     """What `interpreter` sees (None: this process), with the `variables` whose names fit a glob of `policy`; and notes on
     what could not be found out."""
     notes: list[str] = []
-    described: dict[str, Any] = package_scan.describe() if interpreter is None else {}
+    described: Mapping[str, Any] = _described_here(_places()) if interpreter is None else {}
     if interpreter is not None:
         try:
             described = _ask(interpreter, variables)
@@ -46,6 +47,24 @@ def capture_environment(
         gpus=around.gpus,
     )
     return environment, notes
+
+
+def _places() -> tuple[tuple[str, int], ...]:
+    """Where this process finds packages, each place with the time of its last change: whoever installs or removes one
+    changes it."""
+    return tuple((place, _changed_ns(place)) for place in sys.path)
+
+
+def _changed_ns(place: str) -> int:
+    try:
+        return os.stat(place or ".").st_mtime_ns
+    except OSError:
+        return 0
+
+
+@lru_cache(maxsize=1)
+def _described_here(_places: tuple[tuple[str, int], ...]) -> Mapping[str, Any]:
+    return package_scan.describe()
 
 
 def interpreter_of(argv: Sequence[str], variables: Mapping[str, str], cwd: Path) -> Path | None:

@@ -98,6 +98,8 @@ def _run_row(run: Run) -> Row:
         code.root,
         list(code.paths),
         code.function,
+        opened.reuse_key,
+        closed.reused if closed else None,
     )
 
 

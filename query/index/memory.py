@@ -57,6 +57,7 @@ class MemoryIndex:
                 apply(connection, tail)
                 connection.commit()
                 self._keep(connection)
+                self._store.journal.tend()
         except BaseException:
             connection.close()
             raise

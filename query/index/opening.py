@@ -130,6 +130,7 @@ class FileIndex:
             leaving.callback(reading.unlink, missing_ok=True)
             self._generations.share(built, reading)
             self._generations.publish(built)
+            self._store.journal.tend()
             return open_read_only(reading)
 
     def _build(self, path: Path, base: Path | None, tail: Tail) -> None:

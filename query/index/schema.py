@@ -70,7 +70,7 @@ RUNS = _table(
     "duration_s DOUBLE, author VARCHAR, email VARCHAR, host VARCHAR, command VARCHAR, cwd VARCHAR, code VARCHAR, "
     "git_commit VARCHAR, dirty VARCHAR, remote VARCHAR, fingerprint VARCHAR, exit_code BIGINT, signal VARCHAR, "
     "error VARCHAR, environment VARCHAR, how VARCHAR, level VARCHAR, retry_of VARCHAR, attempt BIGINT, "
-    "method VARCHAR, root VARCHAR, paths VARCHAR[], function VARCHAR",
+    "method VARCHAR, root VARCHAR, paths VARCHAR[], function VARCHAR, reuse_key VARCHAR, reused VARCHAR",
 )
 INPUTS = _table(
     "inputs",
@@ -141,7 +141,8 @@ VIEWS: Final[dict[str, str]] = {
     FROM kept.ref_history t LEFT JOIN kept.repos r ON r.id = t.repo""",
     "runs": """
     SELECT id, pipeline, step, status, parent, started, ended, duration_s, author, email, host, command, cwd, code,
-        git_commit, dirty, remote, fingerprint, exit_code, signal, error, environment, how, level, retry_of, attempt
+        git_commit, dirty, remote, fingerprint, exit_code, signal, error, environment, how, reuse_key, reused,
+        level, retry_of, attempt
     FROM kept.runs""",
     "steps": """
     SELECT pipeline, step, count(*) AS runs, count(*) FILTER (status = 'succeeded') AS succeeded,

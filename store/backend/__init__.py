@@ -85,6 +85,26 @@ class Appending(Protocol):
 
 
 @runtime_checkable
+class Unhurried(Protocol):
+    """What a backend offers in addition where an append need not be waited for."""
+
+    def append_soon(self, key: str, content: bytes) -> None:
+        """As `Appending.append`, but durable only a moment later, and at the latest when this process ends by itself. The end of
+        the process, whatever its cause, does not take it away; a power cut may."""
+
+
+@runtime_checkable
+class Noting(Protocol):
+    """What a backend offers in addition where it takes time until something is durable."""
+
+    def note(self, key: str, content: bytes) -> None:
+        """As `put`, but a power cut may take it away again, or leave other bytes; the end of this process does not."""
+
+    def drop(self, key: str) -> None:
+        """As `delete`, but after a power cut it may be there again."""
+
+
+@runtime_checkable
 class Settling(Protocol):
     """What a backend offers in addition when what another process put can be seen before it is durable."""
 
@@ -95,6 +115,10 @@ class Settling(Protocol):
 @runtime_checkable
 class Sided(Protocol):
     """What a backend offers in addition that keeps everything on several sides."""
+
+    @property
+    def is_degraded(self) -> bool:
+        """Whether writes are acknowledged that one side alone has, and deletions that one alone carried out."""
 
     def epoch(self) -> str:
         """Which side decides at present where they differ. When it changes, what was read of logs is to be read anew."""
@@ -130,6 +154,22 @@ def decoded_copy(
         except Corrupt:
             continue
     return None
+
+
+def put_note(backend: Backend, key: str, content: bytes) -> None:
+    """`content` is kept under `key`, and may be gone after a power cut, where that takes less time."""
+    if isinstance(backend, Noting):
+        backend.note(key, content)
+    else:
+        backend.put(key, content)
+
+
+def drop_note(backend: Backend, key: str) -> None:
+    """Nothing is kept under `key`, but it may be again after a power cut, where that takes less time."""
+    if isinstance(backend, Noting):
+        backend.drop(key)
+    else:
+        backend.delete(key)
 
 
 def has_durably(backend: Backend, key: str) -> bool:

@@ -88,9 +88,18 @@ class Terms:
 
 class Arbiter:
     """Knows who decides in one mirrored store. `sides` hold its metadata; below `prefix` lie the marks; `decides` says of a key,
-    or of a prefix of keys, whether the first side's word counts there. Any thread may call it."""
+    or of a prefix of keys, whether the first side's word counts there, and `before` of such a key which key a side must have
+    before it may have this one. Any thread may call it."""
 
-    def __init__(self, sides: Sides, terms: Terms, *, prefix: str, decides: Callable[[str], bool]) -> None:
+    def __init__(
+        self,
+        sides: Sides,
+        terms: Terms,
+        *,
+        prefix: str,
+        decides: Callable[[str], bool],
+        before: Callable[[str], str | None],
+    ) -> None:
         if not 1 <= terms.min_sides <= len(sides.all):
             message = f"min_sides is {terms.min_sides} of {len(sides.all)} sides; correct `mirror` in the configuration"
             raise Invalid("bad-config", message, min_sides=terms.min_sides)
@@ -98,6 +107,7 @@ class Arbiter:
         self.terms = terms
         self.prefix = prefix
         self.decides = decides
+        self.before = before
         self._standing: Standing | None = None
         self._told = False
         self._lock = threading.Lock()
@@ -146,13 +156,12 @@ class Arbiter:
 
 
 def read_marks(side: Backend, prefix: str) -> Marks:
-    """What the marks below `prefix` on a side say."""
+    """What the marks below `prefix` on a side say. That it is whole in an epoch counts only beside the mark of that epoch, which
+    was there before: what was put on a side that had just lost everything says nothing."""
     found = [match for stored in side.list(prefix) if (match := _MARK.fullmatch(stored.key.removeprefix(prefix)))]
-    epochs = [(Epoch(int(match[1]), match[2]), match[3] is not None) for match in found]
-    return Marks(
-        max((epoch for epoch, _ in epochs), default=None),
-        max((epoch for epoch, is_whole in epochs if is_whole), default=None),
-    )
+    known = {Epoch(int(match[1]), match[2]) for match in found if match[3] is None}
+    whole = {Epoch(int(match[1]), match[2]) for match in found if match[3] is not None}
+    return Marks(max(known | whole, default=None), max(known & whole, default=None))
 
 
 def mark_key(prefix: str, epoch: Epoch) -> str:

@@ -10,17 +10,16 @@ import json
 import os
 import re
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import quote
 
 import google_crc32c
 from google.api_core.client_info import ClientInfo
-from google.api_core.exceptions import GoogleAPICallError, GoogleAPIError, NotFound, RetryError, from_http_response
-from google.api_core.retry import Retry
+from google.api_core.exceptions import GoogleAPICallError, GoogleAPIError, NotFound, from_http_response
 from google.auth.credentials import AnonymousCredentials
 from google.auth.exceptions import (
     DefaultCredentialsError,
@@ -38,6 +37,7 @@ from urllib3.exceptions import HTTPError
 
 from datamon.store.backend import Span
 from datamon.store.backend.patience import Patience
+from datamon.store.backend.tries import Tries
 
 CONNECTIONS = 32
 WRITER = "datamon-writer"
@@ -61,8 +61,6 @@ _STRETCH = re.compile(r"bytes (\d+)-(-?\d+)/(\d+)")
 """What `Content-Range` says; the emulator's of an empty object ends before its first byte."""
 _CONTENT_TYPE = "application/octet-stream"
 
-_Answer = TypeVar("_Answer")
-
 
 class BrokenBodyError(ConnectionError):
     """What came is not all that was promised, or is not what is stored. Passing: the next answer may be whole."""
@@ -81,13 +79,7 @@ class GcsClient:
         self._objects = f"{self._api}/storage/v1/b/{bucket}/o"
         self._patience = patience
         self._timeout = patience.connect_s, patience.read_s
-        self._retry = Retry(
-            predicate=is_passing,
-            initial=patience.first_pause_s,
-            maximum=patience.longest_pause_s,
-            multiplier=2.0,
-            timeout=patience.total_s,
-        )
+        self._tries = Tries(patience, is_passing)
 
     def download(self, name: str, span: Span | None, generation: int | None = None) -> bytes:
         """The bytes of an object, or that stretch of them, in one request; all of them agree with the stored CRC32C, a stretch
@@ -109,7 +101,7 @@ class GcsClient:
             _check_part(answer, content, span)
             return content[: span.length] if span is not None else content
 
-        return self._retried(once)
+        return self._tries.until_answered(once)
 
     def upload(self, name: str, pieces: Sequence[bytes], writer: str | None = None) -> None:
         """The object is stored, whole and with the CRC32C that its bytes have here, by one request; with a `writer`, only where
@@ -136,7 +128,7 @@ class GcsClient:
             if stored != checksum:
                 raise BrokenBodyError(f"the bytes that were stored have the CRC32C {stored} instead of {checksum}")
 
-        self._retried(once)
+        self._tries.until_answered(once)
 
     def has(self, name: str) -> bool:
         """Whether the object is there."""
@@ -190,14 +182,10 @@ class GcsClient:
                 told: dict[str, Any] = answer.json() if method == "GET" else {}
                 return told
 
-        return self._retried(once)
+        return self._tries.until_answered(once)
 
     def _object(self, name: str) -> str:
         return f"{self._objects}/{quote(name, safe='')}"
-
-    def _retried(self, once: Callable[[], _Answer]) -> _Answer:
-        answer: _Answer = self._retry(once)()
-        return answer
 
 
 def is_passing(error: BaseException) -> bool:
@@ -212,9 +200,8 @@ def is_passing(error: BaseException) -> bool:
 
 
 def status_of(error: Exception) -> int | None:
-    """The HTTP status behind an error, if any: that of the last try where many failed."""
-    cause = error.cause if isinstance(error, RetryError) else error
-    code = getattr(cause, "code", None)
+    """The HTTP status behind an error, if any."""
+    code = getattr(error, "code", None)
     return code if isinstance(code, int) else None
 
 

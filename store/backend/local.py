@@ -4,7 +4,7 @@ import errno
 import fcntl
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from datamon.errors import DatamonError, Denied, Invalid, Unavailable
 from datamon.store.backend import Content, Span, Stored
 from datamon.store.backend.exclusive import rename_if_absent
 from datamon.store.backend.keys import check_key, check_prefix, is_key, key_not_found
+from datamon.store.backend.lagging import Lagging
 
 _PACK_BYTES = 16 * 2**20
 _WRITE_BYTES = 128 * 1024
@@ -29,7 +30,8 @@ _LEFT_OVER_NS = 24 * 3600 * 10**9
 
 
 class LocalBackend:
-    """Bytes by key below `root`, which is made by the first write. Also `Appending` and `Settling`.
+    """Bytes by key below `root`, which is made by the first write. Also `Appending`, `Noting`, `Settling`
+    and `Unhurried`.
 
     A key's file appears by rename or link of a synced temporary file, and its directory is synced before a write returns,
     so that neither a kill nor a power cut leaves half a file under a key. Processes may share the directory.
@@ -39,6 +41,7 @@ class LocalBackend:
         self._root = root.absolute()
         self._made: set[Path] = set()
         self._appended: set[Path] = set()
+        self._lagging = Lagging(_sync_file)
         self._swept = False
 
     @property
@@ -109,28 +112,40 @@ class LocalBackend:
 
     def delete(self, key: str) -> None:
         """See `Backend`. Empty directories stay: another writer may be about to use them."""
+        if self._unlink(key):
+            with self._errors("delete", key):
+                _sync_directory(self._path(key).parent)
+
+    def note(self, key: str, content: bytes) -> None:
+        """See `Noting`. Another process sees all of it or nothing."""
         path = self._path(key)
-        with self._errors("delete", key):
+        unnamed = self._root / _TEMPORARY / os.urandom(12).hex()
+        with self._errors("write", key):
+            self._make(unnamed.parent)
+            self._make(path.parent)
             try:
-                path.unlink()
-            except OSError as error:
-                if error.errno in _NOTHING_THERE:
-                    return
+                unnamed.write_bytes(content)
+                unnamed.replace(path)
+            except OSError:
+                unnamed.unlink(missing_ok=True)
                 raise
-            _sync_directory(path.parent)
+
+    def drop(self, key: str) -> None:
+        """See `Noting`."""
+        self._unlink(key)
 
     def append(self, key: str, content: bytes) -> None:
         """See `Appending`: one `write` to a file opened for appending, then synced."""
+        with self._errors("write", key):
+            self._append(self._path(key), content, _sync)
+
+    def append_soon(self, key: str, content: bytes) -> None:
+        """See `Unhurried`: one `write`; the sync follows within a second. Raises Unavailable also when that of an earlier one
+        failed."""
         path = self._path(key)
         with self._errors("write", key):
-            target = self._open_to_append(path)
-            try:
-                written = os.write(target, content)
-                if written != len(content):
-                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
-                _sync(target)
-            finally:
-                os.close(target)
+            self._append(path, content, lambda _: None)
+            self._lagging.note(path)
 
     def settle(self, key: str) -> None:
         """See `Settling`. The content of a file was synced before it got its name; its name may not be yet."""
@@ -138,6 +153,17 @@ class LocalBackend:
         with self._errors("write", key):
             self._make(path.parent)
             _sync_directory(path.parent)
+
+    def _unlink(self, key: str) -> bool:
+        """Whether something was there and is not now."""
+        with self._errors("delete", key):
+            try:
+                self._path(key).unlink()
+            except OSError as error:
+                if error.errno in _NOTHING_THERE:
+                    return False
+                raise
+        return True
 
     def _path(self, key: str) -> Path:
         return self._root / check_key(key)
@@ -156,6 +182,16 @@ class LocalBackend:
             if above not in self._made:
                 _sync_directory(parent)
         self._made.update(level for level in (folder, *folder.parents) if level.is_relative_to(self._root))
+
+    def _append(self, path: Path, content: bytes, sync: Callable[[int], None]) -> None:
+        target = self._open_to_append(path)
+        try:
+            written = os.write(target, content)
+            if written != len(content):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+            sync(target)
+        finally:
+            os.close(target)
 
     def _open_to_append(self, path: Path) -> int:
         if path not in self._appended:
@@ -292,6 +328,14 @@ def _sync(target: int) -> None:
         os.fsync(target)
     else:
         fcntl.fcntl(target, _FULL_SYNC)
+
+
+def _sync_file(path: Path) -> None:
+    target = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        _sync(target)
+    finally:
+        os.close(target)
 
 
 def _sync_directory(folder: Path) -> None:

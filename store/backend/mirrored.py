@@ -8,8 +8,9 @@ from typing import TypeVar
 
 from datamon.errors import Corrupt, DatamonError, NotFound, Unavailable
 from datamon.store.backend import Backend, Content, Settling, Span, Stored
-from datamon.store.backend.arbiter import Arbiter, Epoch, Marks, Standing
+from datamon.store.backend.arbiter import Arbiter, Marks, Standing
 from datamon.store.backend.keys import check_key, check_prefix, key_not_found
+from datamon.store.backend.refusals import differing, epoch_passed, first_lost, too_few
 from datamon.store.backend.sides import FAILURES, Heard, Side, Sides
 
 _ATTEMPTS = 3
@@ -31,6 +32,8 @@ class MirroredBackend:
     def __init__(self, sides: Sides, arbiter: Arbiter) -> None:
         self.sides = sides
         self.arbiter = arbiter
+        self._reached: set[tuple[str, str]] = set()
+        """What sides are known to have of what is decided on, with all that comes before it."""
 
     def through(self, wrap: Callable[[Backend], Backend]) -> "MirroredBackend":
         """See `Sided`. Who decides is as it was: marks are read on the sides as they are."""
@@ -46,6 +49,11 @@ class MirroredBackend:
     def pack_bytes(self) -> int:
         """See `Backend`: the least of the sides'."""
         return min(side.backend.pack_bytes for side in self.sides.all)
+
+    @property
+    def is_degraded(self) -> bool:
+        """See `Sided`."""
+        return self.arbiter.terms.degraded
 
     def epoch(self) -> str:
         """See `Sided`."""
@@ -222,7 +230,7 @@ class MirroredBackend:
             try:
                 won = self.sides.backends[standing.first].put_if_absent(key, content)
             except FAILURES as error:
-                raise _first_lost(key, standing.first, error.message) from error
+                raise first_lost(key, standing.first, error.message) from error
             if won:
                 self._spread_decided(key, content, standing)
             return won
@@ -247,15 +255,15 @@ class MirroredBackend:
         if standing.is_settled:
             return standing
         failure = standing.failures.get(standing.first)
-        raise _first_lost(key, standing.first, failure.message if failure else "it is not whole")
+        raise first_lost(key, standing.first, failure.message if failure else "it is not whole")
 
     def _spread_decided(self, key: str, content: bytes, standing: Standing, *, likely: bool = False) -> None:
         """What the first side has under the key is acknowledged when this returns: so many whole sides have it, and on none of
         them a later epoch had begun after it stood there: then whoever is promoted later finds it (docs/design.md). `likely`:
         most often the others have it already."""
 
-        def stands(name: str, side: Backend) -> tuple[bool, Marks]:
-            same = name == standing.first or _same(side, key, content, likely=likely)
+        def stands(name: str, _: Backend) -> tuple[bool, Marks]:
+            same = name == standing.first or self._follows(name, key, content, likely=likely)
             return same, self.arbiter.look(name)
 
         for attempt in (1, 2):
@@ -263,19 +271,44 @@ class MirroredBackend:
             passed = [epoch for _, (epoch, _) in heard.answers.values() if epoch is not None and epoch > standing.epoch]
             if passed:
                 self.arbiter.refresh()
-                raise _epoch_passed(key, max(passed))
+                raise epoch_passed(key, max(passed))
             whole = {
                 name: same for name, (same, marks) in heard.answers.items() if marks == (standing.epoch, standing.epoch)
             }
             if not all(whole.values()):
-                raise _differ(key, [name for name, same in whole.items() if not same])
+                raise differing(key, [name for name, same in whole.items() if not same])
             if standing.first in whole and len(whole) >= self.arbiter.terms.needed:
                 return self._acknowledge(key, whole, heard.failures)
             refreshed = self.arbiter.refresh()
             if attempt == 2 or refreshed.epoch != standing.epoch or not refreshed.is_settled:
                 break
             standing = refreshed
-        raise self._too_few(key, len(whole), heard.failures)
+        raise too_few(self.arbiter.terms.needed, key, len(whole), heard.failures)
+
+    def _follows(self, name: str, key: str, content: bytes, *, likely: bool) -> bool:
+        """Whether the side has these bytes under a key that is decided on, now; it gets them where it has nothing, and before
+        them what it lacks of what comes before: so no side ever has an entry of a log and not the one before it."""
+        side = self.sides.backends[name]
+        if not (likely and _holds(side, key, content)):
+            for earlier in self._lacking(name, key):
+                if not _same(side, earlier, self.get(earlier)):
+                    return False
+            if not _same(side, key, content):
+                return False
+        self._reached.add((name, key))
+        self._reached.discard((name, self.arbiter.before(key) or ""))
+        return True
+
+    def _lacking(self, name: str, key: str) -> Sequence[str]:
+        """What comes before `key` and the side has not, the first of it first."""
+        lacking: list[str] = []
+        before = self.arbiter.before(key)
+        while before is not None and (name, before) not in self._reached:
+            if self.sides.backends[name].has(before):
+                break
+            lacking.append(before)
+            before = self.arbiter.before(before)
+        return lacking[::-1]
 
     def _put_undecided(self, key: str, content: bytes) -> bool:
         """By the first side that answers; then the others get what that one has."""
@@ -290,16 +323,16 @@ class MirroredBackend:
                 if error.code in ("too-few-sides", "sides-differ"):
                     raise
                 failures[name] = error
-        raise self._too_few(key, 0, failures)
+        raise too_few(self.arbiter.terms.needed, key, 0, failures)
 
     def _spread(self, key: str, content: bytes, source: str) -> None:
         """What one side has under the key is acknowledged when this returns: the others have it too, as many as must."""
         others = [name for name in self.sides.names if name != source]
         heard = self.sides.hear(others, lambda _, side: _same(side, key, content))
         equal = [source, *(name for name, same in heard.answers.items() if same)]
-        differing = [name for name, same in heard.answers.items() if not same]
-        if differing and len(equal) < self.arbiter.terms.needed:
-            raise _differ(key, differing)
+        unlike = [name for name, same in heard.answers.items() if not same]
+        if unlike and len(equal) < self.arbiter.terms.needed:
+            raise differing(key, unlike)
         self._acknowledge(key, equal, heard.failures)
 
     def _bring(self, key: str) -> bool:
@@ -323,7 +356,7 @@ class MirroredBackend:
         prefix = f"{folder}/" if folder else ""
         heard = self.sides.hear(self.sides.names, lambda _, side: {stored.key for stored in side.list(prefix)})
         if len(heard.answers) < self.arbiter.terms.needed:
-            raise self._too_few(key, len(heard.answers), heard.failures)
+            raise too_few(self.arbiter.terms.needed, key, len(heard.answers), heard.failures)
         seen = frozenset[str]().union(*heard.answers.values())
         for each in sorted(seen):
             if sum(each in keys for keys in heard.answers.values()) < min(len(self.sides.all), len(heard.answers)):
@@ -335,21 +368,12 @@ class MirroredBackend:
         names = list(having)
         terms = self.arbiter.terms
         if len(names) < terms.needed:
-            raise self._too_few(key, len(names), failures)
+            raise too_few(self.arbiter.terms.needed, key, len(names), failures)
         if len(names) < terms.min_sides:
             self.arbiter.tell_once(
                 f"degraded: what is written now stands on {', '.join(names)} alone, and is lost with it; "
                 "run `datamon repair` as soon as all sides can be reached"
             )
-
-    def _too_few(self, key: str, count: int, failures: Mapping[str, DatamonError]) -> Unavailable:
-        heard: Heard[object] = Heard({}, failures)
-        why = f" ({heard.told()})" if failures else " (the others have lost the store, or missed a promotion)"
-        message = (
-            f"{key} stands on {count} of the {self.arbiter.terms.needed} sides that must have it{why}; "
-            "run `datamon repair` when all sides can be reached, or write with --degraded"
-        )
-        return Unavailable("too-few-sides", message, key=key, sides=list(failures))
 
 
 def _settle(key: str) -> Callable[[str, Backend], None]:
@@ -360,30 +384,14 @@ def _settle(key: str) -> Callable[[str, Backend], None]:
     return settle
 
 
-def _same(side: Backend, key: str, content: bytes, *, likely: bool = False) -> bool:
-    """Whether the side has these bytes under the key now; it gets them where it has nothing."""
+def _holds(side: Backend, key: str, content: bytes) -> bool:
+    """Whether the side has these bytes under the key now."""
     try:
-        if likely:
-            with suppress(NotFound):
-                return side.get(key) == content
-        return side.put_if_absent(key, content) or side.get(key) == content
-    except Corrupt:
+        return side.get(key) == content
+    except (NotFound, Corrupt):
         return False
 
 
-def _first_lost(key: str, first: str, why: str) -> Unavailable:
-    message = (
-        f"{key} needs the side {first!r}, which decides on the store's logs ({why.partition('; ')[0]}); "
-        "try again later, run `datamon repair`, or let another decide with `datamon store promote`"
-    )
-    return Unavailable("first-side-lost", message, key=key, side=first)
-
-
-def _epoch_passed(key: str, epoch: Epoch) -> Unavailable:
-    message = f"the side {epoch.first!r} was promoted before {key} was acknowledged; look again, then decide"
-    return Unavailable("epoch-passed", message, key=key, epoch=str(epoch))
-
-
-def _differ(key: str, names: Sequence[str]) -> Unavailable:
-    message = f"{', '.join(names)} has another {key} than the side that decides; run `datamon repair`"
-    return Unavailable("sides-differ", message, key=key, sides=list(names))
+def _same(side: Backend, key: str, content: bytes) -> bool:
+    """Whether the side has these bytes under the key now; it gets them where it has nothing."""
+    return side.put_if_absent(key, content) or _holds(side, key, content)

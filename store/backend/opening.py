@@ -11,25 +11,28 @@ from datamon.store.backend.foreign import Foreign, ForeignDirectory
 from datamon.store.backend.gcs import ForeignBucket, GcsBackend
 from datamon.store.backend.local import LocalBackend
 from datamon.store.backend.memory import MemoryBackend
+from datamon.store.backend.patience import Patience
 
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")
 
 
-def open_backend(place: str, *, credential: Path | None = None, cache: DiskCache | None = None) -> Backend:
+def open_backend(
+    place: str, *, credential: Path | None = None, cache: DiskCache | None = None, patience: Patience | None = None
+) -> Backend:
     """The backend at `place`; nothing is made or asked there yet.
 
     A path starts with `/`, `.` or `~` or is a `file://` URL; a bare name (with `/prefix`, if wanted) or a `gs://` URL is a
     Google Cloud Storage bucket, for which `credential` is a service account's key file; `memory://` is a new empty
-    backend in memory. What is read from a bucket is kept in `cache`, if there is one.
-    Raises Invalid (`bad-config`) for anything else.
+    backend in memory. What is read from a bucket is kept in `cache`, if there is one, and a bucket is waited for as `patience`
+    says. Raises Invalid (`bad-config`) for anything else.
     """
     if place.startswith(("/", ".", "~")):
         return LocalBackend(Path(place).expanduser())
     scheme, separator, rest = place.partition("://")
     if not separator:
-        return _cached(_bucket(place, place, credential), cache)
+        return _cached(_bucket(place, place, credential, patience), cache)
     if scheme == "gs":
-        return _cached(_bucket(rest, place, credential), cache)
+        return _cached(_bucket(rest, place, credential, patience), cache)
     if scheme == "file":
         return LocalBackend(_file_path(place))
     if scheme == "memory":
@@ -55,9 +58,9 @@ def open_foreign(place: str, *, credential: Path | None = None) -> Foreign:
     return found
 
 
-def _bucket(text: str, place: str, credential: Path | None) -> Backend:
+def _bucket(text: str, place: str, credential: Path | None, patience: Patience | None) -> Backend:
     bucket, prefix = _bucket_and_prefix(text, place)
-    return GcsBackend(bucket, prefix, credential)
+    return GcsBackend(bucket, prefix, credential, patience)
 
 
 def _bucket_and_prefix(text: str, place: str) -> tuple[str, str]:

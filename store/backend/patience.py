@@ -1,6 +1,10 @@
 """How long a far backend is waited for."""
 
+import threading
 from dataclasses import dataclass
+
+STOPPED = threading.Event()
+"""Set when nobody in this process waits any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,3 +22,11 @@ class Patience:
 
 HASTY = Patience(total_s=60.0, connect_s=5.0, read_s=3.0, first_pause_s=0.01, longest_pause_s=0.1)
 """For tests, where the other side is near and fails on purpose."""
+OF_A_SIDE = Patience(total_s=20.0)
+"""For one side of a mirrored store, where others stand in for it: every command that asks it waits so long when it is gone."""
+
+
+def stop_waiting() -> None:
+    """From now on no request of this process is sent again, and pauses under way end: it is about to end. For a signal's handler
+    too."""
+    STOPPED.set()

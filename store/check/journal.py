@@ -2,13 +2,15 @@
 
 import re
 from collections.abc import Generator, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 
-from datamon.errors import Corrupt
+from datamon.errors import Corrupt, NotFound
 from datamon.store import layout
 from datamon.store.backend import Appending, Backend
 from datamon.store.check.findings import Finding, capped, damage, told_by
 from datamon.store.check.journal_file import Line, read_journal_file
+from datamon.store.check.journal_merges import last_number, missing_records, read_merged
 from datamon.store.check.logs import Book, Ledger
 from datamon.store.codec import Record, decode_sealed
 from datamon.store.fetching import get_many
@@ -18,6 +20,7 @@ from datamon.store.opening import Store
 _RECORD = re.compile(r"journal/([0-9A-Za-z]{27})/([0-9]{20})")
 _STRANDED = re.compile(r"stranded/[a-z0-9-]+/(?:repos/([0-9A-Za-z]{27})/)?log/([0-9]{20})\.[0-9A-Za-z]{27}")
 _MOST_TOLD = 20
+_ATTEMPTS = 5
 
 
 @dataclass
@@ -141,19 +144,32 @@ def _damaged(where: str, line: Line) -> Finding:
 
 
 def _records_of_objects(metadata: Backend) -> Iterator[Record | Finding]:
-    keys: list[str] = []
+    """Some records may come twice: while this reads, others may merge what it is about to read, and then it looks again."""
+    for attempt in range(1, _ATTEMPTS + 1):
+        findings: list[Finding] = []
+        merges = last_number(metadata)
+        with suppress(NotFound):
+            for met in _look_at_objects(metadata):
+                if isinstance(met, Finding):
+                    findings.append(met)
+                else:
+                    yield met
+            if attempt == _ATTEMPTS or last_number(metadata) == merges:
+                yield from findings
+                return
+
+
+def _look_at_objects(metadata: Backend) -> Iterator[Record | Finding]:
     last: dict[str, int] = {}
-    for stored in metadata.list(layout.JOURNAL):
-        match = _RECORD.fullmatch(stored.key)
-        if match is None:
-            continue
+    loose = [match for stored in metadata.list(layout.JOURNAL) if (match := _RECORD.fullmatch(stored.key))]
+    yield from read_merged(metadata, last)
+    keys: list[str] = []
+    for match in loose:
         writer, number = match[1], int(match[2])
-        for missing in range(last.get(writer, 0) + 1, number):
-            key = layout.journal_record(writer, missing)
-            message = f"{metadata.url}/{key} is missing; run `datamon repair --from` with a copy of the store"
-            yield damage("missing-bytes", message, key)
-        last[writer] = number
-        keys.append(stored.key)
+        if number > last.get(writer, 0):
+            yield from missing_records(metadata, writer, last.get(writer, 0), number)
+            last[writer] = number
+            keys.append(match[0])
     for key, content in zip(keys, get_many(metadata, keys), strict=True):
         try:
             yield decode_sealed(content, f"{metadata.url}/{key}")

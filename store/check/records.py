@@ -1,4 +1,4 @@
-"""The small records that stand alone: marks of open runs, and environments."""
+"""The small records that stand alone: marks of open runs, results of computations, and environments."""
 
 import re
 from collections.abc import Iterator
@@ -15,10 +15,11 @@ _ENVIRONMENT = re.compile(r"environments/[0-9a-f]{2}/([0-9a-f]{64})")
 
 
 def examine_records(metadata: Backend) -> Iterator[Finding]:
-    """Marks of open runs are sealed and name the run that they are named after; environments have the hash that they are named
-    by. Whether they are the ones that runs need is for the lineage layer to say."""
-    for stored in metadata.list(layout.OPEN_RUNS):
-        yield from _mark(metadata, stored.key)
+    """Marks of open runs and results are sealed and name the run that they are named after; environments have the hash that they
+    are named by. Whether they are the ones that runs need is for the lineage layer to say."""
+    for prefix in (layout.OPEN_RUNS, layout.RESULTS):
+        for stored in metadata.list(prefix):
+            yield from _of_run(metadata, stored.key)
     for stored in metadata.list(layout.ENVIRONMENTS):
         match = _ENVIRONMENT.fullmatch(stored.key)
         if match and not _has_hash(metadata, stored.key, match[1]):
@@ -35,14 +36,14 @@ def _has_hash(metadata: Backend, key: str, digest: str) -> bool:
         return False
 
 
-def _mark(metadata: Backend, key: str) -> Iterator[Finding]:
+def _of_run(metadata: Backend, key: str) -> Iterator[Finding]:
     where = f"{metadata.url}/{key}"
     try:
         record = decode_sealed(metadata.get(key), where)
     except NotFound:
-        return  # its run has ended since the listing
+        return  # it was dropped since the listing
     except Corrupt as error:
         yield told_by(error, key)
         return
-    if record.get("run") != key.removeprefix(layout.OPEN_RUNS):
-        yield damage("bad-record", f"{where} is the mark of another run; run `datamon repair --from` with a copy", key)
+    if record.get("run") != key.rpartition("/")[2]:
+        yield damage("bad-record", f"{where} is of another run; run `datamon repair --from` with a copy", key)

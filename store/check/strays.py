@@ -11,10 +11,11 @@ from datamon.store.check.need import Need
 _MOST_TOLD = 20
 _KNOWN = re.compile(
     r"store\.json|blobs\.json|keys/[0-9]{20}|log/[0-9]{20}|repos/[0-9A-Za-z]{27}/log/[0-9]{20}"
-    r"|journal/log|journal/[0-9A-Za-z]{27}/[0-9]{20}|open/[0-9A-Za-z]{27}"
+    r"|journal/log|journal/[0-9A-Za-z]{27}/[0-9]{20}|journal/merged/[0-9]{20}|merged/[0-9]{20}-[0-9A-Za-z]{27}\.parquet|open/[0-9A-Za-z]{27}"
     r"|splits/[0-9A-Za-z]{27}/[0-9A-Za-z]{27}/[0-9A-Za-z]{27}|environments/[0-9a-f]{2}/[0-9a-f]{64}"
     r"|(manifests|segments|stats)/[0-9a-f]{2}/[0-9a-f]{64}(\.[0-9A-Za-z]{27})?"
-    r"|stranded/[a-z0-9-]+/(repos/[0-9A-Za-z]{27}/)?log/[0-9]{20}\.[0-9A-Za-z]{27}"
+    r"|results/[0-9a-f]{64}/[0-9A-Za-z]{27}"
+    r"|stranded/[a-z0-9-]+/((repos/[0-9A-Za-z]{27}/)?log|journal/merged)/[0-9]{20}\.[0-9A-Za-z]{27}"
     r"|packs/[0-9a-f]{2}/[0-9A-Za-z]{27}-[0-9]{8}|index/[0-9A-Za-z]{27}\.parquet"
 )
 """The keys of docs/format.md."""

@@ -13,9 +13,9 @@ from datamon.store.external.failures import CHANGED, changed
 from datamon.store.external.source import Listed
 from datamon.store.external.sources import Sources
 
-PART_BYTES = 8 * 2**20
+PART_BYTES = 4 * 2**20
 """One request asks for no more than so many bytes."""
-AHEAD_BYTES = 64 * 2**20
+AHEAD_BYTES = 32 * 2**20
 """So many bytes are asked for ahead of what was taken, and this bounds memory."""
 _MOST_AHEAD = 256
 _READERS = 16

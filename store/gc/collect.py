@@ -112,6 +112,7 @@ class _Attempt:
         progress.end()
         condemn(store, plan.doomed)
         swept, kept = self._sweep(plan.doomed)
+        store.journal.tend()
         return replace(plan.report, repacked=Amount(len(plan.sparse), 0, copied_bytes), swept=swept, kept=kept)
 
     def _look(self, keeping: Keeping, sparse_below: float) -> tuple[Inventory, Verdict]:

@@ -11,7 +11,7 @@ from datamon.store.backend import Backend
 from datamon.store.codec import decode_sealed
 from datamon.store.fetching import get_many
 
-_ENTRY = re.compile(r"((?:repos/[0-9A-Za-z]{27}/)?log/)([0-9]{20})")
+_ENTRY = re.compile(r"((?:repos/[0-9A-Za-z]{27}/)?log/|journal/merged/)([0-9]{20})")
 
 Entries = Mapping[str, bytes]
 """Log entries as they are stored, by key."""
@@ -22,7 +22,7 @@ def read_logs(side: Backend) -> dict[str, bytes]:
     Raises Unavailable, also when entries vanish meanwhile, and Denied."""
     keys = [
         stored.key
-        for prefix in (layout.STORE_LOG, layout.REPOS)
+        for prefix in (layout.STORE_LOG, layout.REPOS, layout.MERGES)
         for stored in side.list(prefix)
         if _ENTRY.fullmatch(stored.key)
     ]
@@ -117,7 +117,9 @@ def align(side: Backend, entries: Entries, truth: Entries) -> int:
         changed += 1
         if key in entries or not side.put_if_absent(key, content):
             side.put(key, content)
-    for key in entries.keys() - truth.keys():
+    for key in sorted(
+        entries.keys() - truth.keys(), reverse=True
+    ):  # the last first: a side has no entry without the one before
         if entry_epoch(entries[key]) is not None:
             side.delete(key)
             changed += 1

@@ -11,6 +11,7 @@ from datamon.store.backend.arbiter import Arbiter, Epoch, Marks, Terms, mark_key
 from datamon.store.backend.caching import DiskCache
 from datamon.store.backend.mirrored import MirroredBackend
 from datamon.store.backend.opening import open_backend
+from datamon.store.backend.patience import OF_A_SIDE
 from datamon.store.backend.sides import Side, Sides
 from datamon.store.bundle import Author
 from datamon.store.clock import Clock
@@ -58,10 +59,10 @@ class Mirror:
 
 def open_mirror(places: MirrorPlaces, cache: DiskCache | None = None) -> Mirror:
     """The mirrored store at these places; nothing is made or asked there yet. What is read from a bucket is kept in `cache`, if
-    there is one. Raises Invalid (`bad-config`, `bad-name`)."""
+    there is one; a bucket is waited for as `OF_A_SIDE` says. Raises Invalid (`bad-config`, `bad-name`)."""
 
     def side(each: SidePlace, place: str) -> Side:
-        return Side(each.name, open_backend(place, credential=each.credential, cache=cache))
+        return Side(each.name, open_backend(place, credential=each.credential, cache=cache, patience=OF_A_SIDE))
 
     metadata = [side(each, each.metadata) for each in places.sides]
     if all(each.blob == each.metadata for each in places.sides):
@@ -72,7 +73,7 @@ def open_mirror(places: MirrorPlaces, cache: DiskCache | None = None) -> Mirror:
 def mirror_on(metadata: Iterable[Side], blob: Iterable[Side], terms: Terms, *, together: bool = True) -> Mirror:
     """The mirrored store on these sides. `together` is as for `Sides`."""
     sides = Sides(metadata, together=together)
-    arbiter = Arbiter(sides, terms, prefix=layout.EPOCHS, decides=layout.is_log_entry)
+    arbiter = Arbiter(sides, terms, prefix=layout.EPOCHS, decides=layout.is_log_entry, before=layout.entry_before)
     mirrored = MirroredBackend(sides, arbiter)
     blobs = Sides(blob, together=together)
     same = all(sides.backends[side.name] is side.backend for side in blobs.all)

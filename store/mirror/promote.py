@@ -101,11 +101,13 @@ class _Succession:
         whole = frozenset(name for name, each in marks.items() if before is not None and each.whole == before)
         if before is None:  # nothing better is left than what this side has
             whole = frozenset({self.epoch.first})
+        self._check_whole(whole)
         decider = before.first if before is not None and before.first in whole else None
         order = sorted(
             marked, key=lambda name: name == decider
         )  # what is copied while this reads, the decider had before
         accounts = Accounts({name: read_logs(sides.backends[name]) for name in order}, str(before), decider, whole)
+        self._check_unchanged(marks)
         truth = accounts.truth()
         aside = [each for each in strandeds(accounts, truth) if each.side in whole | {self.epoch.first}]
         for each in aside:
@@ -114,12 +116,30 @@ class _Succession:
         following = [self.epoch.first, *sorted(whole - {self.epoch.first})]
         self._copy_journal(marked, self.epoch.first)
         for name in following:
+            self._check_not_passed(name)  # what is done under a later epoch is not for this one to judge
             align(sides.backends[name], accounts.logs[name], truth)
             self._check_not_passed(name)
             sides.backends[name].put_if_absent(whole_key(layout.EPOCHS, self.epoch), self.record)
         self.mirror.arbiter.refresh()
         unreached = tuple(name for name in sides.names if name not in following)
         return Promoted(self.epoch, tuple(following), unreached, len(aside))
+
+    def _check_whole(self, whole: frozenset[str]) -> None:
+        """Returns when the first side has everything that was acknowledged: it had it when it was looked at before the marks."""
+        if self.epoch.first not in whole and not self.mirror.arbiter.terms.degraded:
+            message = (
+                f"{self.epoch.first!r} has lost something just now; promote another side, then run `datamon repair`"
+            )
+            raise Conflict("sides-differ", message, side=self.epoch.first)
+
+    def _check_unchanged(self, marks: Mapping[str, Marks]) -> None:
+        """Returns when no side was lost, and none promoted, while the logs were read."""
+        for name, before in marks.items():
+            if self.mirror.arbiter.look(name) != before:
+                message = (
+                    f"the side {name!r} changed during the promotion; look at `datamon store get`, then promote again"
+                )
+                raise Conflict("epoch-passed", message, side=name)
 
     def _check_not_passed(self, name: str) -> None:
         marks = self.mirror.arbiter.look(name)

@@ -22,6 +22,8 @@ _SEALED = (
     layout.STATS,
     layout.ENVIRONMENTS,
     layout.OPEN_RUNS,
+    layout.RESULTS,
+    layout.MERGED,
 )
 
 _Given = TypeVar("_Given")

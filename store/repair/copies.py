@@ -9,6 +9,7 @@ from datamon.store.backend import Backend
 from datamon.store.check.check import Diagnosis
 from datamon.store.check.findings import Finding
 from datamon.store.ids import RepoId
+from datamon.store.journal_merges import decode_merges
 from datamon.store.log_entries import decode_entry
 from datamon.store.named import plain_key
 from datamon.store.opening import Store
@@ -56,7 +57,7 @@ def _take(store: Store, copy: Store, wanted: Wanted, diagnosis: Diagnosis) -> bo
     if key == layout.JOURNAL_FILE:
         return False  # not one thing but many: see `repair.journal`
     for content in _offers(there, key):
-        if not _is_right(copy, key, content, diagnosis):
+        if not _is_right(copy, key, content, diagnosis) or not _fits(here, key, content):
             continue
         return _put(here, key, content, diagnosis.ledger.condemned)
     return False
@@ -78,13 +79,22 @@ def _offers(there: Backend, key: str) -> Iterator[bytes]:
 def _is_right(copy: Store, key: str, content: bytes, diagnosis: Diagnosis) -> bool:
     try:
         verify_bytes(key, content)
-        return not layout.is_log_entry(key) or _was_meant(copy, key, content, diagnosis)
+        return (
+            not layout.is_log_entry(key) or key.startswith(layout.MERGES) or _was_meant(copy, key, content, diagnosis)
+        )
     except Corrupt:
         return False
     except Invalid as error:
         if error.code == "newer-format":
             raise
         return False
+
+
+def _fits(here: Backend, key: str, content: bytes) -> bool:
+    """Whether a merge of the journal is this store's: a copy that was written to for itself merged other segments."""
+    if not key.startswith(layout.MERGES):
+        return True
+    return all(here.has(segment.key) for segment in decode_merges(content, key).segments)
 
 
 def _was_meant(copy: Store, key: str, content: bytes, diagnosis: Diagnosis) -> bool:

@@ -1,8 +1,9 @@
 """The journal's lost records are appended again: it is unordered, and a record that comes twice counts once."""
 
 from collections.abc import Iterable
+from contextlib import suppress
 
-from datamon.errors import NotFound
+from datamon.errors import Corrupt, NotFound
 from datamon.store import layout
 from datamon.store.check.findings import Finding
 from datamon.store.check.journal_file import Line, journal_lines, read_journal_file
@@ -22,7 +23,8 @@ def mend_journal(store: Store, copies: Iterable[Store], findings: Iterable[Findi
     if any(finding.key == layout.JOURNAL_FILE and finding.is_damage for finding in found):
         mended = sum(_mend_file(store, copy) for copy in copies)
     if any(finding.code == "intent-missing" for finding in found) or mended:
-        mended += _mend_intents(store, ledger)
+        with suppress(Corrupt):  # merged records that cannot be read yet may hold them
+            mended += _mend_intents(store, ledger)
     return mended
 
 

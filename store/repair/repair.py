@@ -23,6 +23,7 @@ from datamon.store.repair.copies import take_from_copy, wanted_keys
 from datamon.store.repair.identity import mend_identity
 from datamon.store.repair.index import rebuild_footers, rebuild_index
 from datamon.store.repair.journal import mend_journal
+from datamon.store.repair.merges import list_merges_again
 from datamon.store.repair.trees import TreeSource, put_manifest_parts
 
 _ROUNDS = 20
@@ -140,9 +141,20 @@ def _mend(store: Store, sources: Sources, findings: list[Finding], diagnosis: Di
         mended += take_from_copy(store, copy, wanted_keys(findings), diagnosis)
     if mended:
         return mended  # it may be all that is needed: the rest costs new packs
+    mended += _drop_results(store, findings)
+    mended += list_merges_again(store, findings)
     mended += rebuild_index(store, diagnosis, findings)
     mended += rebuild_footers(store.blob, diagnosis.need)
     return mended or _put_again(store, sources, findings, diagnosis, progress)
+
+
+def _drop_results(store: Store, findings: list[Finding]) -> int:
+    """Damaged results are dropped: what they pointed at is computed once more, if anybody asks."""
+    damaged = {finding.key for finding in findings if finding.is_damage and finding.key}
+    dropped = [key for key in damaged if key.startswith(layout.RESULTS)]
+    for key in dropped:
+        store.metadata.delete(key)
+    return len(dropped)
 
 
 def _put_again(

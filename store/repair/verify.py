@@ -24,7 +24,7 @@ def verify_bytes(key: str, content: bytes) -> None:
         decode_segment(key, content)
     elif key.startswith(layout.MANIFESTS):
         decode_root(content, ManifestId(name), key)
-    elif key.startswith((layout.SEGMENTS, layout.STATS)):
+    elif key.startswith((layout.SEGMENTS, layout.STATS, layout.MERGED)):
         unseal(content, key)
     elif key.startswith(layout.ENVIRONMENTS):
         if blake3(content).hexdigest() != name:

@@ -68,7 +68,7 @@ class World:
     """Two backends, the processes on them, and what was acknowledged to whom."""
 
     def __init__(self, trees: Path) -> None:
-        self._trees = trees
+        self.trees = trees
         self.metadata, self.blob = GrowingMemory(), GrowingMemory()
         self.clock = SteppingClock()
         self.processes: list[Process] = []
@@ -105,22 +105,22 @@ class World:
             with suppress(Conflict):
                 if create:
                     create_repo(process.store, repo, "")
-            bundle = upload(process.store, UploadRequest(repo, self._trees / tree, tree))
+            bundle = upload(process.store, UploadRequest(repo, self.trees / tree, tree))
             self.acknowledged[bundle.id] = bundle.repo, tree
 
-        self._begin(process, work, Conflict, NotFound)
+        self.begin(process, work, Conflict, NotFound)
 
     def upload_to_new_repo(self, process: Process, repo: str, tree: str) -> None:
         """The process has begun to put a tree, for a repo that it makes only when everything is there."""
 
         def work() -> None:
             store = process.store
-            put = put_tree(store, TreeSource(self._trees / tree), condemned=store.logs.store().condemned)
+            put = put_tree(store, TreeSource(self.trees / tree), condemned=store.logs.store().condemned)
             made = create_repo(store, repo, "")
             request = CommitRequest(put.manifest, tree, put.session, branch="main", reused=put.reused)
             self.acknowledged[commit_bundle(store, made, request).id] = made.id, tree
 
-        self._begin(process, work, Conflict, NotFound)
+        self.begin(process, work, Conflict, NotFound)
 
     def promote(self, process: Process, bundle: BundleId, repo: str) -> None:
         """The process has begun to promote a bundle to a repo."""
@@ -134,18 +134,18 @@ class World:
             if made.made:
                 self.acknowledged[made.bundle.id] = made.bundle.repo, tree
 
-        self._begin(process, work, Conflict, NotFound)
+        self.begin(process, work, Conflict, NotFound)
 
     def delete(self, process: Process, bundle: BundleId) -> None:
         """The process has begun to delete a bundle."""
         repo = self._repo_of(bundle)
         request = DeleteRequest((bundle,), force=True)
         if repo is not None:
-            self._begin(process, lambda: delete_bundles(process.store, repo, request), Conflict, NotFound)
+            self.begin(process, lambda: delete_bundles(process.store, repo, request), Conflict, NotFound)
 
     def delete_repo(self, process: Process, name: str) -> None:
         """The process has begun to delete a repo."""
-        self._begin(process, lambda: delete_repo(process.store, find_repo(process.store, name)), Conflict, NotFound)
+        self.begin(process, lambda: delete_repo(process.store, find_repo(process.store, name)), Conflict, NotFound)
 
     def delete_letter(self, process: Process, name: str, letter: str) -> None:
         """The process has begun to take the file of a letter out of every bundle of a repo."""
@@ -155,7 +155,7 @@ class World:
             delete_paths(process.store, repo, [f"f.{letter}"], reason=letter)
 
         # Corrupt: it may come to read what others have deleted and swept since it read the log.
-        self._begin(process, work, Conflict, NotFound, Corrupt)
+        self.begin(process, work, Conflict, NotFound, Corrupt)
 
     def read(self, process: Process, bundle: BundleId) -> None:
         """The process has begun to read a bundle. Until it is deleted that must succeed."""
@@ -168,18 +168,20 @@ class World:
                 if bundle in self._live():
                     raise AssertionError(f"{bundle} is live and cannot be read: {error}") from error
 
-        self._begin(process, work)
+        self.begin(process, work)
 
     def collect(self, process: Process, sparse_below: float) -> None:
         """The process has begun to collect, without any grace."""
-        self._begin(process, lambda: collect(process.store, GcRequest(0, sparse_below=sparse_below)), Conflict)
+        self.begin(process, lambda: collect(process.store, GcRequest(0, sparse_below=sparse_below)), Conflict)
 
     def kill(self, process: Process) -> None:
         """The process is no more."""
         process.is_dead = True
         process.turns.kill()
 
-    def _begin(self, process: Process, work: Callable[[], object], *refusals: type[DatamonError]) -> None:
+    def begin(self, process: Process, work: Callable[[], object], *refusals: type[DatamonError]) -> None:
+        """The process has begun this work, which may end with one of these refusals."""
+
         def watched() -> None:
             try:
                 with suppress(Killed, *refusals):

@@ -142,6 +142,8 @@ class World:
         self.keys: dict[str, bytes] = {}
         self.faults: list[str] = []
         self.wiped = self.wiped_once = False
+        self.degraded = 0
+        """How much was written degraded since the last repair: it is lost with the side that has it."""
         found(self.mirror(), ADA, self.clock)
         self.repo: Repo = create_repo(self.open(), "one", "")
 
@@ -179,6 +181,7 @@ class World:
         """The process has begun to put something, and then to commit; what it is told counts as acknowledged."""
         content = f"number {len(self.processes)} {self.clock()}".encode()
         digest = blake3(content).hexdigest()
+        self.degraded += process.degraded
 
         def work() -> None:
             store = process.store
@@ -205,10 +208,11 @@ class World:
         """The process has begun to make the sides equal."""
 
         def work() -> None:
-            wiped = self.wiped
+            wiped, degraded = self.wiped, 0 if any(each.degraded for each in self.busy()) else self.degraded
             repaired = repair_sides(process.mirror, ADA, Healing(_ALL), clock=self.clock, key=self.key)
-            if wiped and not repaired.left:
-                self.wiped = False
+            if not repaired.left:
+                self.wiped = self.wiped and not wiped
+                self.degraded -= degraded
 
         self._begin(process, work)
 
@@ -218,10 +222,10 @@ class World:
         process.turns.kill()
 
     def wipe(self, name: str) -> bool:
-        """Everything on a side is gone, unless another was wiped since the last repair, or is not whole: so much may be lost at
-        one time and no more."""
+        """Everything on a side is gone, unless another was wiped since the last repair, or is not whole, or something was written
+        degraded since: so much may be lost at one time and no more."""
         standing = self.mirror().arbiter.refresh() if all(p.state == "there" for p in self.places.values()) else None
-        if self.wiped or standing is None or len(standing.whole) < len(self.places):
+        if self.wiped or self.degraded or standing is None or len(standing.whole) < len(self.places):
             return False
         self.places[name].kept = GrowingMemory()
         self.wiped = self.wiped_once = True

@@ -61,7 +61,7 @@ class Proxy:
         self._rules = rules
         self._draw = random.Random(seed)  # noqa: S311 (for tests)
         self._left = dict.fromkeys(rules, 0)
-        self._lock = threading.Lock()
+        self._lock = threading.Condition()
         self._open: set[socket.socket] = set()
         self._is_gone = False
         self.requests: list[Request] = []
@@ -88,11 +88,33 @@ class Proxy:
         with self._lock:
             self._rules, self._left = rules, dict.fromkeys(rules, 0)
 
+    def await_spoilt(self, count: int) -> None:
+        """So many requests were spoilt by now. Raises AssertionError after a minute."""
+        with self._lock:
+            assert self._lock.wait_for(lambda: self.spoilt.total() >= count, 60.0), "nothing more goes wrong"
+
+    def vanish_after(self, method: Method, count: int) -> None:
+        """It vanishes, some time later, when so many more requests of this method were answered."""
+        before = self.counted()[method]
+
+        def wait() -> None:
+            with self._lock:
+                self._lock.wait_for(lambda: self._is_gone or self.counted()[method] >= before + count)
+            self.vanish()
+
+        threading.Thread(target=wait, daemon=True).start()
+
+    def assert_gone(self) -> None:
+        """It has vanished."""
+        assert self._is_gone, "it did not vanish"
+
     def vanish(self) -> None:
         """Every connection is cut, and new ones are refused, for good."""
-        if self._is_gone:
-            return
-        self._is_gone = True
+        with self._lock:
+            if self._is_gone:
+                return
+            self._is_gone = True
+            self._lock.notify_all()
         self._server.shutdown()
         self._thread.join()
         self._server.socket.close()
@@ -116,6 +138,7 @@ class Proxy:
                 if self._left[rule]:
                     self._left[rule] -= 1
                     self.spoilt[rule.kind] += 1
+                    self._lock.notify_all()
                     return rule
         return None
 
@@ -123,6 +146,7 @@ class Proxy:
         """A request was answered, or cut off."""
         with self._lock:
             self.requests.append(request)
+            self._lock.notify_all()
 
     def upstream(self) -> http.client.HTTPConnection:
         """A connection to the emulator."""

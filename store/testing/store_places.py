@@ -26,8 +26,8 @@ def local_place(_: Path) -> Iterator[StorePlace]:
     yield StorePlace({})
 
 
-def bucket_place(_: Path) -> Iterator[StorePlace]:
-    """Metadata and blobs in two buckets, each below a prefix; a service account; what was read is cached."""
+def bucket_place(root: Path) -> Iterator[StorePlace]:
+    """Metadata and blobs in two buckets, each below a prefix; a service account; what was read is cached, as it is by default."""
     with running_emulator() as url, running_token_endpoint() as tokens:
         make_buckets(url, "team-metadata", "team-blob")
         variables = {
@@ -37,10 +37,11 @@ def bucket_place(_: Path) -> Iterator[StorePlace]:
         }
         yield StorePlace(variables, tokens.key_file)
         assert tokens.claims
+        assert [*root.rglob("cache/??/*")]
 
 
 def spoilt_bucket_place(_: Path) -> Iterator[StorePlace]:
-    """The same, where every tenth request goes wrong in one way or another."""
+    """The same, where every tenth request goes wrong in one way or another; cached as well."""
     rules = [
         Rule("refused", share=0.04, burst=2),
         Rule("lost", share=0.03),
@@ -56,6 +57,13 @@ def spoilt_bucket_place(_: Path) -> Iterator[StorePlace]:
         }
         yield StorePlace(variables, tokens.key_file)
         assert proxy.spoilt.total() > 0
+
+
+def uncached_spoilt_bucket_place(root: Path) -> Iterator[StorePlace]:
+    """The same, and nothing is cached."""
+    for place in spoilt_bucket_place(root):
+        yield StorePlace({**place.variables, "DATAMON_CACHE_SIZE": "0"}, place.key_file)
+        assert not [*root.rglob("cache/??/*")]
 
 
 def encrypted_place(_: Path) -> Iterator[StorePlace]:
@@ -101,12 +109,13 @@ def mirroring(root: Path, sides: list[dict[str, str]]) -> dict[str, str]:
 
 PLACES: Mapping[str, Callable[[Path], Iterator[StorePlace]]] = {
     "local": local_place,
-    "bucket": bucket_place,
-    "spoilt bucket": spoilt_bucket_place,
+    "cached bucket": bucket_place,
+    "cached spoilt bucket": spoilt_bucket_place,
+    "spoilt bucket without a cache": uncached_spoilt_bucket_place,
     "encrypted": encrypted_place,
-    "encrypted bucket": encrypted_bucket_place,
+    "encrypted cached bucket": encrypted_bucket_place,
     "mirrored": mirrored_place,
-    "mirrored spoilt bucket": mirrored_bucket_place,
+    "mirrored cached spoilt bucket": mirrored_bucket_place,
     "mirrored encrypted": sealed_sides_place,
 }
 """Each is given an empty folder, and has its place until it is closed."""

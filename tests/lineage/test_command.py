@@ -235,17 +235,13 @@ def test_a_metrics_file_that_the_command_did_not_write_or_no_one_can_read_is_a_n
         assert (each.status, bench.close(each).metrics, len(each.notes)) == ("succeeded", (), 1)
 
 
-def test_streams_and_script_are_kept_in_the_hidden_repo(bench: Bench) -> None:
+def test_streams_are_kept_in_the_hidden_repo(bench: Bench) -> None:
     (bench.work / "hello.py").write_text("import sys\nprint('to out')\nprint('to err', file=sys.stderr)\n")
     outcome = bench.record(PYTHON, "hello.py")
     streams = bench.close(outcome).streams
     assert streams is not None
-    kept = {n: b"".join(stream_pieces(bench.store, streams, n)) for n in ("stdout", "stderr", "code/hello.py")}
-    assert kept == {
-        "stdout": b"to out\n",
-        "stderr": b"to err\n",
-        "code/hello.py": (bench.work / "hello.py").read_bytes(),
-    }
+    kept = {n: b"".join(stream_pieces(bench.store, streams, n)) for n in ("stdout", "stderr")}
+    assert kept == {"stdout": b"to out\n", "stderr": b"to err\n"}
     assert bench.run_of(outcome).opened.step == "hello"
 
 

@@ -146,6 +146,7 @@ def _comparable(run: Run) -> Run:
         started_ns=0,
         argv=(),
         how="",
+        reuse_key=None,
         cwd="",
         code=CodeVersion(),
         inputs=(),

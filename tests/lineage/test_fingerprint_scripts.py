@@ -137,6 +137,27 @@ def test_the_outputs_of_a_notebook_do_not_count_and_its_code_does(root: Path) ->
     assert digests[0] == digests[1] != digests[2]
 
 
+def test_a_notebook_counts_with_what_its_cells_import(root: Path) -> None:
+    cells = ["%matplotlib inline\nimport local_numbers", "print(local_numbers.N)"]
+    notebook = {"cells": [{"cell_type": "code", "source": cell, "outputs": []} for cell in cells]}
+    write(root, {"notes/a.ipynb": json.dumps(notebook), "notes/local_numbers.py": "N = 1\n"})
+    before = fingerprint_script(root / "notes/a.ipynb", root)
+    assert before.paths == ("notes/a.ipynb", "notes/local_numbers.py")
+    write(root, {"notes/local_numbers.py": "N = 1  # one\n"})
+    assert fingerprint_script(root / "notes/a.ipynb", root).digest == before.digest
+    write(root, {"notes/local_numbers.py": "N = 2\n"})
+    assert fingerprint_script(root / "notes/a.ipynb", root).digest != before.digest
+
+
+def test_a_notebook_whose_cells_are_no_python_counts_by_its_cells(root: Path) -> None:
+    def digest(cell: str, output: str = "") -> str:
+        cells = [{"cell_type": "code", "source": [cell], "outputs": [output]}]
+        write(root, {"b.ipynb": json.dumps({"cells": cells})})
+        return fingerprint_script(root / "b.ipynb", root).digest
+
+    assert digest("SELECT 1 FROM a") == digest("SELECT 1 FROM a", "a row") != digest("SELECT 2 FROM a")
+
+
 def test_declared_paths_count_with_their_names_and_python_among_them_by_its_tree(root: Path) -> None:
     def take() -> str:
         return fingerprint_paths([root / "lib", root / "go.sh"], root).digest

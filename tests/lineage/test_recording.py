@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -46,6 +46,12 @@ class Racing:
         self._journal.append(record)
         if record["kind"] == "run-closed" and self._race:
             self._race.pop()()
+
+    def append_many(self, records: Sequence[Record]) -> None:
+        self._journal.append_many(records)
+
+    def tend(self) -> int:
+        return self._journal.tend()
 
     def read(self, cursor: Cursor, *, limit: int | None = None) -> tuple[list[Record], Cursor]:
         return self._journal.read(cursor, limit=limit)
@@ -165,6 +171,12 @@ class Flaky:
         if record["kind"] == "run-closed" and self._failures:
             self._failures -= 1
             raise Unavailable("backend-unavailable", "the answer is lost")
+
+    def append_many(self, records: Sequence[Record]) -> None:
+        self._journal.append_many(records)
+
+    def tend(self) -> int:
+        return self._journal.tend()
 
     def read(self, cursor: Cursor, *, limit: int | None = None) -> tuple[list[Record], Cursor]:
         return self._journal.read(cursor, limit=limit)

@@ -101,7 +101,8 @@ def test_the_stored_names_are_those_of_the_format() -> None:
     first = (
         "id pipeline step parent started author host argv cwd code params policy environment inputs outputs labels how"
     )
-    last = "ended status exit_code signal error inputs outputs metrics moves streams resources"
+    first += " reuse_key"
+    last = "ended status exit_code signal error inputs outputs metrics moves streams resources reused"
     assert " ".join(OPENED.to_record()) == first
     assert " ".join(CLOSED.to_record()) == last
 

@@ -321,7 +321,9 @@ def test_a_returned_value_that_no_file_can_stand_for_fails_the_run_unless_a_writ
     assert bench.files(only(bench, "written").outputs[0].bundle) == {"set.txt": "a,b"}
 
 
-def test_a_value_that_one_step_hands_to_another_is_an_input_of_its_run_and_no_param(bench: Bench, step: Step) -> None:
+def test_a_value_that_one_step_hands_to_another_is_an_input_of_its_run_and_its_param_says_whose_it_is(
+    bench: Bench, step: Step
+) -> None:
     @step(outputs={"return": "features"})
     def make(word: str) -> Any:
         return {"word": word} if word != "text" else "text"
@@ -345,12 +347,38 @@ def test_a_value_that_one_step_hands_to_another_is_an_input_of_its_run_and_no_pa
         [("first", third, "main", "branch")],
         [],
     ]
-    assert [sorted(p.name for p in run.opened.params) for run in uses] == [
-        ["rest", "scale"],
-        ["rest", "scale"],
-        ["rest", "scale"],
-        ["first", "rest", "scale"],
+    told = [{p.name: (p.value, p.exact) for p in run.opened.params}["first"] for run in uses]
+    assert told == [
+        ("features@main", False),
+        (["features@main", "features@main"], False),
+        ("features@main", False),
+        ("text", True),
     ]
+
+
+def test_a_call_with_handed_values_is_reused_and_what_it_returned_is_known_again(bench: Bench, step: Step) -> None:
+    made = []
+
+    @step(outputs={"return": "features"})
+    def make(word: str) -> dict[str, str]:
+        return {"word": word}
+
+    @step(outputs={"return": "other"}, reuse=True)
+    def use(given: Any) -> dict[str, int]:
+        made.append(given)
+        return {"size": len(given["word"])}
+
+    @step()
+    def see(size: Any) -> None:
+        pass
+
+    for word in ("one", "one", "four"):
+        see(use(make(word)))
+    assert [each["word"] for each in made] == ["one", "four"]
+    uses = [run for run in bench.runs() if run.opened.step == "use"]
+    assert [run.closed.reused for run in uses if run.closed] == [None, uses[0].id, None]
+    seen = [run.inputs[0].bundle for run in bench.runs() if run.opened.step == "see"]
+    assert seen == [run.outputs[0].bundle for run in uses]
 
 
 @pytest.mark.usefixtures("carrying")

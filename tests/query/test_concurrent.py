@@ -23,7 +23,21 @@ RECORDING = Path(__file__).parents[2] / "bench" / "recording.py"
 RECORDERS, RUNS, WARM = 16, 3, 1
 
 
-@pytest.fixture(params=["local", "bucket", "spoilt bucket", "encrypted", "mirrored", "mirrored encrypted"])
+KINDS_TOLD = (
+    "local",
+    "cached bucket",
+    "cached spoilt bucket",
+    "spoilt bucket without a cache",
+    "encrypted",
+    "encrypted cached bucket",
+    "mirrored",
+    "mirrored encrypted",
+    "mirrored cached spoilt bucket",
+    "mirrored, one of three sides disappearing for good",
+)
+
+
+@pytest.fixture(params=KINDS_TOLD)
 def stores(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Two contexts, solo and crowd, whose stores lie in places of each kind."""
     with ExitStack() as stack:
@@ -61,6 +75,43 @@ def mirrored_and_encrypted(root: Path, stack: ExitStack) -> Kind:
     return encrypted(root, stack)[0], mirrored(root, stack)[1]
 
 
+def in_an_encrypted_bucket(root: Path, stack: ExitStack) -> Kind:
+    variables, places = in_a_bucket(root, stack)
+    return {**variables, **encrypted(root, stack)[0]}, places
+
+
+def in_an_uncached_spoilt_bucket(root: Path, stack: ExitStack) -> Kind:
+    variables, places = in_a_spoilt_bucket(root, stack)
+    return {**variables, "DATAMON_CACHE_SIZE": "0"}, places
+
+
+def in_a_spoilt_bucket_and_on_disk(root: Path, stack: ExitStack) -> Kind:
+    """The bucket decides."""
+    variables, places = in_a_spoilt_bucket(root, stack)
+    sides = {
+        name: [{"name": "far", **places[name]}, {"name": "near", "metadata": str(root / name / "near")}]
+        for name in NAMES
+    }
+    return variables, {name: {"mirror": {"sides": sides[name]}} for name in NAMES}
+
+
+def losing_a_side(root: Path, stack: ExitStack) -> Kind:
+    """The bucket is gone, for both contexts, when it took so many puts that the crowd is at work."""
+    variables, places = in_a_bucket(root, stack)
+    proxy = stack.enter_context(running_proxy(variables["STORAGE_EMULATOR_HOST"]))
+    sides = {
+        name: [
+            {"name": "one", "metadata": str(root / name / "one")},
+            {"name": "far", **places[name]},
+            {"name": "two", "metadata": str(root / name / "two")},
+        ]
+        for name in NAMES
+    }
+    proxy.vanish_after("put", 250)
+    stack.callback(lambda: proxy.assert_gone())
+    return {"STORAGE_EMULATOR_HOST": proxy.url}, {name: {"mirror": {"sides": sides[name]}} for name in NAMES}
+
+
 def in_a_bucket(_: Path, stack: ExitStack) -> Kind:
     url = stack.enter_context(running_emulator())
     make_buckets(url, "team")
@@ -78,11 +129,15 @@ NAMES = ("solo", "crowd")
 ADA = Author("Ada", "ada@example.org")
 KINDS: dict[str, Callable[[Path, ExitStack], Kind]] = {
     "local": on_disk,
-    "bucket": in_a_bucket,
-    "spoilt bucket": in_a_spoilt_bucket,
+    "cached bucket": in_a_bucket,
+    "cached spoilt bucket": in_a_spoilt_bucket,
+    "spoilt bucket without a cache": in_an_uncached_spoilt_bucket,
     "encrypted": encrypted,
+    "encrypted cached bucket": in_an_encrypted_bucket,
     "mirrored": mirrored,
     "mirrored encrypted": mirrored_and_encrypted,
+    "mirrored cached spoilt bucket": in_a_spoilt_bucket_and_on_disk,
+    "mirrored, one of three sides disappearing for good": losing_a_side,
 }
 
 

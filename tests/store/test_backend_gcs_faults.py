@@ -2,8 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from itertools import count
+from contextlib import AbstractContextManager
 
 import pytest
 
@@ -15,23 +14,11 @@ from datamon.store.forking import fork, undisturbed
 from datamon.store.testing import contract
 from datamon.store.testing.contents import random_bytes
 from datamon.store.testing.emulator import make_buckets, running_emulator
-from datamon.store.testing.proxy import Proxy, Rule, running_proxy
+from datamon.store.testing.proxy import Proxy, Rule
+from datamon.store.testing.spoilt_buckets import FAULTS, spoilt_bucket
 
 BUCKET = "datamon-test"
 IMPATIENT = Patience(total_s=1.5, connect_s=1.0, read_s=1.0, first_pause_s=0.01, longest_pause_s=0.05)
-FAULTS = {
-    "503 before": Rule("refused", share=0.2),
-    "429 before": Rule("refused", share=0.2, status=429),
-    "500 before": Rule("refused", share=0.1, status=500),
-    "bursts of 503": Rule("refused", share=0.05, burst=6),
-    "broken before": Rule("broken", share=0.1),
-    "lost after": Rule("lost", share=0.1),
-    "truncated": Rule("truncated", share=0.2),
-    "slow": Rule("slow", share=0.2),
-    "stalled": Rule("stalled", most=2, share=0.2),
-}
-_numbers = count()
-_seeds = count()
 
 
 @pytest.fixture(scope="module")
@@ -41,14 +28,11 @@ def emulator() -> Iterator[str]:
         yield url
 
 
-@contextmanager
-def through(emulator: str, *rules: Rule, patience: Patience = HASTY) -> Iterator[tuple[GcsBackend, Proxy]]:
+def through(
+    emulator: str, *rules: Rule, patience: Patience = HASTY
+) -> AbstractContextManager[tuple[GcsBackend, Proxy]]:
     """An empty place behind a proxy with these rules."""
-    with running_proxy(emulator, *rules, seed=next(_seeds)) as proxy, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("STORAGE_EMULATOR_HOST", proxy.url)
-        backend = GcsBackend(BUCKET, f"faults-{next(_numbers)}", patience=patience)
-        yield backend, proxy
-        backend.close()
+    return spoilt_bucket(emulator, BUCKET, *rules, patience=patience)
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -138,13 +122,19 @@ def test_bytes_that_were_damaged_on_the_way_up_are_never_acknowledged(emulator: 
         backend.put("a", random_bytes("a", 10_000))
 
 
-def test_what_lasts_is_told_after_the_patience_is_used_up(emulator: str) -> None:
+USES: dict[str, Callable[[Backend], object]] = {
+    "get": lambda backend: backend.get("a"),
+    "put": lambda backend: backend.put("a", b""),
+    "list": lambda backend: [*backend.list("")],
+}
+
+
+@pytest.mark.parametrize("method", USES)
+def test_what_lasts_is_told_after_the_patience_is_used_up(method: str, emulator: str) -> None:
     with through(emulator, Rule("refused"), patience=IMPATIENT) as (backend, proxy):
-        for use in (lambda: backend.get("a"), lambda: backend.put("a", b""), lambda: list(backend.list(""))):
-            proxy.forget()
-            with pytest.raises(Unavailable, match="spoilt by the test"):
-                use()
-            assert 1 < len(proxy.requests) < 300
+        with pytest.raises(Unavailable, match="spoilt by the test"):
+            USES[method](backend)
+        assert 1 < len(proxy.requests) < 300
 
 
 def test_a_side_that_disappears_for_good_is_unavailable(emulator: str) -> None:
@@ -155,6 +145,20 @@ def test_a_side_that_disappears_for_good_is_unavailable(emulator: str) -> None:
             backend.get("a")
         with pytest.raises(Unavailable, match="try again later"):
             backend.put_if_absent("b", b"x")
+
+
+def test_a_place_that_used_up_all_patience_gets_one_try_a_request_until_it_answers(emulator: str) -> None:
+    with through(emulator, Rule("refused"), patience=IMPATIENT) as (backend, proxy):
+        with pytest.raises(Unavailable):
+            backend.has("a")
+        proxy.forget()
+        with pytest.raises(Unavailable):
+            backend.has("a")
+        assert len(proxy.requests) == 1
+        proxy.obey()
+        assert not backend.has("a")
+        proxy.obey(Rule("refused", most=proxy.spoilt["refused"] + 1))
+        assert not backend.has("a")
 
 
 @pytest.mark.parametrize("status", [400, 501])

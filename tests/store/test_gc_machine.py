@@ -1,4 +1,4 @@
-"""gc against uploads, readers, deletions, new repos, kills and other collectors, in every order that Hypothesis can think of."""
+"""gc against uploads, sessions, readers, deletions, new repos, kills and other collectors, in every order Hypothesis can think of."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +8,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
+from datamon.store.ids import JointId
+from datamon.store.testing.gc_sessions import WorldOfSessions
 from datamon.store.testing.gc_world import TREES, World, make_trees
 
 WHO = st.integers(0, 3)
@@ -42,6 +44,7 @@ class GcMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.world = World(_trees)
+        self.sessions = WorldOfSessions(self.world)
 
     @initialize(gone=TREE, tree=TREE)
     def something_stands_and_something_is_garbage(self, gone: str, tree: str) -> None:
@@ -69,6 +72,41 @@ class GcMachine(RuleBasedStateMachine):
         process, bundles = self.world.process(who), list(self.world.acknowledged)
         self.world.promote(process, bundles[-1 - which % len(bundles)], repo)
         process.turns.go_on(calls)
+
+    @rule(who=WHO, repo=REPOS, calls=CALLS)
+    def start_session(self, who: int, repo: str, calls: int) -> None:
+        process = self.world.process(who)
+        self.sessions.start(process, repo)
+        process.turns.go_on(calls)
+
+    @precondition(lambda self: self.sessions.begun)
+    @rule(who=WHO, which=WHICH, split=st.sampled_from("xy"), tree=TREE, calls=CALLS)
+    def add_split(self, who: int, which: int, split: str, tree: str, calls: int) -> None:
+        process = self.world.process(who)
+        self.sessions.add(process, self.session(which), split, tree)
+        process.turns.go_on(calls)
+
+    @precondition(lambda self: self.sessions.begun)
+    @rule(who=WHO, which=WHICH, calls=CALLS)
+    def commit_session(self, who: int, which: int, calls: int) -> None:
+        process = self.world.process(who)
+        self.sessions.commit(process, self.session(which))
+        process.turns.go_on(calls)
+
+    @precondition(lambda self: self.sessions.begun)
+    @rule(who=WHO, which=WHICH, calls=CALLS)
+    def cancel_session(self, who: int, which: int, calls: int) -> None:
+        process = self.world.process(who)
+        self.sessions.cancel(process, self.session(which))
+        process.turns.go_on(calls)
+
+    def session(self, which: int) -> JointId:
+        begun = list(self.sessions.begun)
+        return begun[-1 - which % len(begun)]
+
+    def check(self) -> None:
+        self.world.check()
+        self.sessions.check()
 
     @rule(who=WHO, which=WHICH, calls=CALLS)
     def delete(self, who: int, which: int, calls: int) -> None:
@@ -100,7 +138,7 @@ class GcMachine(RuleBasedStateMachine):
     def go_on(self, which: int, calls: int) -> None:
         busy = self.world.busy()
         busy[which % len(busy)].turns.go_on(calls)
-        self.world.check()
+        self.check()
 
     @precondition(lambda self: self.world.busy())
     @rule(turns=st.lists(st.tuples(WHICH, CALLS), min_size=1, max_size=6))
@@ -114,7 +152,7 @@ class GcMachine(RuleBasedStateMachine):
     def go_on_to(self, which: int, call: str) -> None:
         busy = self.world.busy()
         busy[which % len(busy)].turns.go_to(call)
-        self.world.check()
+        self.check()
 
     @precondition(lambda self: self.world.busy())
     @rule(which=WHICH)
@@ -125,7 +163,8 @@ class GcMachine(RuleBasedStateMachine):
     def teardown(self) -> None:
         for process in self.world.busy():
             process.turns.finish()
-        self.world.check()
+        self.check()
+        self.sessions.cancel_all()
         self.world.check_tidy()
 
 

@@ -178,6 +178,62 @@ def test_a_side_that_lost_everything_and_knows_of_a_promotion_is_not_promoted(de
     assert place.process().logs.store().names.keys() == {"one"}
 
 
+def test_no_side_has_an_entry_and_not_the_one_before_it(place: Place) -> None:
+    """Two entries were written while a side was away; what is acknowledged after it came back does not hang on the other."""
+    repo = find_repo(place.process(), "one")
+    commit_nothing(place.process(), repo)
+    place.us.is_lost = True
+    degraded = place.process(degraded=True)
+    for _ in range(3):
+        commit_nothing(degraded, repo)
+    place.us.is_lost = False
+    bundle = commit_nothing(place.process(), repo, label="v1")
+    place.eu.is_lost = True
+    place.promote("us")
+    state = place.process().logs.repo(repo.id)
+    assert state.number == 5
+    assert state.refs["v1"].bundle == bundle.id
+
+
+def test_a_promotion_that_was_overtaken_takes_nothing_away(place: Place) -> None:
+    """It knows which side decided before; that one loses everything once another promotion has made it needless."""
+    store = place.process()
+    bundle = commit_nothing(store, find_repo(store, "one"), label="v1")
+    place.promote("us")
+
+    def overtaken(call: str) -> None:
+        if call.startswith("list log/"):
+            place.us.before = lambda _: None
+            place.promote("eu")
+            place.us.forget()
+
+    place.us.before = overtaken
+    with pytest.raises(Conflict) as refused:
+        place.promote("eu")
+    assert refused.value.code == "epoch-passed"
+    assert place.process().logs.repo(bundle.repo).refs["v1"].bundle == bundle.id
+    assert place.repair().left == ()
+    assert place.are_equal
+
+
+def test_a_side_that_loses_everything_while_it_is_promoted_does_not_decide(place: Place, tmp_path: Path) -> None:
+    bundle = _put(place.process(), tmp_path, "tree")
+
+    def lost(call: str) -> None:
+        if call.startswith("put_if_absent epochs/"):
+            place.eu.before = lambda _: None
+            place.eu.forget()
+
+    place.eu.before = lost
+    with pytest.raises(Conflict) as refused:
+        place.promote("eu")
+    assert refused.value.code == "sides-differ"
+    assert place.promote("us").whole == ("us",)
+    assert _holds(place.process(), bundle, "tree", tmp_path / "out")
+    assert place.repair().left == ()
+    assert place.are_equal
+
+
 def test_a_side_that_was_being_filled_when_the_other_was_lost_for_good_keeps_what_it_has(
     place: Place, tmp_path: Path
 ) -> None:

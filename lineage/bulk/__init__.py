@@ -1,0 +1,1 @@
+"""Records of many runs at once, as NDJSON (docs/run-records.md)."""
