@@ -1,5 +1,6 @@
 """Reuse: what was computed is taken, what was not is never mistaken for it."""
 
+import asyncio
 import os
 import subprocess
 import sys
@@ -306,6 +307,62 @@ def test_a_function_that_returns_what_json_cannot_say_is_called_again(bench: Ben
         return (1, 2)
 
     assert made() == made() == (1, 2)
+    assert len(calls) == 2
+
+
+def test_an_async_function_is_reused_and_calls_at_once_do_not_wait_for_each_other(bench: Bench) -> None:
+    calls: list[int] = []
+
+    @make_step(lambda: bench.store)(outputs={"dst": "features"}, reuse=True)
+    async def made(dst: Path) -> int:
+        calls.append(1)
+        await asyncio.sleep(0)
+        (dst / "a").write_text("x")
+        return 7
+
+    async def both() -> list[int]:
+        return list(await asyncio.gather(made(), made()))
+
+    assert asyncio.run(both()) == [7, 7]
+    assert len(calls) == 2
+    assert asyncio.run(made()) == 7
+    assert len(calls) == 2
+
+
+def test_a_returned_value_that_is_an_output_is_reused_and_still_an_input_of_the_next_step(bench: Bench) -> None:
+    @make_step(lambda: bench.store)(outputs={"return": "features"}, reuse=True)
+    def made() -> dict[str, int]:
+        return {"size": 3}
+
+    @make_step(lambda: bench.store)(outputs={"dst": "other"})
+    def used(value: dict[str, int], dst: Path) -> None:
+        (dst / "a").write_text(str(value["size"]))
+
+    made()
+    used(made())
+    last = bench.runs()[-1]
+    assert [(each.repo_name, each.bundle) for each in last.inputs] == [("features", bench.refs()["main"])]
+
+
+def test_what_the_policy_names_of_the_environment_makes_a_difference(bench: Bench) -> None:
+    calls: list[int] = []
+
+    def once(place: str) -> None:
+        policy = Policy(variables={**os.environ, "PLACE": place})
+
+        @make_step(lambda: bench.store, policy=lambda: policy)(
+            outputs={"dst": "features"}, reuse=True, environment=["variable:PLACE"], name="made"
+        )
+        def made(dst: Path) -> None:
+            calls.append(1)
+            (dst / "a").write_text("x")
+
+        made()
+
+    once("here")
+    once("here")
+    assert len(calls) == 1
+    once("there")
     assert len(calls) == 2
 
 
