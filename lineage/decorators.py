@@ -100,13 +100,8 @@ def make_step(open_store: Callable[[], Store], *, policy: Callable[[], Policy] =
         def decorate(function: Callable[..., R]) -> Callable[..., R]:
             step_name = name or str(getattr(function, "__name__", "step"))
             named = Named(pipeline, step_name, "decorator", labels, counts, place)
-            declared = replace(
-                _declare(function, inputs or {}, outputs or {}, named),
-                retries=retries,
-                write=write,
-                reuse=reuse,
-                wait=wait,
-            )
+            declared = _declare(function, inputs or {}, outputs or {}, named)
+            declared = replace(declared, retries=retries, write=write, reuse=reuse, wait=wait)
             if retries and is_generator(inspect.unwrap(function)):
                 raise Invalid("bad-argument", f"the step {step_name!r} gives values before it ends; leave retries out")
             if reuse and not is_plain(inspect.unwrap(function)):

@@ -42,8 +42,8 @@ class Parts:
 
 
 def parts_of(intent: RunIntent, redactor: Redactor) -> Parts:
-    """The parts of what is about to run: step, code, and params, inputs, outputs and the parts of the environment that count, by name; of a command its words, too. Secrets
-    are masked, and so make no difference."""
+    """The parts of what is about to run: step, code, and params, inputs, outputs and what of the environment counts, by name; of
+    a command its words, too. Secrets are masked, and so make no difference."""
     values = {"step": f"{intent.pipeline}/{intent.step}", "code": f"{intent.code.method} {intent.code.fingerprint}"}
     if intent.how == "command":
         values["command"] = json.dumps([redactor.text(intent.cwd), *redactor.words(intent.argv)], ensure_ascii=False)

@@ -321,7 +321,7 @@ def test_a_returned_value_that_no_file_can_stand_for_fails_the_run_unless_a_writ
     assert bench.files(only(bench, "written").outputs[0].bundle) == {"set.txt": "a,b"}
 
 
-def test_a_value_that_one_step_hands_to_another_is_an_input_of_its_run_and_its_param_says_whose_it_is(
+def test_a_value_that_one_step_hands_to_another_is_an_input_and_its_param_says_whose_it_is(
     bench: Bench, step: Step
 ) -> None:
     @step(outputs={"return": "features"})
