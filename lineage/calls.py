@@ -98,8 +98,7 @@ def recorded(
         redactor = recorder.policy.redactor.learning((), ahead.intent.params)
         parts = parts_of(ahead.intent, redactor) if obstacle(ahead.intent) is None else None
         if declared.reuse and parts is not None:
-            if not inspect.iscoroutinefunction(inspect.unwrap(declared.function)):  # its thread must go on with others
-                stack.enter_context(claimed(store, parts.key, lambda: None))
+            stack.enter_context(claimed(store, parts.key, lambda: None))
             sparing = Reusing(
                 store, ahead.intent, recorder.policy, [(each, None) for each in targets], needs_returned=True
             )

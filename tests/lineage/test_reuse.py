@@ -1,6 +1,5 @@
 """Reuse: what was computed is taken, what was not is never mistaken for it."""
 
-import asyncio
 import os
 import subprocess
 import sys
@@ -307,25 +306,6 @@ def test_a_function_that_returns_what_json_cannot_say_is_called_again(bench: Ben
         return (1, 2)
 
     assert made() == made() == (1, 2)
-    assert len(calls) == 2
-
-
-def test_an_async_function_is_reused_and_calls_at_once_do_not_wait_for_each_other(bench: Bench) -> None:
-    calls: list[int] = []
-
-    @make_step(lambda: bench.store)(outputs={"dst": "features"}, reuse=True)
-    async def made(dst: Path) -> int:
-        calls.append(1)
-        await asyncio.sleep(0)
-        (dst / "a").write_text("x")
-        return 7
-
-    async def both() -> list[int]:
-        return list(await asyncio.gather(made(), made()))
-
-    assert asyncio.run(both()) == [7, 7]
-    assert len(calls) == 2
-    assert asyncio.run(made()) == 7
     assert len(calls) == 2
 
 
