@@ -16,6 +16,7 @@ from datamon.cli.run_list import list_
 from datamon.cli.run_show import logs, show
 from datamon.lineage.binding import InputBinding, OutputBinding, parse_input, parse_output
 from datamon.lineage.capture.streams import Sinks
+from datamon.lineage.capture.trace.choosing import Method
 from datamon.lineage.command import DEFAULT_PIPELINE, CommandOutcome, CommandRequest, record_command
 
 app = typer.Typer(cls=Phrases, add_completion=False, rich_markup_mode=None, no_args_is_help=True)
@@ -68,6 +69,14 @@ Code = Annotated[
         "--code", metavar="PATH", help="What counts as the code, in place of the script in CMD. May be repeated."
     ),
 ]
+Trace = Annotated[
+    Method,
+    typer.Option(
+        "--trace",
+        metavar="METHOD",
+        help="Watch which files CMD uses: auto (the best that works here), seccomp, strace, preload, audit or off.",
+    ),
+]
 Keep = Annotated[bool, typer.Option("--keep", help="Leave what datamon's last output put into the output DIRs.")]
 
 
@@ -85,6 +94,7 @@ def record(
     metrics_files: MetricsFiles = None,
     code: Code = None,
     keep: Keep = False,
+    trace: Trace = "off",
 ) -> int:
     """Run a command and record what it read, what it wrote and what it was.
 
@@ -110,6 +120,7 @@ def record(
         metrics_files=tuple(metrics_files or ()),
         code=tuple(code or ()),
         keep=keep,
+        trace=trace,
         policy=policy_of(settings_of(ctx)),
     )
     store = open_configured(ctx)

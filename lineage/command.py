@@ -13,6 +13,8 @@ from datamon.lineage.capture.code import CodePlace, find_code
 from datamon.lineage.capture.packages import capture_environment, interpreter_of
 from datamon.lineage.capture.resources import of_command
 from datamon.lineage.capture.streams import Sinks
+from datamon.lineage.capture.trace.choosing import Method
+from datamon.lineage.capture.trace.watching import watching
 from datamon.lineage.endpoints import Source, check_apart, plan_outputs, resolve_inputs
 from datamon.lineage.execution import Execution, execute
 from datamon.lineage.fingerprint import fingerprint_paths, fingerprint_script
@@ -37,7 +39,8 @@ _NOT_IN_NAMES = re.compile(r"[^\w.\-]+|^[^\w]+|^_+")
 @dataclass(frozen=True, slots=True)
 class CommandRequest:
     """What is to be run and recorded. Relative paths are relative to `cwd`. `params` are texts NAME=VALUE; those of the files
-    are recorded too, and give way to them. `code` are the paths to fingerprint instead of the script that `argv` names."""
+    are recorded too, and give way to them. `code` are the paths to fingerprint instead of the script in `argv`; `trace` says
+    how its use of files is watched."""
 
     argv: tuple[str, ...]
     cwd: Path
@@ -51,6 +54,7 @@ class CommandRequest:
     metrics_files: tuple[Path, ...] = ()
     code: tuple[Path, ...] = ()
     keep: bool = False
+    trace: Method = "off"
     policy: Policy = field(default_factory=Policy)
 
 
@@ -86,8 +90,9 @@ def record_command(
     started; only after exit code 0 are its output directories committed and refs moved.
 
     What is wrong with the request is raised before the command starts and before a run is recorded: NotFound, Invalid, Conflict
-    (`local-edits`, `destination-not-empty`, `directory-in-use`, `ref-frozen`, `ref-exists`). What fails after the command has
-    ended (Unavailable, Invalid for a file that cannot be kept) is raised when the run has been recorded as failed.
+    (`local-edits`, `destination-not-empty`, `directory-in-use`, `ref-frozen`, `ref-exists`), Invalid (`cannot-trace`). What fails
+    after the command has ended (Unavailable, Invalid for a file that cannot be kept) is raised when the run has been recorded as
+    failed.
     """
     prepared = _prepare(store, request)
     with holding(store, [directory for _, directory in prepared.targets]):
@@ -99,17 +104,22 @@ def _record(store: Store, prepared: _Prepared, streams: Sinks, progress: Progres
     _fill_directories(store, prepared, progress)
     intent, script, notes = _intent(store, prepared)
     written_before = {path: metrics.stamp(path) for path in (request.cwd / file for file in request.metrics_files)}
-    with Recording.open(store, intent, request.policy) as recording:
+    with (
+        watching(store, request.trace, request.policy.variables) as watch,
+        Recording.open(store, intent, request.policy) as recording,
+    ):
         recording.notes += notes
-        variables = {**request.policy.variables, PARENT_VARIABLE: parent_text(store, recording.run)}
+        variables: Mapping[str, str] = {**request.policy.variables, PARENT_VARIABLE: parent_text(store, recording.run)}
         began_ns = store.clock()
-        execution = execute(request.argv, request.cwd, variables, streams, recording.redactor)
+        argv, variables = watch.start(request.argv, request.cwd, variables)
+        execution = execute(argv, request.cwd, variables, streams, recording.redactor)
         wall_ns = store.clock() - began_ns
         recording.notes += execution.notes
         if execution.used is None and execution.error:
             recording.notes.append(execution.error)
         _keep_streams(recording, execution, script)
         _look_again(store, recording, prepared.sources)
+        watch.finish(recording, prepared.directories, Path(intent.code.host_path or request.cwd))
         found = _metrics(written_before, recording.notes)
         for target, directory in prepared.targets:
             if execution.succeeded:

@@ -17,6 +17,7 @@ from datamon.lineage.capture.host import capture_host
 from datamon.lineage.records import (
     RUN_CLOSED,
     RUN_OPENED,
+    Capture,
     CodeVersion,
     Environment,
     Host,
@@ -108,6 +109,7 @@ class Recording:
         self.streams: BundleId | None = None
         self.metrics: tuple[Metric, ...] = ()
         self.resources: Resources | None = None
+        self.capture: Capture | None = None
         self.notes: list[str] = []
         self._remembered: list[tuple[Path, Manifest | None]] = []
         self._closing = False
@@ -228,12 +230,13 @@ class Recording:
             exit_code=ending.exit_code,
             signal=ending.signal,
             error=clean(ending.error)[:LONGEST_ERROR] if ending.error else None,
-            inputs=tuple(replace(each, changed=tuple(map(clean, each.changed))) for each in self.inputs),
+            inputs=tuple(_clean_input(each, self.redactor) for each in self.inputs),
             outputs=tuple(self.outputs),
             metrics=tuple(Metric(clean(metric.name), metric.value) for metric in ending.metrics),
             moves=planned_moves(self.store, self.outputs, self.opened.labels) if succeeded else (),
             streams=self.streams,
             resources=ending.resources,
+            capture=_clean_capture(self.capture, self.redactor),
         )
 
     def _append_close(self, closed: RunClosed) -> None:
@@ -287,6 +290,26 @@ def _holds_nothing(directory: Path) -> bool:
 
 def _clean(text: str | None, redactor: Redactor) -> str | None:
     return redactor.text(text) if text else None
+
+
+def _clean_input(record: InputRecord, redactor: Redactor) -> InputRecord:
+    clean = redactor.text
+    return replace(
+        record,
+        changed=tuple(map(clean, record.changed)),
+        directory=_clean(record.directory, redactor),
+        read=None if record.read is None else tuple(map(clean, record.read)),
+        absent=tuple(map(clean, record.absent)),
+    )
+
+
+def _clean_capture(capture: Capture | None, redactor: Redactor) -> Capture | None:
+    if capture is None:
+        return None
+    clean = redactor.text
+    return replace(
+        capture, undeclared=tuple(map(clean, capture.undeclared)), written=tuple(map(clean, capture.written))
+    )
 
 
 def _clean_code(code: CodeVersion, redactor: Redactor) -> CodeVersion:

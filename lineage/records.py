@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from datamon.lineage.run_parts import (
+    Capture,
     CodeMethod,
     CodeVersion,
     Environment,
@@ -32,6 +33,7 @@ __all__ = [
     "RUN_KINDS",
     "RUN_MOVES",
     "RUN_OPENED",
+    "Capture",
     "CodeMethod",
     "CodeVersion",
     "Environment",
@@ -135,7 +137,7 @@ class RunOpened:
 @dataclass(frozen=True, slots=True)
 class RunClosed:
     """What is known when a run ends. `inputs` are those of the opening with what the run changed, and any met later;
-    `streams` is a bundle of the hidden repo."""
+    `streams` is a bundle of the hidden repo, `capture` what was seen of its files, if it was watched."""
 
     ended_ns: int
     status: Literal["succeeded", "failed"]
@@ -148,9 +150,11 @@ class RunClosed:
     moves: tuple[PlannedMove, ...]
     streams: BundleId | None
     resources: Resources | None
+    capture: Capture | None = None
 
     def to_record(self) -> Record:
         """As it is stored: the `close` of a `run-closed`."""
+        captured = {"capture": self.capture.to_record()} if self.capture else {}
         return {
             "ended": self.ended_ns,
             "status": self.status,
@@ -163,6 +167,7 @@ class RunClosed:
             "moves": [each.to_record() for each in self.moves],
             "streams": self.streams,
             "resources": self.resources.to_record() if self.resources else None,
+            **captured,
         }
 
     @classmethod
@@ -180,6 +185,7 @@ class RunClosed:
             moves=tuple(PlannedMove.from_record(each) for each in record["moves"]),
             streams=BundleId(record["streams"]) if record["streams"] else None,
             resources=Resources.from_record(record["resources"]) if record["resources"] else None,
+            capture=Capture.from_record(record["capture"]) if record.get("capture") else None,
         )
 
 
