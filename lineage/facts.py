@@ -13,7 +13,7 @@ from datamon.store.bundle import RefKind
 
 Cause = Literal["missing", "input", "appeared", "code", "param", "env", "superseded", "upstream"]
 CAUSES: tuple[Cause, ...] = ("missing", "input", "appeared", "code", "param", "env", "superseded", "upstream")
-"""Every cause, in the order in which the causes of one output are listed. `appeared` and `env` are not judged yet."""
+"""Every cause, in the order in which the causes of one output are listed. `env` is not judged yet."""
 
 SlotOrder = tuple[int, int, str]
 """Where an output stands among those of its slot; made by `at_position` and `at_end`."""
@@ -46,15 +46,17 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What a run read of an input: the part at `path` ("": the whole bundle), and its content then."""
+    """What a run read of an input: the part at `path` ("": the whole bundle), and its content then; None where the run looked for
+    it and nothing was there."""
 
     path: str
-    content: str
+    content: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class InputFact:
-    """A run's read. `parts` are the files it read where capture knows them, else the one part that was declared."""
+    """A run's read. `parts` are the files it read where capture knows them (those that its ref still gives may
+    be left out), else the one part that was declared."""
 
     role: str
     repo: str

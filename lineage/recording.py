@@ -293,13 +293,16 @@ def _clean(text: str | None, redactor: Redactor) -> str | None:
 
 
 def _clean_input(record: InputRecord, redactor: Redactor) -> InputRecord:
+    """A path that was cleaned is no path of the input any more: then it is not recorded which were read."""
     clean = redactor.text
+    observed = [*(record.read or ()), *record.absent]
+    is_known = record.read is not None and all(clean(path) == path for path in observed)
     return replace(
         record,
         changed=tuple(map(clean, record.changed)),
         directory=_clean(record.directory, redactor),
-        read=None if record.read is None else tuple(map(clean, record.read)),
-        absent=tuple(map(clean, record.absent)),
+        read=record.read if is_known else None,
+        absent=record.absent if is_known else (),
     )
 
 

@@ -6,6 +6,7 @@ causes:
 
 - `input`: a part was read through a ref, and that ref gives other content for it now (None: the ref or the path is
   gone).
+- `appeared`: a path that the run looked for in an input, and did not find, is there now.
 - `code`: the step's fingerprint now differs from the run's. Now is the working tree where the code root is at hand,
   elsewhere the newest successful run of the slot.
 - `param`: a value from a file or a default left alone is another there now.
@@ -170,7 +171,7 @@ def _input_changes(history: _History, read: InputFact) -> Iterator[_Change]:
     for part in read.parts if read.follows_ref else ():
         now = history.part_now(read, part)
         if now != part.content:
-            yield _Change("input", _reference(read, part), part.content, now)
+            yield _Change("input" if part.content else "appeared", _reference(read, part), part.content, now)
 
 
 def _code_change(history: _History, production: _Production) -> Iterator[_Change]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from datamon.lineage.capture.trace.accesses import Access, Traced
 
-BLIND_SPOTS = ("stat", "mmap of files that were open before", "programs with setuid", "what went through io_uring")
+BLIND_SPOTS = ("stat", "mmap of files that were open before", "programs with setuid")
 _CALLS = (
     *(
         "open",
@@ -25,7 +25,7 @@ _CALLS = (
         "unlink",
         "unlinkat",
     ),
-    *("rmdir", "link", "linkat", "symlink", "symlinkat", "truncate"),
+    *("rmdir", "link", "linkat", "symlink", "symlinkat", "truncate", "io_uring_setup"),
 )
 _LINE = re.compile(r"^(\d+) +(.*)$")
 _CALL = re.compile(r"^(\w+)\((.*)\)\s+= (-?\d+)(?:<(.*?)>)?(?: (E\w+))?")
@@ -77,8 +77,12 @@ class Strace:
         return [(found[1], found[2]) for found in map(_LINE.match, text.split("\n")) if found]
 
     def _traced(self, lines: Sequence[tuple[str, str]], *, whole: bool, notes: tuple[str, ...] = ()) -> Traced:
-        found = (access for call in _calls(lines) for access in _accesses(call))
-        return Traced(self.name, tuple(dict.fromkeys(found)), BLIND_SPOTS, whole, notes=notes)
+        calls = list(_calls(lines))
+        found = (access for call in calls for access in _accesses(call))
+        unseen = ("what went through io_uring",) if any(call.startswith("io_uring_setup(") for call in calls) else ()
+        return Traced(
+            self.name, tuple(dict.fromkeys(found)), (*BLIND_SPOTS, *unseen), whole and not unseen, notes=notes
+        )
 
 
 def _is_ended(lines: Sequence[tuple[str, str]]) -> bool:

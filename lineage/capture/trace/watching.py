@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -9,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from datamon.errors import DatamonError
+from datamon.lineage.capture.trace.accesses import Access
 from datamon.lineage.capture.trace.choosing import Method, Tracer, choose
 from datamon.lineage.capture.trace.observing import observe
 from datamon.lineage.capture.trace.sorting import Places
@@ -26,6 +28,7 @@ class Watch:
         self._folder = folder
         self._notes = notes
         self._begun = False
+        self._given: tuple[Access, ...] = ()
 
     def start(
         self, argv: Sequence[str], cwd: Path, variables: Mapping[str, str]
@@ -34,6 +37,7 @@ class Watch:
         if self._tracer is None or not _can_start(argv[0], cwd, variables):
             return argv, variables
         self._begun = True
+        self._given = _given()
         return self._tracer.start(argv, variables)
 
     def finish(self, recording: Recording, directories: Sequence[Path], code: Path) -> None:
@@ -47,7 +51,9 @@ class Watch:
             count = len(recording.inputs)
             top, own = os.path.realpath(code), os.path.realpath(self._folder)
             places = Places(tuple(real[:count]), tuple(real[count:]), top, own)
-            observed = observe(recording.store, self._tracer.finish(), recording.inputs, places)
+            traced = self._tracer.finish()
+            traced = replace(traced, accesses=(*self._given, *traced.accesses))
+            observed = observe(recording.store, traced, recording.inputs, places)
         except (DatamonError, OSError) as error:
             recording.notes.append(f"what the command did with files is not recorded: {error}")
             return
@@ -70,6 +76,14 @@ def watching(store: Store, asked: Method, variables: Mapping[str, str]) -> Itera
         tools = store.state_dir.parent / _TOOLS if store.state_dir else folder
         tracer, notes = choose(asked, tools, folder, variables.get("PATH"))
         yield Watch(tracer, folder, notes)
+
+
+def _given() -> tuple[Access, ...]:
+    """The file that the command gets as its input, opened by whoever started us."""
+    try:
+        return (Access("read", os.path.realpath("/dev/fd/0")),) if stat.S_ISREG(os.fstat(0).st_mode) else ()
+    except OSError:
+        return ()
 
 
 def _can_start(program: str, cwd: Path, variables: Mapping[str, str]) -> bool:
