@@ -23,7 +23,12 @@ class Audit:
         self._folder = folder
         self._log = folder / "audit.log"
 
-    def start(self, argv: Sequence[str], variables: Mapping[str, str]) -> tuple[Sequence[str], Mapping[str, str]]:
+    def start(
+        self,
+        argv: Sequence[str],
+        cwd: Path,  # noqa: ARG002
+        variables: Mapping[str, str],
+    ) -> tuple[Sequence[str], Mapping[str, str]]:
         """See `Tracer`. Python runs the `sitecustomize` that it finds first; ours then runs the one that it hides."""
         hook = resources.files(__package__).joinpath("audit_hook.txt").read_bytes()
         (self._folder / "sitecustomize.py").write_bytes(hook)

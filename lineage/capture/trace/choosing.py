@@ -20,9 +20,11 @@ class Tracer(Protocol):
 
     name: str
 
-    def start(self, argv: Sequence[str], variables: Mapping[str, str]) -> tuple[Sequence[str], Mapping[str, str]]:
-        """What to run, in which environment, so that `argv` is watched. The process that is started becomes the command: its
-        exit code, its signals and its streams are the command's own."""
+    def start(
+        self, argv: Sequence[str], cwd: Path, variables: Mapping[str, str]
+    ) -> tuple[Sequence[str], Mapping[str, str]]:
+        """What to run in `cwd`, in which environment, so that `argv` is watched. The process that is started becomes the
+        command: its exit code, its signals and its streams are the command's own."""
 
     def finish(self) -> Traced:
         """What was seen until the command ended. What processes that it left behind do later is not in it."""

@@ -30,7 +30,12 @@ class Preload:
         library = compiled("shim.c", tools, search, "-shared", "-fPIC")
         return cls(library, folder) if library else None
 
-    def start(self, argv: Sequence[str], variables: Mapping[str, str]) -> tuple[Sequence[str], Mapping[str, str]]:
+    def start(
+        self,
+        argv: Sequence[str],
+        cwd: Path,  # noqa: ARG002
+        variables: Mapping[str, str],
+    ) -> tuple[Sequence[str], Mapping[str, str]]:
         """See `Tracer`."""
         self._log.touch(0o600)
         loaded = ":".join([str(self._library), *filter(None, [variables.get("LD_PRELOAD")])])

@@ -38,7 +38,12 @@ class Seccomp:
             return None
         return cls(program, folder) if probe.returncode == 0 else None
 
-    def start(self, argv: Sequence[str], variables: Mapping[str, str]) -> tuple[Sequence[str], Mapping[str, str]]:
+    def start(
+        self,
+        argv: Sequence[str],
+        cwd: Path,  # noqa: ARG002
+        variables: Mapping[str, str],
+    ) -> tuple[Sequence[str], Mapping[str, str]]:
         """See `Tracer`."""
         self._log.touch(0o600)
         program = argv[0] if "/" in argv[0] else shutil.which(argv[0], path=variables.get("PATH")) or argv[0]

@@ -157,8 +157,9 @@ static int real(int fd, char *to) {
     return to[0] == '/';
 }
 
-/* Where nothing is at (directory, path): the real path of the nearest directory that is there, and the rest. */
-static void missing(const char *path, char *to) {
+/* Where nothing is at a path: the real path of the nearest directory that is there, and the rest. 1 when that is one name: then
+ * it could be made. */
+static int missing(const char *path, char *to) {
     char start[LONGEST];
     snprintf(start, sizeof start, "%s", path);
     size_t cut = strlen(start);
@@ -175,9 +176,10 @@ static void missing(const char *path, char *to) {
         if (!known) break;
         size_t length = strlen(to);
         snprintf(to + length, LONGEST - length, "%s%s", length > 1 ? "/" : "", start + cut);
-        return;
+        return !strchr(start + cut, '/');
     }
     snprintf(to, LONGEST, "%s", path);
+    return 0;
 }
 
 /* Where the name that was used is not the real one, a symlink was followed: the name is noted too. */
@@ -209,8 +211,8 @@ static void look(pid_t pid, int directory, uint64_t address, int flags, int leaf
     int writes = leaf || (flags & O_ACCMODE) == O_WRONLY || (flags & O_ACCMODE) == O_RDWR || (flags & O_TRUNC);
     if (fd < 0) {
         if (errno != ENOENT && errno != ENOTDIR) return;
-        missing(whole, found);
-        note(flags & O_CREAT ? 'w' : 'a', found);
+        int made = missing(whole, found) && flags & O_CREAT;
+        if (made || !leaf) note(made ? 'w' : 'a', found); /* what cannot be removed is no matter */
         return;
     }
     if (flags & O_CREAT && flags & O_EXCL) writes = 0, flags = -1; /* it is there, so this fails */

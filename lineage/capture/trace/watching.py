@@ -38,7 +38,7 @@ class Watch:
             return argv, variables
         self._begun = True
         self._given = _given()
-        return self._tracer.start(argv, variables)
+        return self._tracer.start(argv, cwd, variables)
 
     def finish(self, recording: Recording, directories: Sequence[Path], code: Path) -> None:
         """The recording has what was seen: `directories` are those of its inputs, then of its outputs, `code` is the code's top.
