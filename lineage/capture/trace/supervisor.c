@@ -106,10 +106,16 @@ static int install(void) {
     return -1;
 }
 
+/* FNV-1a, 64 bits. */
+static uint64_t hash_of(uint64_t start, const char *path) {
+    uint64_t hash = 14695981039346656037ULL ^ start;
+    for (; *path; path++) hash = (hash ^ (unsigned char)*path) * 1099511628211ULL;
+    return hash;
+}
+
 static void note(char kind, const char *path) {
-    uint64_t hash = 1469598103934665603ULL ^ (unsigned char)kind;
-    size_t length = 0;
-    for (; path[length]; length++) hash = (hash ^ (unsigned char)path[length]) * 1099511628211ULL;
+    uint64_t hash = hash_of((unsigned char)kind, path);
+    size_t length = strlen(path);
     if (seen[hash % SEEN] == hash) return;
     seen[hash % SEEN] = hash;
     uint64_t at = shared->used;
@@ -200,12 +206,27 @@ static void by_name(pid_t pid, int directory, const char *path, const char *foun
     if (strcmp(name, found)) note('n', name);
 }
 
+/* Whether a file of the system was already met by this name in this way: the machine's own files stay what they are. */
+static int is_old(const char *path, int flags, int leaf) {
+    static uint64_t met[SEEN];
+    static const char *const places[] = {"/usr/lib", "/usr/include/", "/usr/share/", "/usr/bin/", "/lib/", "/lib64/", "/etc/"};
+    int system = 0;
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) system |= !strncmp(path, places[i], strlen(places[i]));
+    if (!system) return 0;
+    if (leaf || (flags & (O_ACCMODE | O_CREAT | O_TRUNC))) return 0;
+    uint64_t hash = hash_of((uint64_t)flags, path);
+    if (met[hash % SEEN] == hash) return 1;
+    met[hash % SEEN] = hash;
+    return 0;
+}
+
 /* Notes what opening (or, with `leaf`, changing the name itself of) a path would come upon. */
 static void look(pid_t pid, int directory, uint64_t address, int flags, int leaf) {
     static char path[PATH_MAX + 1], whole[LONGEST], found[LONGEST];
     struct stat about;
     if (!text_of(pid, address, path)) return;
     if (!path[0]) return; /* the descriptor itself: it was opened before */
+    if (is_old(path, flags, leaf)) return;
     spelled(pid, directory, path, whole);
     int fd = open(whole, O_PATH | O_CLOEXEC | (leaf || (flags & O_NOFOLLOW) ? O_NOFOLLOW : 0));
     int writes = leaf || (flags & O_ACCMODE) == O_WRONLY || (flags & O_ACCMODE) == O_RDWR || (flags & O_TRUNC);
