@@ -81,9 +81,8 @@ def test_a_child_that_outlives_the_command_is_served_on(tmp_path: Path) -> None:
     code, traced = watched("seccomp", ("sh", "-c", script), tmp_path, tmp_path / "logs")
     assert code == 0
     assert "late" not in sets_below(traced, tmp_path.resolve()).get("read", set())
-    os.mkfifo(tmp_path / "end")
-    (tmp_path / "go").write_text("now\n")
     waiting = [each for each in psutil.process_iter(["cwd"]) if each.info["cwd"] == str(tmp_path.resolve())]
+    (tmp_path / "go").write_text("now\n")
     psutil.wait_procs(waiting, timeout=20)
     assert (tmp_path / "copy").read_text() == "x"
 
@@ -101,3 +100,28 @@ def test_the_command_has_no_child_and_no_descriptor_that_it_did_not_make(tmp_pat
 def test_without_a_compiler_nothing_is_compiled(tmp_path: Path) -> None:
     assert compiled("supervisor.c", tmp_path / "tools", str(tmp_path)) is None
     assert not (tmp_path / "tools").exists()
+
+
+RECORDER = """
+import os, sys
+from pathlib import Path
+from datamon.lineage.capture.trace.choosing import choose
+folder = Path(sys.argv[1]); folder.mkdir()
+tracer, _ = choose("seccomp", folder.parent / "tools", folder, os.environ["PATH"])
+argv, variables = tracer.start(["/bin/sh", "-c", "read line < go; cat in > copy; echo > end"], Path.cwd(), dict(os.environ))
+os.posix_spawn(argv[0], argv, variables)
+open("started", "w").close()
+open("never").read()
+"""
+
+
+def test_a_command_whose_recorder_is_killed_goes_on(tmp_path: Path) -> None:
+    (tmp_path / "in").write_text("x")
+    for name in ("go", "end", "never", "started"):
+        os.mkfifo(tmp_path / name)
+    with subprocess.Popen([sys.executable, "-c", RECORDER, str(tmp_path / "logs")], cwd=tmp_path) as recorder:
+        assert (tmp_path / "started").read_text() == ""
+        recorder.kill()
+    (tmp_path / "go").write_text("now\n")
+    assert (tmp_path / "end").read_text() == "\n"
+    assert (tmp_path / "copy").read_text() == "x"

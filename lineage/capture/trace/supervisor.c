@@ -368,7 +368,8 @@ static int receive_fd(int channel) {
     return fd;
 }
 
-/* The process that holds the listener: no relative of the command's, and deaf to what its terminal says. */
+/* The process that holds the listener: no relative of the command's, deaf to what its terminal says, and holding none of its
+ * descriptors open, so that who reads its pipes sees their end. It says when it is ready: without it there must be no filter. */
 static void supervise(int channel) {
     setsid();
     struct sigaction heard = {.sa_handler = left};
@@ -377,20 +378,20 @@ static void supervise(int channel) {
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
-    int listener = receive_fd(channel);
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (null < 0 || chdir("/")) _exit(1);
+    for (int fd = 0; fd < 3; fd++) dup2(null, fd);
+    if (channel != 3) dup2(channel, 3);
+#ifdef SYS_close_range
+    if (syscall(SYS_close_range, 4u, ~0u, 0))
+#endif
+        for (int fd = 4; fd < 4096; fd++) close(fd);
+    if (write(3, "", 1) != 1) _exit(1);
+    int listener = receive_fd(3);
+    close(3);
     if (listener < 0) _exit(1);
     uint64_t sync = 1; /* SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP, Linux 6.6 */
     ioctl(listener, SECCOMP_IOCTL_NOTIF_SET_FLAGS, sync);
-    /* Nothing of the command's is held open: who reads its pipes sees their end. */
-    for (int fd = 0, null = open("/dev/null", O_RDWR | O_CLOEXEC); fd < 3; fd++) dup2(null, fd);
-    if (listener != 3) dup2(listener, 3), listener = 3;
-#ifdef SYS_close_range
-    if (syscall(SYS_close_range, 5u, ~0u, 0)) {
-        for (int fd = 5; fd < 1024; fd++)
-            if (fd != channel) close(fd);
-    }
-#endif
-    if (chdir("/")) {}
     hold(listener);
     shared->flags |= ENDED;
     _exit(0);
@@ -420,7 +421,8 @@ int main(int argc, char **argv) {
         }
         close(ends[1]);
         while (between > 0 && waitpid(between, NULL, 0) < 0 && errno == EINTR) {}
-        int listener = between > 0 ? install() : -1;
+        char ready;
+        int listener = between > 0 && read(ends[0], &ready, 1) == 1 ? install() : -1;
         if (listener >= 0) {
             shared->flags |= TRACED;
             send_fd(ends[0], listener);
