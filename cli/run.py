@@ -21,6 +21,7 @@ from datamon.cli.run_show import logs, show
 from datamon.cli.run_sign import create_signing_key, sign, verify
 from datamon.lineage.binding import InputBinding, OutputBinding, parse_input, parse_output
 from datamon.lineage.capture.streams import Sinks
+from datamon.lineage.capture.trace.choosing import Method
 from datamon.lineage.command import DEFAULT_PIPELINE, CommandOutcome, CommandRequest, record_command
 
 app = typer.Typer(cls=Phrases, add_completion=False, rich_markup_mode=None, no_args_is_help=True)
@@ -77,6 +78,14 @@ Reuse = Annotated[
     bool,
     typer.Option("--reuse", help="Take the outputs of a run that did the same, if there is one, and do not run CMD."),
 ]
+Trace = Annotated[
+    Method,
+    typer.Option(
+        "--trace",
+        metavar="METHOD",
+        help="Watch which files CMD uses: auto (the best that works here), seccomp, strace, preload, audit or off.",
+    ),
+]
 Keep = Annotated[bool, typer.Option("--keep", help="Leave what datamon's last output put into the output DIRs.")]
 
 
@@ -99,6 +108,7 @@ def record(
     parent: Parent = None,
     level: AtLevel = None,
     retry_of: RetryOf = None,
+    trace: Trace = "off",
 ) -> int:
     """Run a command and record what it read, what it wrote and what it was.
 
@@ -128,6 +138,7 @@ def record(
         code=tuple(code or ()),
         keep=keep,
         reuse=reuse,
+        trace=trace,
         policy=policy_of(settings_of(ctx)),
         counts=tuple(counts or ()),
     )

@@ -13,6 +13,8 @@ from datamon.lineage.capture.code import CodePlace, find_code
 from datamon.lineage.capture.packages import capture_environment, interpreter_of
 from datamon.lineage.capture.resources import of_command
 from datamon.lineage.capture.streams import Sinks
+from datamon.lineage.capture.trace.choosing import Method
+from datamon.lineage.capture.trace.watching import watching
 from datamon.lineage.endpoints import Source, check_apart, plan_outputs, resolve_inputs
 from datamon.lineage.environment_policy import Here, check_parts, from_root, values_of
 from datamon.lineage.execution import Execution, execute
@@ -43,8 +45,9 @@ _NOT_IN_NAMES = re.compile(r"[^\w.\-]+|^[^\w]+|^_+")
 class CommandRequest:
     """What is to be run and recorded. Relative paths are relative to `cwd`. `params` are texts NAME=VALUE, `given` such that
     were read before; those of the files are recorded too, and give way to them. `code` are the paths to fingerprint instead of
-    the script that `argv` names. With `reuse` the outputs of a run that did the same are taken, if there is one. `counts` are the
-    parts of the environment that count; without `parent` the run is part of the one that it is inside."""
+    the script in `argv`. With `reuse` the outputs of a run that did the same are taken, if there is one; `trace` says how its use
+    of files is watched. `counts` are the parts of the environment that count; without `parent` the run is part of the one that it
+    is inside."""
 
     argv: tuple[str, ...]
     cwd: Path
@@ -60,6 +63,7 @@ class CommandRequest:
     keep: bool = False
     reuse: bool = False
     given: tuple[Param, ...] = ()
+    trace: Method = "off"
     policy: Policy = field(default_factory=Policy)
     counts: tuple[str, ...] = ()
     parent: RunId | None = None
@@ -100,8 +104,9 @@ def record_command(
     started; only after exit code 0 are its output directories committed and refs moved.
 
     What is wrong with the request is raised before the command starts and before a run is recorded: NotFound, Invalid, Conflict
-    (`local-edits`, `destination-not-empty`, `directory-in-use`, `ref-frozen`, `ref-exists`). What fails after the command has
-    ended (Unavailable, Invalid for a file that cannot be kept) is raised when the run has been recorded as failed.
+    (`local-edits`, `destination-not-empty`, `directory-in-use`, `ref-frozen`, `ref-exists`), Invalid (`cannot-trace`). What fails
+    after the command has ended (Unavailable, Invalid for a file that cannot be kept) is raised when the run has been recorded as
+    failed.
     """
     prepared = _prepare(store, request)
     with holding(store, [directory for _, directory in prepared.targets]):
@@ -141,17 +146,22 @@ def _record(store: Store, prepared: _Prepared, streams: Sinks, progress: Progres
     parts = _parts(prepared, intent) if obstacle(intent) is None else None
     intent = replace(intent, reuse_key=parts.key if parts else None)
     written_before = {path: metrics.stamp(path) for path in (request.cwd / file for file in request.metrics_files)}
-    with Recording.open(store, intent, request.policy) as recording:
+    with (
+        watching(store, request.trace, request.policy.variables) as watch,
+        Recording.open(store, intent, request.policy) as recording,
+    ):
         recording.notes += notes
-        variables = {**request.policy.variables, PARENT_VARIABLE: parent_text(store, recording.run)}
+        variables: Mapping[str, str] = {**request.policy.variables, PARENT_VARIABLE: parent_text(store, recording.run)}
         began_ns = store.clock()
-        execution = execute(request.argv, request.cwd, variables, streams, recording.redactor)
+        argv, variables = watch.start(request.argv, request.cwd, variables)
+        execution = execute(argv, request.cwd, variables, streams, recording.redactor)
         wall_ns = store.clock() - began_ns
         recording.notes += execution.notes
         if execution.used is None and execution.error:
             recording.notes.append(execution.error)
         _keep_streams(recording, execution)
         _look_again(store, recording, prepared.sources)
+        watch.finish(recording, prepared.directories, Path(intent.code.host_path or request.cwd))
         found = _metrics(written_before, recording.notes)
         for target, directory in prepared.targets:
             if execution.succeeded:

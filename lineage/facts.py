@@ -54,8 +54,8 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class InputFact:
-    """A run's read. `parts` are the files it read where capture knows them, else the one part that was declared; `absent` are
-    paths in the bundle that it looked for and that were not there."""
+    """A run's read. `parts` are the files it read where capture knows them (those that its ref still gives may be left out), else
+    the one part that was declared; `absent` are paths in the bundle that it looked for and that were not there."""
 
     role: str
     repo: str

@@ -23,6 +23,7 @@ from datamon.lineage.raised import error_text, exit_code_of
 from datamon.lineage.records import (
     RUN_CLOSED,
     RUN_OPENED,
+    Capture,
     CodeVersion,
     Environment,
     EnvironmentPart,
@@ -139,6 +140,7 @@ class Recording:
         self.reused: RunId | None = None
         self.metrics: tuple[Metric, ...] = ()
         self.resources: Resources | None = None
+        self.capture: Capture | None = None
         self.notes: list[str] = []
         self._remembered: list[tuple[Path, Manifest | None]] = []
         self._closing = False
@@ -300,13 +302,14 @@ class Recording:
             exit_code=ending.exit_code,
             signal=ending.signal,
             error=clean(ending.error)[:LONGEST_ERROR] if ending.error else None,
-            inputs=tuple(replace(each, changed=tuple(map(clean, each.changed))) for each in self.inputs),
+            inputs=tuple(_clean_input(each, self.redactor) for each in self.inputs),
             outputs=tuple(self.outputs),
             metrics=tuple(Metric(clean(metric.name), metric.value) for metric in ending.metrics),
             moves=planned_moves(self.store, self.outputs, self.opened.labels) if succeeded else (),
             streams=self.streams,
             resources=ending.resources,
             reused=self.reused,
+            capture=_clean_capture(self.capture, self.redactor),
         )
 
     def _append_close(self, closed: RunClosed) -> None:
@@ -374,6 +377,29 @@ def _holds_nothing(directory: Path) -> bool:
 
 def _clean(text: str | None, redactor: Redactor) -> str | None:
     return redactor.text(text) if text else None
+
+
+def _clean_input(record: InputRecord, redactor: Redactor) -> InputRecord:
+    """A path that was cleaned is no path of the input any more: then it is not recorded which were read."""
+    clean = redactor.text
+    observed = [*(record.read or ()), *record.absent]
+    is_known = record.read is not None and all(clean(path) == path for path in observed)
+    return replace(
+        record,
+        changed=tuple(map(clean, record.changed)),
+        directory=_clean(record.directory, redactor),
+        read=record.read if is_known else None,
+        absent=record.absent if is_known else (),
+    )
+
+
+def _clean_capture(capture: Capture | None, redactor: Redactor) -> Capture | None:
+    if capture is None:
+        return None
+    clean = redactor.text
+    return replace(
+        capture, undeclared=tuple(map(clean, capture.undeclared)), written=tuple(map(clean, capture.written))
+    )
 
 
 def _clean_code(code: CodeVersion, redactor: Redactor) -> CodeVersion:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from datamon.lineage.run_parts import (
+    Capture,
     CodeMethod,
     CodeVersion,
     Environment,
@@ -34,6 +35,7 @@ __all__ = [
     "RUN_KINDS",
     "RUN_MOVES",
     "RUN_OPENED",
+    "Capture",
     "CodeMethod",
     "CodeVersion",
     "Environment",
@@ -167,7 +169,8 @@ class RunOpened:
 @dataclass(frozen=True, slots=True)
 class RunClosed:
     """What is known when a run ends. `inputs` are those of the opening with what the run changed, and any met later;
-    `streams` is a bundle of the hidden repo. `reused` is the run whose outputs were taken in place of running."""
+    `streams` is a bundle of the hidden repo. `reused` is the run whose outputs were taken in place of running, `capture` what was
+    seen of its files, if it was watched."""
 
     ended_ns: int
     status: Literal["succeeded", "failed"]
@@ -181,9 +184,11 @@ class RunClosed:
     streams: BundleId | None
     resources: Resources | None
     reused: RunId | None = None
+    capture: Capture | None = None
 
     def to_record(self) -> Record:
         """As it is stored: the `close` of a `run-closed`."""
+        captured = {"capture": self.capture.to_record()} if self.capture else {}
         return {
             "ended": self.ended_ns,
             "status": self.status,
@@ -197,6 +202,7 @@ class RunClosed:
             "streams": self.streams,
             "resources": self.resources.to_record() if self.resources else None,
             "reused": self.reused,
+            **captured,
         }
 
     @classmethod
@@ -215,6 +221,7 @@ class RunClosed:
             streams=BundleId(record["streams"]) if record["streams"] else None,
             resources=Resources.from_record(record["resources"]) if record["resources"] else None,
             reused=RunId(record["reused"]) if record.get("reused") else None,
+            capture=Capture.from_record(record["capture"]) if record.get("capture") else None,
         )
 
 

@@ -133,7 +133,9 @@ class Param:
 class InputRecord:
     """A run's read: what the reference `ref` of kind `ref_kind` was when the run began. `content` is that of the part at
     `path`, or of the whole bundle. `how` is `declared` or `observed`; `changed` are paths that the run itself altered.
-    `directory` is where the files lay for a command, relative to the code root, else absolute; None where datamon chose."""
+    `directory` is where the files lay for a command, relative to the code root, else absolute; None where datamon chose.
+    `read` are the paths of the part that the run opened, with a `/` at the end those of directories that it listed (`/` is the
+    part's own top); None where that is not wholly known. `absent` are those that it looked for and that were not there."""
 
     role: str
     repo: RepoId
@@ -146,10 +148,17 @@ class InputRecord:
     how: str = "declared"
     changed: tuple[str, ...] = ()
     directory: str | None = None
+    read: tuple[str, ...] | None = None
+    absent: tuple[str, ...] = ()
 
     def to_record(self) -> Record:
-        """As it is stored."""
-        return _stored(self)
+        """As it is stored. What was not observed is not in it."""
+        record = _stored(self)
+        if self.read is None:
+            del record["read"]
+        if not self.absent:
+            del record["absent"]
+        return record
 
     @classmethod
     def from_record(cls, record: Record) -> "InputRecord":
@@ -255,6 +264,36 @@ class Resources:
 
     @classmethod
     def from_record(cls, record: Record) -> "Resources":
+        """From what is stored."""
+        return _read(cls, record)
+
+
+@dataclass(frozen=True, slots=True)
+class Capture:
+    """What was seen of a run's files by `method`, which cannot see `blind_spots`. `undeclared` and `written` are files that were
+    read and written outside of inputs, outputs, code and system, absolute, the first of so many as their counts say. `reads`,
+    `writes` and `absent` count all paths that were used so, `system` those of them that belong to the system. `truncated` says
+    that there was more than could be kept; `whole` that no read of a file's content can be missing."""
+
+    method: str
+    blind_spots: tuple[str, ...] = ()
+    undeclared: tuple[str, ...] = ()
+    undeclared_count: int = 0
+    written: tuple[str, ...] = ()
+    written_count: int = 0
+    reads: int = 0
+    writes: int = 0
+    absent: int = 0
+    system: int = 0
+    truncated: bool = False
+    whole: bool = False
+
+    def to_record(self) -> Record:
+        """As it is stored."""
+        return _stored(self)
+
+    @classmethod
+    def from_record(cls, record: Record) -> "Capture":
         """From what is stored."""
         return _read(cls, record)
 

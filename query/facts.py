@@ -25,6 +25,7 @@ from datamon.lineage.modules import Sources
 from datamon.lineage.records import RunOpened, combine
 from datamon.lineage.working_tree import Now, WorkingTree, look
 from datamon.query.gone import without_bytes
+from datamon.query.parts_read import PartsRead, parts_read
 from datamon.query.place import Place
 from datamon.store.ids import ManifestId
 from datamon.store.manifest import part_content, read_manifest
@@ -38,15 +39,17 @@ def gather_facts(store: Store, connection: Connection, place: Place, *, asked: C
     """The facts as an index connection and the working tree at `place` have them, for judging what refs hold and the bundles
     `asked`. Of now (code, params, parts, missing bytes) they say what can matter for these, not more.
 
-    Manifests are read only for inputs that are parts of a bundle, and where a pack is absent. Raises Corrupt, Unavailable.
+    Manifests are read only for inputs that are parts of a bundle, or whose reads were observed, and where a pack is
+    absent. Raises Corrupt, Unavailable.
     """
     judged = _judged(connection, asked)
     now = _now(connection, place, judged.runs)
+    read = parts_read(store, connection, judged.runs)
     return Facts(
-        runs=tuple(_runs(connection)),
+        runs=tuple(_runs(connection, read)),
         bundles=tuple(BundleFact(*row) for row in _all(connection, "SELECT id, repo, content, run FROM bundles")),
         refs=tuple(_refs(connection)),
-        contents=_contents(store, connection, judged.runs),
+        contents={**_contents(store, connection, judged.runs), **read.contents},
         code_now=now.code,
         params_now=now.params,
         environment_now=now.environment,
@@ -96,8 +99,8 @@ def _judged(connection: Connection, asked: Collection[str]) -> _Judged:
     return _Judged(held, [run for (run,) in runs])
 
 
-def _runs(connection: Connection) -> Iterator[RunFact]:
-    inputs = _inputs(connection)
+def _runs(connection: Connection, read: PartsRead) -> Iterator[RunFact]:
+    inputs = _inputs(connection, read)
     outputs = _outputs(connection)
     params = _grouped(connection, "SELECT run, name, value, source FROM params")
     policies = _grouped(connection, "SELECT run, name, value FROM kept.policies")
@@ -126,7 +129,7 @@ def _grouped(connection: Connection, sql: str, *values: object) -> Grouped:
     return rows
 
 
-def _inputs(connection: Connection) -> dict[str, list[InputFact]]:
+def _inputs(connection: Connection, read: PartsRead) -> dict[str, list[InputFact]]:
     """A run's inputs. An input that lacks its repo's name now (its repo is gone) keeps the recorded one."""
     facts: dict[str, list[InputFact]] = defaultdict(list)
     for run, role, repo, ref, kind, bundle, path, content in _all(
@@ -134,7 +137,9 @@ def _inputs(connection: Connection) -> dict[str, list[InputFact]]:
         """SELECT run, role, repo, ref, ref_kind, bundle, path, content FROM inputs
         WHERE how IN ('declared', 'imported')""",
     ):
-        facts[run].append(InputFact(role, repo, ref, kind, bundle, (Part(path, content),)))
+        parts = read.parts.get((run, role), (Part(path, content),))
+        absent = read.absent.get((run, role), ())
+        facts[run].append(InputFact(role, repo, ref, kind, bundle, parts, absent))
     return facts
 
 

@@ -214,6 +214,33 @@ _RELATIONS = (
         """,
     ),
     _relation(
+        "accesses",
+        "what runs that were watched (`run record --trace`) did with files",
+        """
+        run VARCHAR the run
+        kind VARCHAR read or absent (looked for, not there) of an input; undeclared (read) or written elsewhere
+        role VARCHAR the input's name in the run; NULL elsewhere
+        path VARCHAR relative to the input's part (with a / at its end a directory that was listed), elsewhere absolute
+        """,
+    ),
+    _relation(
+        "captures",
+        "how runs were watched, and what that cannot see",
+        """
+        run VARCHAR the run
+        method VARCHAR seccomp, strace, preload or audit
+        whole BOOLEAN whether no read of a file's content can be missing
+        blind_spots VARCHAR[] what the method cannot see
+        reads BIGINT files that were read
+        writes BIGINT files that were written
+        absent BIGINT paths that were looked for and not there
+        system BIGINT those of the three that belong to the system
+        undeclared BIGINT files read outside of inputs, outputs, code and system
+        written BIGINT files written there
+        truncated BOOLEAN whether there was more than is kept
+        """,
+    ),
+    _relation(
         "params",
         "the values that runs were given",
         """

@@ -22,7 +22,8 @@ _SHORT_FINGERPRINT = 12
 def rows_of_runs(events: Iterable[tuple[str, Record]]) -> tuple[Rows, list[str]]:
     """The rows of the runs that these journal records speak of, given as (run, record) with each run's records together;
     and the runs whose records cannot be understood, which get no rows. A run whose opening is not among them has none either."""
-    rows: Rows = {name: [] for name in ("runs", "inputs", "outputs", "params", "metrics", "policies")}
+    names = ("runs", "inputs", "outputs", "accesses", "captures", "params", "metrics", "policies")
+    rows: Rows = {name: [] for name in names}
     broken: list[str] = []
     for name, group in groupby(events, key=lambda pair: pair[0]):
         try:
@@ -52,10 +53,13 @@ def _rows_of_run(run: Run) -> Rows:
                 each.path,
                 each.how,
                 list(each.changed),
+                each.read is not None,
             )
             for each in run.inputs
         ],
         "outputs": _output_rows(run),
+        "accesses": _access_rows(run),
+        "captures": _capture_rows(run),
         "params": [
             (run.id, each.name, plain(each.value), each.source, each.file, each.key) for each in run.opened.params
         ],
@@ -114,6 +118,28 @@ def _output_rows(run: Run) -> list[Row]:
         *closed,
         *((run.id, each.role, each.repo, each.repo_name, each.branch, None, None) for each in planned),
     ]
+
+
+def _access_rows(run: Run) -> list[Row]:
+    """What was read and looked for in inputs, and what was read and written elsewhere."""
+    rows: list[Row] = []
+    for each in run.inputs:
+        rows += [(run.id, "read", each.role, path) for path in each.read or ()]
+        rows += [(run.id, "absent", each.role, path) for path in each.absent]
+    capture = run.closed.capture if run.closed else None
+    if capture is not None:
+        rows += [(run.id, "undeclared", None, path) for path in capture.undeclared]
+        rows += [(run.id, "written", None, path) for path in capture.written]
+    return rows
+
+
+def _capture_rows(run: Run) -> list[Row]:
+    capture = run.closed.capture if run.closed else None
+    if capture is None:
+        return []
+    counts = (capture.reads, capture.writes, capture.absent, capture.system)
+    more = (capture.undeclared_count, capture.written_count, capture.truncated)
+    return [(run.id, capture.method, capture.whole, list(capture.blind_spots), *counts, *more)]
 
 
 def code_text(code: CodeVersion) -> str | None:

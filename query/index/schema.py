@@ -75,11 +75,18 @@ RUNS = _table(
 INPUTS = _table(
     "inputs",
     "run VARCHAR, role VARCHAR, repo VARCHAR, repo_name VARCHAR, ref VARCHAR, ref_kind VARCHAR, bundle VARCHAR, "
-    "content VARCHAR, path VARCHAR, how VARCHAR, changed VARCHAR[]",
+    "content VARCHAR, path VARCHAR, how VARCHAR, changed VARCHAR[], observed BOOLEAN",
 )
 OUTPUTS = _table(
     "outputs",
     "run VARCHAR, role VARCHAR, repo VARCHAR, repo_name VARCHAR, branch VARCHAR, bundle VARCHAR, content VARCHAR",
+)
+# Of inputs by their role what was read and looked for; without a role what lies elsewhere.
+ACCESSES = _table("accesses", "run VARCHAR, kind VARCHAR, role VARCHAR, path VARCHAR")
+CAPTURES = _table(
+    "captures",
+    "run VARCHAR, method VARCHAR, whole BOOLEAN, blind_spots VARCHAR[], reads BIGINT, writes BIGINT, absent BIGINT, "
+    "system BIGINT, undeclared BIGINT, written BIGINT, truncated BOOLEAN",
 )
 PARAMS = _table("params", "run VARCHAR, name VARCHAR, value VARCHAR, source VARCHAR, file VARCHAR, key VARCHAR")
 METRICS = _table("metrics", "run VARCHAR, name VARCHAR, value DOUBLE")
@@ -101,12 +108,14 @@ TABLES: Final = (
     RUNS,
     INPUTS,
     OUTPUTS,
+    ACCESSES,
+    CAPTURES,
     PARAMS,
     METRICS,
     POLICIES,
     PACKAGES,
 )
-OF_A_RUN: Final = (RUNS, INPUTS, OUTPUTS, PARAMS, METRICS, POLICIES)
+OF_A_RUN: Final = (RUNS, INPUTS, OUTPUTS, ACCESSES, CAPTURES, PARAMS, METRICS, POLICIES)
 """The tables whose rows are derived again when a run has news."""
 
 _HELD = """
@@ -166,6 +175,10 @@ VIEWS: Final[dict[str, str]] = {
         ON p.run = t.run AND p.role = t.role AND p.repo = t.repo
     WHERE t.run IS NOT NULL
         AND (t.run, t.id) NOT IN (SELECT (o.run, o.bundle) FROM kept.outputs o WHERE o.bundle IS NOT NULL)""",
+    "accesses": "SELECT run, kind, role, path FROM kept.accesses",
+    "captures": """
+    SELECT run, method, whole, blind_spots, reads, writes, absent, system, undeclared, written, truncated
+    FROM kept.captures""",
     "params": "SELECT run, name, value, source, file, key FROM kept.params",
     "metrics": "SELECT run, name, value FROM kept.metrics",
     "env": """

@@ -58,6 +58,7 @@ CODES: dict[str, str] = {
     "bad-url": "a URL that cannot be read, or may not be kept",
     "bad-key": "a key that no backend takes",
     "bad-argument": "an argument that cannot be used",
+    "cannot-trace": "files cannot be watched in the way that was asked for",
     "bad-config": "a configuration that cannot be read",
     "bad-params": "a parameter file that cannot be read",
     "bad-metrics": "a metrics file that cannot be read",

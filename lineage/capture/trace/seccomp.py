@@ -1,0 +1,69 @@
+"""Watching by seccomp user notification (Linux 5.5 and later): `supervisor.c` sees each call before it is made."""
+
+import shutil
+import struct
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from datamon.lineage.capture.trace.accesses import Traced, read_lines
+from datamon.lineage.capture.trace.compiled import compiled
+
+BLIND_SPOTS = ("stat", "mmap of files that were open before", "programs with setuid")
+_HEAD = struct.Struct("=QQQ")
+_TRACED, _DROPPED, _IO_URING, _FOREIGN, _REPLACED = 1, 2, 4, 8, 16
+_LONGEST_PROBE_S = 10
+
+
+class Seccomp:
+    """See `Tracer`."""
+
+    name = "seccomp"
+
+    def __init__(self, program: Path, folder: Path) -> None:
+        self._program = program
+        self._log = folder / "seccomp.log"
+
+    @classmethod
+    def found(cls, tools: Path, folder: Path, search: str | None) -> "Seccomp | None":
+        """A tracer that keeps its files in `folder`, if one works here."""
+        program = compiled("supervisor.c", tools, search)
+        if program is None:
+            return None
+        try:
+            probe = subprocess.run(
+                [str(program), "--probe"], timeout=_LONGEST_PROBE_S, check=False, capture_output=True
+            )
+        except (OSError, subprocess.SubprocessError):
+            return None
+        return cls(program, folder) if probe.returncode == 0 else None
+
+    def start(
+        self,
+        argv: Sequence[str],
+        cwd: Path,  # noqa: ARG002
+        variables: Mapping[str, str],
+    ) -> tuple[Sequence[str], Mapping[str, str]]:
+        """See `Tracer`."""
+        self._log.touch(0o600)
+        program = argv[0] if "/" in argv[0] else shutil.which(argv[0], path=variables.get("PATH")) or argv[0]
+        return [str(self._program), str(self._log), program, *argv], variables
+
+    def finish(self) -> Traced:
+        """See `Tracer`. The log is whole as soon as the command has ended: each line is in it before the call is made."""
+        with self._log.open("rb") as file:
+            used, flags, _ = _HEAD.unpack(file.read(_HEAD.size).ljust(_HEAD.size, b"\0"))
+            accesses = read_lines(file.read(used))
+        blind = [*BLIND_SPOTS]
+        blind += ["what went through io_uring"] if flags & _IO_URING else []
+        blind += ["programs of 32 bits"] if flags & _FOREIGN else []
+        notes = [] if flags & _TRACED else ["the command could not be watched by seccomp; what it read is not known"]
+        notes += ["the process that watched the command died and was replaced"] if flags & _REPLACED else []
+        return Traced(
+            method=self.name,
+            accesses=accesses,
+            blind_spots=tuple(blind),
+            whole=bool(flags & _TRACED) and not flags & (_DROPPED | _IO_URING | _FOREIGN | _REPLACED),
+            truncated=bool(flags & _DROPPED),
+            notes=tuple(notes),
+        )
