@@ -33,6 +33,7 @@ format: $(READY)
 bench: $(READY) $(PEERS)/.ready
 	PATH="$(abspath $(BIN)):$$PATH:$(abspath $(PEERS))/bin" $(BIN)/python bench/storage.py --write
 	$(BIN)/python bench/recording.py
+	$(BIN)/python bench/trace.py
 
 $(PEERS)/.ready:
 	@echo "setting up the tools that bench/ compares with, in $(PEERS)" >&2
