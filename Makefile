@@ -34,6 +34,7 @@ bench: $(READY) $(PEERS)/.ready
 	PATH="$(abspath $(BIN)):$$PATH:$(abspath $(PEERS))/bin" $(BIN)/python bench/storage.py --write
 	$(BIN)/python bench/recording.py
 	$(BIN)/python bench/events.py
+	$(BIN)/python bench/trace.py
 
 $(PEERS)/.ready:
 	@echo "setting up the tools that bench/ compares with, in $(PEERS)" >&2
