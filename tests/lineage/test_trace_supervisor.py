@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -35,7 +36,9 @@ def holders(log: Path) -> list[psutil.Process]:
 
 def pair_of(log: Path) -> tuple[psutil.Process, psutil.Process]:
     """The process that waits and the one that serves, as soon as there are both."""
-    for _ in range(1000):
+    end_s = time.monotonic() + 60
+    while time.monotonic() < end_s:
+        time.sleep(0.01)
         pair = holders(log)
         with suppress(psutil.NoSuchProcess):
             serving = [each for each in pair if each.ppid() in {other.pid for other in pair}]

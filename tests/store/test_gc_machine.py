@@ -1,4 +1,4 @@
-"""gc against uploads, sessions, readers, deletions, new repos, kills and other collectors, in any order Hypothesis thinks of."""
+"""gc against uploads, sessions, readers, deletions, new repos, kills and other collectors, in every order one can think of."""
 
 from collections.abc import Iterator
 from pathlib import Path
