@@ -22,15 +22,24 @@ _PLAIN: Mapping[object, Record] = {
     bool: {"type": "boolean"},
     NoneType: {"type": "null"},
 }
+_PART: Record = {
+    "type": "object",
+    "required": ["name", "value"],
+    "properties": {"name": {"type": "string"}, "value": {"anyOf": [{"type": "string"}, {"type": "null"}]}},
+}
 _POLICY: Record = {
     "type": "object",
     "required": ["env"],
-    "properties": {"env": {"type": "array", "items": {"type": "string"}}},
+    "properties": {
+        "env": {"type": "array", "items": {"type": "string"}},
+        "parts": {"type": "array", "items": _PART},
+    },
 }
 _SMALL: Record = {"type": "integer", "minimum": -(2**31), "maximum": 2**31 - 1}
 _METRIC_VALUE: Record = {"anyOf": [{"type": "number"}, {"enum": ["nan", "inf", "-inf"]}]}
 _SPECIAL: Mapping[tuple[type, str], tuple[str, Record]] = {
     (RunOpened, "policy_env"): ("policy", _POLICY),
+    (RunOpened, "policy"): ("policy", _POLICY),
     (RunClosed, "exit_code"): ("exit_code", {"anyOf": [_SMALL, {"type": "null"}]}),
     (Metric, "value"): ("value", _METRIC_VALUE),
 }
