@@ -11,13 +11,12 @@ from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, Self
-from weakref import WeakKeyDictionary
-
-from blake3 import blake3
 
 from datamon.errors import DatamonError, Unavailable
 from datamon.lineage.capture.host import capture_host
+from datamon.lineage.cleaning import clean_capture, clean_code, clean_input, clean_text
 from datamon.lineage.kept_code import keep_code
+from datamon.lineage.kept_environment import keep_environment
 from datamon.lineage.nesting import tell_of
 from datamon.lineage.raised import error_text, exit_code_of
 from datamon.lineage.records import (
@@ -38,13 +37,13 @@ from datamon.lineage.records import (
     RunOpened,
 )
 from datamon.lineage.ref_moves import Target, move_to_end, planned_moves
-from datamon.lineage.secrets import MASK, Redactor
+from datamon.lineage.secrets import Redactor
 from datamon.lineage.unfinished import drop_mark
 from datamon.lineage.unmarked import mark_of
 from datamon.store import layout
-from datamon.store.backend import Backend, has_durably, put_note
+from datamon.store.backend import put_note
 from datamon.store.bundle import Bundle, Repo
-from datamon.store.codec import FORMAT, Record, encode
+from datamon.store.codec import Record
 from datamon.store.commit import CommitRequest
 from datamon.store.ids import BundleId, RunId, SessionId, new_ksuid
 from datamon.store.opening import Store
@@ -57,8 +56,6 @@ if TYPE_CHECKING:
 
 How = Literal["command", "decorator", "context", "rebuild"]
 STREAMS_ROLE = "streams"
-_KEPT: WeakKeyDictionary[Backend, frozenset[str]] = WeakKeyDictionary()
-"""The environment that was last made sure of in each place: nothing ever takes one away."""
 Signing = Callable[[str, Record, Record], Record]
 """From a store's id and what is recorded of a run's beginning and end to the journal record that signs it."""
 LONGEST_ERROR = 4000
@@ -164,20 +161,20 @@ class Recording:
             host=policy.host or capture_host(),
             argv=redactor.words(intent.argv),
             cwd=redactor.text(intent.cwd),
-            code=_clean_code(code, redactor),
+            code=clean_code(code, redactor),
             params=tuple(redactor.param(param) for param in intent.params),
             policy_env=policy.kept_variables,
-            environment=_keep_environment(store, intent.environment, redactor),
-            inputs=tuple(replace(each, directory=_clean(each.directory, redactor)) for each in intent.inputs),
+            environment=keep_environment(store, intent.environment, redactor),
+            inputs=tuple(replace(each, directory=clean_text(each.directory, redactor)) for each in intent.inputs),
             outputs=tuple(
-                replace(each.planned, directory=_clean(each.planned.directory, redactor)) for each in intent.targets
+                replace(each.planned, directory=clean_text(each.planned.directory, redactor)) for each in intent.targets
             ),
             labels=intent.labels,
             how=intent.how,
             reuse_key=intent.reuse_key,
             metrics_files=tuple(map(redactor.text, intent.metrics_files)),
             keep=intent.keep,
-            policy=tuple(replace(part, value=_clean(part.value, redactor)) for part in intent.environment_policy),
+            policy=tuple(replace(part, value=clean_text(part.value, redactor)) for part in intent.environment_policy),
             level=intent.place.level,
             retry_of=intent.place.retry_of,
             attempt=intent.place.attempt,
@@ -302,14 +299,14 @@ class Recording:
             exit_code=ending.exit_code,
             signal=ending.signal,
             error=clean(ending.error)[:LONGEST_ERROR] if ending.error else None,
-            inputs=tuple(_clean_input(each, self.redactor) for each in self.inputs),
+            inputs=tuple(clean_input(each, self.redactor) for each in self.inputs),
             outputs=tuple(self.outputs),
             metrics=tuple(Metric(clean(metric.name), metric.value) for metric in ending.metrics),
             moves=planned_moves(self.store, self.outputs, self.opened.labels) if succeeded else (),
             streams=self.streams,
             resources=ending.resources,
             reused=self.reused,
-            capture=_clean_capture(self.capture, self.redactor),
+            capture=clean_capture(self.capture, self.redactor),
         )
 
     def _append_close(self, closed: RunClosed) -> None:
@@ -373,64 +370,3 @@ def _holds_nothing(directory: Path) -> bool:
         return True
     except OSError:  # no directory, or one that may not be read: an upload says which
         return False
-
-
-def _clean(text: str | None, redactor: Redactor) -> str | None:
-    return redactor.text(text) if text else None
-
-
-def _clean_input(record: InputRecord, redactor: Redactor) -> InputRecord:
-    """A path that was cleaned is no path of the input any more: then it is not recorded which were read."""
-    clean = redactor.text
-    observed = [*(record.read or ()), *record.absent]
-    is_known = record.read is not None and all(clean(path) == path for path in observed)
-    return replace(
-        record,
-        changed=tuple(map(clean, record.changed)),
-        directory=_clean(record.directory, redactor),
-        read=record.read if is_known else None,
-        absent=record.absent if is_known else (),
-    )
-
-
-def _clean_capture(capture: Capture | None, redactor: Redactor) -> Capture | None:
-    if capture is None:
-        return None
-    clean = redactor.text
-    return replace(
-        capture, undeclared=tuple(map(clean, capture.undeclared)), written=tuple(map(clean, capture.written))
-    )
-
-
-def _clean_code(code: CodeVersion, redactor: Redactor) -> CodeVersion:
-    return replace(
-        code,
-        host_path=_clean(code.host_path, redactor),
-        remote=_clean(code.remote, redactor),
-        paths=tuple(map(redactor.text, code.paths)),
-        masked=tuple(map(redactor.text, code.masked)),
-    )
-
-
-def _keep_environment(store: Store, environment: Environment | None, redactor: Redactor) -> str | None:
-    """The hash under which the environment is kept when this returns."""
-    if environment is None:
-        return None
-    variables = {
-        name: MASK if redactor.is_secret(name) else redactor.text(value)
-        for name, value in environment.variables.items()
-    }
-    kept = replace(
-        environment,
-        variables=variables,
-        container=_clean(environment.container, redactor),
-        image=_clean(environment.image, redactor),
-    )
-    content = encode({"format": FORMAT, **kept.to_record()})
-    digest = blake3(content).hexdigest()
-    if digest not in _KEPT.get(store.metadata, ()):
-        key = layout.environment(digest)
-        if not has_durably(store.metadata, key):
-            store.metadata.put(key, content)
-        _KEPT[store.metadata] = frozenset([digest])
-    return digest
