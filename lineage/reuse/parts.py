@@ -31,7 +31,7 @@ class Parts:
         """In words, what is not as it was earlier, in the order of names.
 
         >>> Parts({"code": "a", "param 'x'": "1"}).differences(Parts({"code": "b", "param 'x'": "2", "param 'y'": "3"}))
-        ["code is another", "param 'x' is 1 and was 2", "param 'y' is gone and was 3"]
+        ['code is another', "param 'x' is 1 and was 2", "param 'y' is gone and was 3"]
         """
         names = sorted(self.values.keys() | earlier.values.keys())
         return [

@@ -47,7 +47,7 @@ def test_a_store_of_one_place_says_where_it_lies(shell: Shell, inside: Inside) -
 
 
 def test_the_whole_story_of_a_side_that_is_lost_and_comes_back_empty(mirrored: Shell, inside: Inside) -> None:
-    states = [line.split(" , ")[-1] for line in inside(mirrored, "store", "get").good()]
+    states = [line.split(" , ")[-1] for line in inside(mirrored, "store", "get").lines]
     assert states == ["decides, counts, epoch 1", "counts, epoch 1"]
     shutil.rmtree(_side(mirrored, "eu"))
     assert len(inside(mirrored, "bundle", "list", "--repo", "orders").good()) == 1
@@ -73,7 +73,7 @@ def test_the_whole_story_of_a_side_that_is_lost_and_comes_back_empty(mirrored: S
     assert inside(mirrored, "repair").code == 0
     assert inside(mirrored, "check", "--read-data").code == 0
     assert _upload(mirrored, inside).code == 0
-    states = [line.split(" , ")[-1] for line in inside(mirrored, "store", "get").good()]
+    states = [line.split(" , ")[-1] for line in inside(mirrored, "store", "get").lines]
     assert states == ["counts, epoch 2", "decides, counts, epoch 2"]
 
 

@@ -16,9 +16,8 @@ from datamon.lineage.testing.bench import Bench, every_byte
 from datamon.store.bundle import Author
 from datamon.store.opening import Places, open_store
 
-SECRETS = st.text(string.ascii_letters + string.digits + "+/=!%&-_.$", min_size=10, max_size=40).filter(
-    lambda text: not set(text) <= set("0123456789abcdef") and len(set(text)) > 5 and not text.startswith("-")
-)
+SECRETS = st.text(string.ascii_letters + string.digits + "+/=!%&-_.$", min_size=6, max_size=36).map("Xq7Z".__add__)
+"""They begin as nothing that a record says of its own accord does, such as the name of a field."""
 NAMES = st.sampled_from(["API_TOKEN", "DB_PASSWORD", "client_secret", "awsSecretAccessKey"])
 
 
