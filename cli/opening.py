@@ -15,6 +15,7 @@ from datamon.lineage.finishing import finish_pending
 from datamon.lineage.recording import Policy, Signing
 from datamon.lineage.secrets import DEFAULT_NAMES, Redactor, secret_values
 from datamon.store.opening import Places, Store, open_store
+from datamon.store.view import view_of
 
 
 def open_configured(ctx: typer.Context) -> Store:
@@ -48,7 +49,8 @@ def settings_of(ctx: typer.Context) -> Settings:
 
 def open_settled(settings: Settings) -> Store:
     """The store that these settings name, made on first use. What this machine keeps for it lies apart from other stores'."""
-    return open_store(places_of(settings), settings.author)
+    store = open_store(places_of(settings), settings.author)
+    return store if settings.view is None else view_of(store, settings.view)
 
 
 def places_of(settings: Settings) -> Places:

@@ -13,10 +13,12 @@ from datamon.cli.opening import open_configured, policy_of, settings_of
 from datamon.cli.output import note
 from datamon.cli.progress import watching
 from datamon.cli.run_code import code as code_of_run
+from datamon.cli.run_diff import diff
 from datamon.cli.run_export import export
 from datamon.cli.run_import import import_
 from datamon.cli.run_list import list_
 from datamon.cli.run_place import AtLevel, Counts, Parent, RetryOf, parent_of, place_of
+from datamon.cli.run_replay import replay_
 from datamon.cli.run_show import logs, show
 from datamon.cli.run_sign import create_signing_key, sign, verify
 from datamon.lineage.binding import InputBinding, OutputBinding, parse_input, parse_output
@@ -171,6 +173,8 @@ app.command("list")(list_)
 app.command("show")(show)
 app.command("logs")(logs)
 app.command("code")(code_of_run)
+app.command("replay")(replay_)
+app.command("diff")(diff)
 app.command("export")(export)
 app.command("sign")(sign)
 app.command("verify")(verify)

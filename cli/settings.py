@@ -22,6 +22,7 @@ from datamon.cli.environment import process_environment, working_directory
 from datamon.cli.options import Globals
 from datamon.cli.shared_contexts import SharedSource
 from datamon.errors import Invalid, NotFound
+from datamon.lineage.nesting import VIEW_VARIABLE
 from datamon.store.backend.arbiter import Terms
 from datamon.store.bundle import Author
 from datamon.store.encryption_key import EncryptionKey, key_of, read_key
@@ -233,6 +234,8 @@ class Settings(BaseModel):
     cache_bytes: int
     signing_key: Path | None = None
     trusted_keys: tuple[Path, ...] = ()
+    view: Path | None = None
+    """Where a replay keeps what it writes; nothing of it reaches the store."""
 
     @property
     def state_dir(self) -> Path:
@@ -311,6 +314,7 @@ def load_settings(
         trusted_keys=tuple(
             Path(_anchored("credential", each, file) or each) for each in configuration.signing.trusted_key_files
         ),
+        view=_path(variables.get(VIEW_VARIABLE)),
     )
 
 

@@ -262,6 +262,30 @@ _RELATIONS = (
         """,
     ),
     _relation(
+        "replays",
+        "what came of doing runs again exactly: a row for each output",
+        """
+        run VARCHAR the run that was done again
+        replay VARCHAR the replay's own id
+        started TIMESTAMP when the replay began
+        ended TIMESTAMP when it ended
+        verdict VARCHAR matched when it ended as the run did and all outputs came out bit by bit; differed; failed
+        role VARCHAR which output of the run; NULL where the replay has none
+        repo VARCHAR the repo it lies in
+        branch VARCHAR the branch that the run wrote it to
+        result VARCHAR of this output: matched, differed, or missing when nothing was written
+        path VARCHAR the first path that differed, in the order of paths
+        change VARCHAR how: added, deleted or changed
+        old VARCHAR the content there, or of the whole output, as the run had it
+        new VARCHAR the same as the replay had it
+        error VARCHAR how a replay that failed ended
+        environment VARCHAR the hash of the environment it had
+        packages BOOLEAN whether the recorded packages were installed for it
+        host VARCHAR the host it was done on
+        author VARCHAR who did it
+        """,
+    ),
+    _relation(
         "env",
         "the packages that runs had",
         """
