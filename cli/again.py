@@ -1,8 +1,9 @@
 """The process of one step that is done again: `python -m datamon.cli.again ORDER FILE`, started by `datamon rebuild`
 and `datamon run replay`.
 
-ORDER is a file with the record of the run to do again, and for a replay the root of its code, FILE the number of the open file that the answer is written to. What the
-step prints goes to this process's own streams. The store, and what recordings hide, are those of the environment's settings.
+ORDER is a file with the record of the run to do again, and for a replay the root of its code. FILE is the number of the open file
+that the answer is written to. What the step prints goes to this process's own streams. The store, and what recordings hide, are
+those of the environment's settings.
 """
 
 import json

@@ -11,11 +11,12 @@ from datamon.cli.environment import process_environment, working_directory
 from datamon.cli.opening import open_configured, policy_of, settings_of
 from datamon.cli.options import FormatOption
 from datamon.cli.output import Listing, note, say, show
-from datamon.cli.rebuild_tree import because, following, outcome_line
+from datamon.cli.rebuild_tree import following, outcome_line
 from datamon.cli.step_program import step_program
 from datamon.errors import Invalid
 from datamon.lineage.capture.host import capture_host
 from datamon.lineage.facts import Facts, Subject
+from datamon.lineage.plan import because
 from datamon.lineage.rebuilding import Known, Prospect, RebuildRequest, Rebuilt, prospects, rebuild
 from datamon.lineage.records import RunOpened
 from datamon.query.facts import gather_facts, opened_runs

@@ -16,8 +16,8 @@ Change = Literal["added", "deleted", "changed"]
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One thing in which two differ. `old` is None for what was `added`, `new` for what was `deleted`. Contents of inputs, outputs
-    and code are hashes."""
+    """One thing in which two differ. `old` is None for what was `added`, `new` for what was `deleted`. Contents of inputs,
+    outputs and code are hashes."""
 
     kind: Kind
     name: str

@@ -16,8 +16,8 @@ OutputVerdict = Literal["matched", "differed", "missing"]
 @dataclass(frozen=True, slots=True)
 class ReplayedOutput:
     """One output: whether it came out bit by bit as the run had it. Of one that `differed`, `path` is the first path that did, in
-    the order of paths, `change` whether it was `added`, `deleted` or `changed` there, `old` and `new` its contents; all None where
-    the recorded bundle was deleted, so that only the whole could be compared."""
+    the order of paths, `change` whether it was `added`, `deleted` or `changed` there, `old` and `new` its contents. Where the
+    recorded bundle was deleted there is no path, and these are the contents of the whole."""
 
     role: str
     repo: RepoId

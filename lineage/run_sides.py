@@ -50,8 +50,7 @@ def _code_files(store: Store, run: Run) -> dict[str, tuple[str, int]]:
     except DatamonError:
         return {}
     return {
-        entry.path: (entry.target if entry.kind == "symlink" else entry.content or "", entry.size_bytes)
-        for entry in entries
+        entry.path: ((entry.target or "") if entry.kind == "symlink" else entry.content or "", entry.size_bytes) for entry in entries
     }
 
 
@@ -64,7 +63,7 @@ def _lines(store: Store, run: Run, path: str, known: tuple[str, int] | None) -> 
     from datamon.store.manifest import find_entry, read_manifest
 
     entry = find_entry(store.metadata, read_manifest(store.metadata, code_bundle(store, run).manifest), path)
-    if entry is None or entry.kind != "file":
+    if entry.kind != "file":
         return None
     content = b"".join(read_file(store.chunks, entry.content, entry.size_bytes, entry.recipe))
     try:

@@ -330,11 +330,43 @@ _CLOSURE = """
         depth BIGINT how many runs away: the run that wrote a bundle and what that run read have 1
         how VARCHAR declared or observed: how the edge to it is known
         via_id VARCHAR the node before it on a shortest way
-        truncated BOOLEAN set on the last row when more were cut off
-        """
+        truncated BOOLEAN set on the last row when more were cut off"""
 _SOURCES = (
     _relation("upstream", "UPSTREAM OF ref: everything it came from", _CLOSURE),
     _relation("downstream", "DOWNSTREAM OF ref: everything it went into", _CLOSURE),
+    _relation(
+        "affected",
+        "AFFECTED BY change: what would become stale if it changed",
+        _CLOSURE
+        + """
+        cause VARCHAR why: input, code, param or env next to the change, upstream beyond
+        """,
+    ),
+    _relation(
+        "paths",
+        "PATHS FROM ref TO ref: the ways in the direction of the data, shortest first, a row for each node",
+        """
+        path BIGINT the number of the way, from 1
+        hop BIGINT how many edges from its start, which is 0
+        kind VARCHAR bundle or run
+        id VARCHAR its KSUID
+        name VARCHAR repo@ref or repo@id of a bundle, pipeline/step of a run
+        how VARCHAR how the edge to it is known; NULL for the start
+        """,
+    ),
+    _relation(
+        "plan",
+        "PLAN FOR ref: the steps to run again so that it is fresh, in order",
+        """
+        position BIGINT its place in the order, from 1
+        pipeline VARCHAR the step's pipeline
+        step VARCHAR the step
+        run VARCHAR the run that is done again
+        command VARCHAR its command line; NULL for a function
+        because VARCHAR the nearest causes
+        after BIGINT[] the positions of the steps that it reads from
+        """,
+    ),
     _relation(
         "stale",
         "STALE [OF ref]: a row for each stale output and cause",

@@ -17,8 +17,8 @@ _NOT_SHOWN = (layout.JOURNAL, layout.MERGED, layout.OPEN_RUNS, layout.RESULTS)
 
 def view_of(store: Store, directory: Path) -> Store:
     """The store as it is, to be written to without a trace: what is written lies below `directory` (which may have views of other
-    stores too), for all processes that make a view of it there, until that is removed. Its journal begins empty: no run is known, open or to be reused. Files lie there in
-    plain, as in a checkout, also where the store is encrypted."""
+    stores too), for all processes that make a view of it there, until that is removed. Its journal begins empty: no run is known,
+    open or to be reused. Files lie there in plain, as in a checkout, also where the store is encrypted."""
     directory = directory / store.id
     metadata = OverlayBackend(LocalBackend(directory / "metadata"), store.metadata, _NOT_SHOWN)
     blob = OverlayBackend(LocalBackend(directory / "blob"), store.blob)

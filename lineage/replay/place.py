@@ -126,14 +126,13 @@ def check_repeatable(run: Run) -> None:
         raise refusal(opened, f"it was recorded as a {opened.how} that datamon cannot start again")
     if any(MASK in word for word in opened.argv) and opened.how == "command":
         raise refusal(opened, "a secret was taken out of its command line")
-    for each in (*opened.inputs, *opened.outputs):
-        if each.directory is not None and (Path(each.directory).is_absolute() or each.directory.startswith("..")):
-            raise refusal(opened, f"the files of {each.role!r} lay outside of the code root, at {each.directory}")
-    for each in opened.inputs:
-        if each.how == "observed":
-            continue
-        if each.directory is None and opened.how == "command":
-            raise refusal(opened, f"its record does not say where the files of {each.role!r} lay")
+    places = [(read.role, read.directory) for read in opened.inputs if read.how == "declared"]
+    places += [(output.role, output.directory) for output in opened.outputs]
+    for role, directory in places:
+        if directory is None and opened.how == "command":
+            raise refusal(opened, f"its record does not say where the files of {role!r} lay")
+        if directory is not None and (Path(directory).is_absolute() or directory.startswith("..")):
+            raise refusal(opened, f"the files of {role!r} lay outside of the code root, at {directory}")
 
 
 def find_repeatable(store: Store, run: str) -> Run:

@@ -52,8 +52,8 @@ def replay(store: Store, request: ReplayRequest) -> Replayed:
     store. A request to stop (SIGINT, SIGTERM, SIGHUP) ends it without a record.
 
     Raises Invalid (`not-repeatable`) where the record does not say everything or the code is not known exactly, NotFound
-    (`bundle-not-found`) where an input was deleted, Conflict (`destination-not-empty`) for `keep`, Unavailable (`packages-missing`)
-    where a recorded package cannot be had, KeyboardInterrupt.
+    (`bundle-not-found`) where an input was deleted, Conflict (`destination-not-empty`) for `keep`, Unavailable
+    (`packages-missing`) where a recorded package cannot be had, KeyboardInterrupt.
     """
     host = capture_host()
     sweep(store, host)
