@@ -50,7 +50,8 @@ def _code_files(store: Store, run: Run) -> dict[str, tuple[str, int]]:
     except DatamonError:
         return {}
     return {
-        entry.path: ((entry.target or "") if entry.kind == "symlink" else entry.content or "", entry.size_bytes) for entry in entries
+        entry.path: ((entry.target or "") if entry.kind == "symlink" else entry.content or "", entry.size_bytes)
+        for entry in entries
     }
 
 
