@@ -3,7 +3,7 @@
 import typer
 
 from datamon.cli.environment import process_environment, working_directory
-from datamon.cli.options import Globals
+from datamon.cli.globals import Globals
 from datamon.lineage.children import Program, python_program
 
 
