@@ -10,12 +10,15 @@ from blake3 import blake3
 
 _COMPILERS = ("cc", "gcc", "clang")
 _LONGEST_S = 60
+_INCLUDED = {"supervisor.c": ("looking.h",)}
 
 
 def compiled(source: str, folder: Path, search: str | None, *flags: str) -> Path | None:
     """The program that the C file `source` of this package makes, in `folder`; None where no compiler is on the path `search`, or
     it cannot compile it. What was compiled before is not compiled again; several at once do not disturb each other."""
-    text = resources.files(__package__).joinpath(source).read_bytes()
+    package = resources.files(__package__)
+    pieces = [package.joinpath(name).read_bytes() for name in (*_INCLUDED.get(source, ()), source)]
+    text = b"".join(piece.replace(b'#include "', b'// "') for piece in pieces)
     name = f"{Path(source).stem}-{blake3(text + ' '.join((os.uname().machine, *flags)).encode()).hexdigest()[:16]}"
     made = folder / name
     if made.exists():
