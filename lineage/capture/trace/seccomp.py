@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from datamon.lineage.capture.trace.accesses import Traced, read_lines
-from datamon.lineage.capture.trace.compiled import compiled
+from datamon.lineage.capture.trace.compiled import programs
 
 BLIND_SPOTS = ("stat", "mmap of files that were open before", "programs with setuid")
 _HEAD = struct.Struct("=QQQ")
@@ -33,16 +33,9 @@ class Seccomp:
     @classmethod
     def found(cls, tools: Path, folder: Path, search: str | None) -> "Seccomp | None":
         """A tracer that keeps its files in `folder`, if one works here."""
-        program = compiled("supervisor.c", tools, search)
-        if program is None:
-            return None
-        try:
-            probe = subprocess.run(
-                [str(program), "--probe"], timeout=_LONGEST_PROBE_S, check=False, capture_output=True
-            )
-        except (OSError, subprocess.SubprocessError):
-            return None
-        return cls(program, folder) if probe.returncode == 0 else None
+        working = (each for each in programs("supervisor.c", tools, search) if _works(each))
+        program = next(working, None)
+        return cls(program, folder) if program else None
 
     def start(
         self,
@@ -72,3 +65,11 @@ class Seccomp:
             truncated=bool(flags & _DROPPED),
             notes=tuple(notes),
         )
+
+
+def _works(program: Path) -> bool:
+    try:
+        probe = subprocess.run([str(program), "--probe"], timeout=_LONGEST_PROBE_S, check=False, capture_output=True)
+    except (OSError, subprocess.SubprocessError):
+        return False
+    return probe.returncode == 0
