@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from datamon.cli.output import note
-from datamon.lineage.plan import PlannedStep, StepKey
+from datamon.lineage.plan import StepKey, because
 from datamon.lineage.rebuilding import Listener, Rebuilt, State, StepReport
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ WORDS: dict[State, str] = {
     "left": "left stale",
 }
 _COLOURS: dict[State, str] = {"running": "cyan", "changed": "green", "same": "green", "failed": "red", "left": "yellow"}
-_MOST_CAUSES = 3
 
 
 @contextmanager
@@ -65,19 +64,6 @@ def line_of(report: StepReport) -> str:
     reason = f": {report.reason}" if report.reason else ""
     why = f" because of {because(report.step)}" if report.state == "running" else ""
     return f"{report.name}: {WORDS[report.state]}{took}{run}{why}{reason}"
-
-
-def because(step: PlannedStep) -> str:
-    """The nearest causes of a step: those of its own, else those it has through what it reads."""
-    nearest = min((row.distance for row in step.because), default=0)
-    told = (
-        f"{row.cause} {row.subject}{f' via {row.via}' if row.via else ''}"
-        for row in step.because
-        if row.distance == nearest
-    )
-    causes = list(dict.fromkeys(told))
-    more = len(causes) - _MOST_CAUSES
-    return ", ".join(causes[:_MOST_CAUSES]) + (f" and {more} more" if more > 0 else "")
 
 
 def outcome_line(rebuilt: Rebuilt) -> str:

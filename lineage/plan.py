@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from datamon.lineage.facts import Facts, InputFact, OutputFact, RefFact, RunFact, Slot, SlotOrder, Stale, Subject
 from datamon.lineage.staleness import stale, subjects_of
 
+_MOST_CAUSES = 3
 StepKey = tuple[str, str, frozenset[Slot]]
 """What stays the same of a step when it is run again: its pipeline, its name, its slots."""
 
@@ -55,6 +56,19 @@ class Plan:
 
     steps: tuple[PlannedStep, ...] = ()
     left: tuple[Left, ...] = ()
+
+
+def because(step: PlannedStep) -> str:
+    """The nearest causes of a step: those of its own, else those it has through what it reads."""
+    nearest = min((row.distance for row in step.because), default=0)
+    told = (
+        f"{row.cause} {row.subject}{f' via {row.via}' if row.via else ''}"
+        for row in step.because
+        if row.distance == nearest
+    )
+    causes = list(dict.fromkeys(told))
+    more = len(causes) - _MOST_CAUSES
+    return ", ".join(causes[:_MOST_CAUSES]) + (f" and {more} more" if more > 0 else "")
 
 
 def key_of(run: RunFact) -> StepKey:

@@ -79,7 +79,8 @@ def _understood(asking: Asking) -> Statement:
 def _answer(asking: Asking, select: Select, connection: duckdb.DuckDBPyConnection) -> Answer:
     compiled = compile_select(select)
     try:
-        return _run(asking, select, compiled, connection)
+        with asking.closing:
+            return _run(asking, select, compiled, connection)
     except (duckdb.InterruptException, duckdb.OutOfMemoryException) as error:
         raise complaint(error, compiled, ()) from error
 

@@ -25,6 +25,7 @@ from datamon.lineage.modules import Sources
 from datamon.lineage.records import RunOpened, combine
 from datamon.lineage.working_tree import Now, WorkingTree, look
 from datamon.query.gone import without_bytes
+from datamon.query.language.statement import Using
 from datamon.query.parts_read import PartsRead, parts_read
 from datamon.query.place import Place
 from datamon.store.ids import ManifestId
@@ -35,25 +36,28 @@ Connection = duckdb.DuckDBPyConnection
 Grouped = dict[str, list[tuple[Any, ...]]]
 
 
-def gather_facts(store: Store, connection: Connection, place: Place, *, asked: Collection[str] = ()) -> Facts:
+def gather_facts(
+    store: Store, connection: Connection, place: Place, *, asked: Collection[str] = (), using: Using = "any"
+) -> Facts:
     """The facts as an index connection and the working tree at `place` have them, for judging what refs hold and the bundles
-    `asked`. Of now (code, params, parts, missing bytes) they say what can matter for these, not more.
+    `asked`. Of now (code, params, parts, missing bytes) they say what can matter for these, not more. Of the reads, `using` says
+    which count: those that were declared, whatever was seen of them, or those alone that were seen.
 
     Manifests are read only for inputs that are parts of a bundle, or whose reads were observed, and where a pack is
     absent. Raises Corrupt, Unavailable.
     """
     judged = _judged(connection, asked)
     now = _now(connection, place, judged.runs)
-    read = parts_read(store, connection, judged.runs)
+    read = PartsRead() if using == "declared" else parts_read(store, connection, judged.runs)
     return Facts(
-        runs=tuple(_runs(connection, read)),
+        runs=tuple(_runs(connection, read, using)),
         bundles=tuple(BundleFact(*row) for row in _all(connection, "SELECT id, repo, content, run FROM bundles")),
         refs=tuple(_refs(connection)),
         contents={**_contents(store, connection, judged.runs), **read.contents},
         code_now=now.code,
         params_now=now.params,
         environment_now=now.environment,
-        missing=_missing(store, connection, judged.bundles),
+        missing=_missing(store, connection, judged.bundles, bytes_too=not place.past),
     )
 
 
@@ -99,8 +103,8 @@ def _judged(connection: Connection, asked: Collection[str]) -> _Judged:
     return _Judged(held, [run for (run,) in runs])
 
 
-def _runs(connection: Connection, read: PartsRead) -> Iterator[RunFact]:
-    inputs = _inputs(connection, read)
+def _runs(connection: Connection, read: PartsRead, using: Using) -> Iterator[RunFact]:
+    inputs = _inputs(connection, read, using)
     outputs = _outputs(connection)
     params = _grouped(connection, "SELECT run, name, value, source FROM params")
     policies = _grouped(connection, "SELECT run, name, value FROM kept.policies")
@@ -129,13 +133,15 @@ def _grouped(connection: Connection, sql: str, *values: object) -> Grouped:
     return rows
 
 
-def _inputs(connection: Connection, read: PartsRead) -> dict[str, list[InputFact]]:
+def _inputs(connection: Connection, read: PartsRead, using: Using) -> dict[str, list[InputFact]]:
     """A run's inputs. An input that lacks its repo's name now (its repo is gone) keeps the recorded one."""
     facts: dict[str, list[InputFact]] = defaultdict(list)
     for run, role, repo, ref, kind, bundle, path, content in _all(
         connection,
         """SELECT run, role, repo, ref, ref_kind, bundle, path, content FROM inputs
-        WHERE how IN ('declared', 'imported')""",
+        WHERE how IN ('declared', 'imported') AND (NOT ? OR (run, role) IN (
+            SELECT (i.run, i.role) FROM kept.inputs i WHERE i.observed))""",
+        using == "observed",
     ):
         parts = read.parts.get((run, role), (Part(path, content),))
         absent = read.absent.get((run, role), ())
@@ -212,9 +218,10 @@ def _part(store: Store, manifest: ManifestId, path: str) -> str | None:
         ) from error
 
 
-def _missing(store: Store, connection: Connection, bundles: list[str]) -> frozenset[str]:
+def _missing(store: Store, connection: Connection, bundles: list[str], *, bytes_too: bool) -> frozenset[str]:
     rows = _all(
         connection, "SELECT id, manifest, deleted FROM bundles WHERE id IN (SELECT unnest(?::VARCHAR[]))", bundles
     )
-    lacking = without_bytes(store, sorted({manifest for _, manifest, deleted in rows if not deleted}))
+    whole = sorted({manifest for _, manifest, deleted in rows if not deleted})
+    lacking = without_bytes(store, whole) if bytes_too else frozenset[str]()
     return frozenset(bundle for bundle, manifest, deleted in rows if deleted or manifest in lacking)

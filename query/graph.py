@@ -31,11 +31,11 @@ class Edge:
 class Reached:
     """A node of a closure. `depth` is the length of the shortest way to it, counted in runs: a bundle's producer and what that
     run read have depth 1, the producers of those 2. Seen from a run, its inputs and their producers have depth 1.
-    `via` is the node before it on such a way, and `role` and `how` are of the edge between them."""
+    `via` is the node before it on such a way (None: the ways begin there), and `role` and `how` are of the edge between them."""
 
     node: Node
     depth: int
-    via: Node
+    via: Node | None
     role: str | None
     how: str
 
@@ -115,17 +115,41 @@ def _order(edge: tuple[NodeKind, str, NodeKind, str, str | None, str]) -> tuple[
     return tuple(part or "" for part in edge)
 
 
-def read_graph(
-    connection: duckdb.DuckDBPyConnection, *, failed: bool = False, system: bool = False, runs: Collection[str] = ()
-) -> Graph:
-    """The graph of the runs that an index knows. Runs that failed or were abandoned are in it only with `failed`, or when `runs`
-    names them; what touches the hidden repo only with `system`."""
-    schema = "with_system" if system else "main"
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Which edges a graph has. Runs that failed or were abandoned are in it only with `failed`, or when `runs` names them; what
+    touches the hidden repo only with `system`. `using` says which reads count; without `pinned` only those that went through a
+    branch or a label."""
+
+    failed: bool = False
+    system: bool = False
+    runs: Collection[str] = ()
+    using: Literal["any", "declared", "observed"] = "any"
+    pinned: bool = True
+
+
+LINEAGE = Kept()
+"""What counts unless something else is said."""
+_READS = {
+    "any": "TRUE",
+    "declared": "i.how <> 'observed'",
+    "observed": """(i.how = 'observed' OR (i.observed AND EXISTS (
+        SELECT 1 FROM kept.accesses a WHERE a.run = i.run AND a.role = i.role AND a.kind = 'read')))""",
+}
+
+
+def read_graph(connection: duckdb.DuckDBPyConnection, kept: Kept = Kept()) -> Graph:
+    """The graph of the runs that an index knows."""
+    schema = "with_system" if kept.system else "main"
+    unpinned = "" if kept.pinned else "AND i.ref_kind IN ('branch', 'label')"
+    some = kept.using != "any" or not kept.pinned
+    counts = f"""AND (e.kind_from = 'run' OR (e.id_to, e.id_from, e.role) IN (
+        SELECT (i.run, i.bundle, i.role) FROM kept.inputs i WHERE {_READS[kept.using]} {unpinned}))"""  # noqa: S608
     rows = connection.execute(
         f"""SELECT e.kind_from, e.id_from, e.kind_to, e.id_to, e.role, e.how
         FROM {schema}.edges e LEFT JOIN {schema}.runs r ON r.id = if(e.kind_from = 'run', e.id_from, e.id_to)
-        WHERE ? OR coalesce(r.status, 'succeeded') NOT IN ('failed', 'abandoned') OR r.id IN (SELECT unnest(?::VARCHAR[]))
-        """,  # noqa: S608
-        [failed, list(runs)],
+        WHERE (? OR coalesce(r.status, 'succeeded') NOT IN ('failed', 'abandoned') OR r.id IN (SELECT unnest(?::VARCHAR[])))
+        {counts if some else ""}""",  # noqa: S608
+        [kept.failed, list(kept.runs)],
     ).fetchall()
     return Graph(rows)

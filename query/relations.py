@@ -262,6 +262,30 @@ _RELATIONS = (
         """,
     ),
     _relation(
+        "replays",
+        "what came of doing runs again exactly: a row for each output",
+        """
+        run VARCHAR the run that was done again
+        replay VARCHAR the replay's own id
+        started TIMESTAMP when the replay began
+        ended TIMESTAMP when it ended
+        verdict VARCHAR matched when it ended as the run did and all outputs came out bit by bit; differed; failed
+        role VARCHAR which output of the run; NULL where the replay has none
+        repo VARCHAR the repo it lies in
+        branch VARCHAR the branch that the run wrote it to
+        result VARCHAR of this output: matched, differed, or missing when nothing was written
+        path VARCHAR the first path that differed, in the order of paths
+        change VARCHAR how: added, deleted or changed
+        old VARCHAR the content there, or of the whole output, as the run had it
+        new VARCHAR the same as the replay had it
+        error VARCHAR how a replay that failed ended
+        environment VARCHAR the hash of the environment it had
+        packages BOOLEAN whether the recorded packages were installed for it
+        host VARCHAR the host it was done on
+        author VARCHAR who did it
+        """,
+    ),
+    _relation(
         "env",
         "the packages that runs had",
         """
@@ -306,11 +330,43 @@ _CLOSURE = """
         depth BIGINT how many runs away: the run that wrote a bundle and what that run read have 1
         how VARCHAR declared or observed: how the edge to it is known
         via_id VARCHAR the node before it on a shortest way
-        truncated BOOLEAN set on the last row when more were cut off
-        """
+        truncated BOOLEAN set on the last row when more were cut off"""
 _SOURCES = (
     _relation("upstream", "UPSTREAM OF ref: everything it came from", _CLOSURE),
     _relation("downstream", "DOWNSTREAM OF ref: everything it went into", _CLOSURE),
+    _relation(
+        "affected",
+        "AFFECTED BY change: what would become stale if it changed",
+        _CLOSURE
+        + """
+        cause VARCHAR why: input, code, param or env next to the change, upstream beyond
+        """,
+    ),
+    _relation(
+        "paths",
+        "PATHS FROM ref TO ref: the ways in the direction of the data, shortest first, a row for each node",
+        """
+        path BIGINT the number of the way, from 1
+        hop BIGINT how many edges from its start, which is 0
+        kind VARCHAR bundle or run
+        id VARCHAR its KSUID
+        name VARCHAR repo@ref or repo@id of a bundle, pipeline/step of a run
+        how VARCHAR how the edge to it is known; NULL for the start
+        """,
+    ),
+    _relation(
+        "plan",
+        "PLAN FOR ref: the steps to run again so that it is fresh, in order",
+        """
+        position BIGINT its place in the order, from 1
+        pipeline VARCHAR the step's pipeline
+        step VARCHAR the step
+        run VARCHAR the run that is done again
+        command VARCHAR its command line; NULL for a function
+        because VARCHAR the nearest causes
+        after BIGINT[] the positions of the steps that it reads from
+        """,
+    ),
     _relation(
         "stale",
         "STALE [OF ref]: a row for each stale output and cause",

@@ -25,7 +25,7 @@ from datamon.store.log_entries import decode_entry, entry_of
 from datamon.store.log_state import RepoState, StoreState
 from datamon.store.sharing import Deferred
 
-__all__ = ["ATTEMPTS", "Logs", "Pacing", "RepoState", "Setting", "StoreState", "decode_entry"]
+__all__ = ["ATTEMPTS", "Logs", "Pacing", "RepoState", "Setting", "StoreState", "UpTo", "decode_entry"]
 
 ATTEMPTS = 100
 """How often one entry is tried before the log counts as contended."""
@@ -64,19 +64,26 @@ class Setting:
 class Logs:
     """All logs of a store, as far as this process has read them. Every method may be called from any thread."""
 
-    def __init__(self, setting: Setting) -> None:
+    def __init__(self, setting: Setting, upto: "UpTo | None" = None) -> None:
         self._setting = setting
+        self._upto = upto
         self._store_log = _Log(setting, None, StoreState())
         self._repo_logs: dict[RepoId, _Log[RepoState]] = {}
         self._lock = threading.Lock()
 
     def repo(self, repo: RepoId) -> RepoState:
         """The repo's state at the tail of its log; reads only what is new since the last call in this process."""
-        return self._log(repo).state()
+        state = self._log(repo).state()
+        return state if self._upto is None else _past(state, RepoState(repo), self._upto)
 
     def store(self) -> StoreState:
         """The store's state at the tail of its own log."""
-        return self._store_log.state()
+        state = self._store_log.state()
+        return state if self._upto is None else _past(state, StoreState(), self._upto)
+
+    def as_of(self, upto: "UpTo") -> "Logs":
+        """These logs as they stood at a moment. Nothing can be appended to them."""
+        return Logs(self._setting, upto)
 
     def entries_after(self, repo: RepoId | None, number: int) -> list[Entry]:
         """The entries of a repo's log (of the store's own for None) behind entry `number`, to the tail. Those before it are
@@ -96,6 +103,7 @@ class Logs:
         (`log-contended`) after `ATTEMPTS` losses, and Unavailable when the backend fails; should the backend carry out a failed
         write later, the entry stands.
         """
+        assert self._upto is None, "the past takes no more entries"
         if repo is None:
             return self._store_log.append(make)
         return self._log(repo).append(make)
@@ -109,6 +117,19 @@ class Logs:
             if repo not in self._repo_logs:
                 self._repo_logs[repo] = _Log(self._setting, repo, RepoState(repo))
             return self._repo_logs[repo]
+
+
+@dataclass(frozen=True, slots=True)
+class UpTo:
+    """A moment, in nanoseconds since 1970: by the times of the entries, which rise in each log, or with `made` by when a person
+    made what was taken over from another store."""
+
+    time_ns: int
+    made: bool = False
+
+    def has(self, entry: Entry) -> bool:
+        """Whether the entry stood at that moment."""
+        return (entry.made_ns if self.made else entry.time_ns) <= self.time_ns
 
 
 class _State(Protocol):
@@ -125,6 +146,11 @@ class _State(Protocol):
 
 
 _S = TypeVar("_S", bound=_State)
+
+
+def _past(state: _S, first: _S, upto: UpTo) -> _S:
+    entries = [entry for entry in state.entries if upto.has(entry)]
+    return first.extended(entries) if entries else first
 
 
 class _Log(Generic[_S]):

@@ -86,6 +86,25 @@ def unchanged_files(directory: Path) -> dict[Path, str]:
     return found
 
 
+def commits_of(top: Path, revision: str) -> list[str]:
+    """The commit that a revision of the repository at `top` means; of `A..B` those that B has and A has not, the newest first.
+    None of them where git knows no such revision; a text that git would take for an option is none."""
+    if revision.startswith("-") or not revision.strip():
+        return []
+    if ".." in revision:
+        answer = _ask(top, "rev-list", "--end-of-options", revision)
+    else:
+        answer = _ask(top, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
+    return answer.splitlines() if answer else []
+
+
+def check_out(top: Path, commit: str, directory: Path) -> bool:
+    """A working tree of the repository at `top` stands in `directory`, an empty one, as the commit has it; whether git could.
+    Nothing in the repository changes."""
+    made = _ask(top, "clone", "--quiet", "--shared", "--no-checkout", str(top), str(directory), silent=True)
+    return made is not None and _ask(directory, "checkout", "--quiet", "--detach", commit, silent=True) is not None
+
+
 def _records(directory: Path, *words: str) -> list[str] | None:
     """What git answers, cut at its NULs; None when it does not."""
     with tempfile.TemporaryFile() as answer:
@@ -155,12 +174,14 @@ def _add_file(hasher: blake3, top: Path, name: bytes) -> None:
         hasher.update(b"unreadable")
 
 
-def _ask(directory: Path, *words: str) -> str | None:
+def _ask(directory: Path, *words: str, silent: bool = False) -> str | None:
+    """What git answers; None when it does not, or has nothing to say and is not expected to be `silent`."""
     with tempfile.TemporaryFile() as answer:
         if not _run(directory, words, answer):
             return None
         answer.seek(0)
-        return os.fsdecode(answer.read()).rstrip("\n") or None
+        said = os.fsdecode(answer.read()).rstrip("\n")
+        return said if said or silent else None
 
 
 def _run(directory: Path, words: Sequence[str], answer: IO[bytes]) -> bool:

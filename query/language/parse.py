@@ -2,24 +2,28 @@
 
 from dataclasses import dataclass, field, replace
 
-from datamon.query.language import clauses
+from datamon.query.language import questions, sources
 from datamon.query.language.faults import Span, fault, hint
 from datamon.query.language.statement import (
-    Closure,
     Cursor,
     Describe,
     Placed,
-    Produced,
     Relations,
     Select,
     Source,
+    Stale,
     Statement,
+    stem,
 )
 from datamon.query.language.tokens import Token, tokenize
+from datamon.query.language.typed import unexpected
 
 _QUERY = ("SELECT", "FROM", "WITH")
-_BEGINNINGS = (*_QUERY, "UPSTREAM", "DOWNSTREAM", "STALE", "WHAT", "WHY", "EXPLAIN", "DESCRIBE", "SHOW")
-_EXPECTED = "SELECT, FROM, WITH, UPSTREAM OF, DOWNSTREAM OF, STALE, WHAT, WHY, EXPLAIN, DESCRIBE or SHOW RELATIONS"
+_BEGINNINGS = (*_QUERY, *sources.WORDS, "WHAT", "WHY", "HOW", "GRAPH", "EXPLAIN", "DESCRIBE", "SHOW")
+_EXPECTED = (
+    "SELECT, FROM, WITH, a source (UPSTREAM OF, DOWNSTREAM OF, AFFECTED BY, PATHS FROM, PLAN FOR, STALE, DIFF), "
+    "a question (WHAT, WHY, HOW), GRAPH, EXPLAIN, DESCRIBE or SHOW RELATIONS"
+)
 _REFUSED = frozenset(
     """ALTER ANALYZE ATTACH BEGIN CALL CHECKPOINT COMMENT COMMIT COPY CREATE DEALLOCATE DELETE DETACH DROP EXECUTE EXPORT
     FORCE GRANT IMPORT INSERT INSTALL KILL LOAD MERGE PRAGMA PREPARE RELEASE REPLACE RESET REVOKE ROLLBACK SAVEPOINT SET
@@ -59,14 +63,25 @@ def parse(text: str) -> Statement:
     tokens = _only_one(text, tokens)
     cursor = Cursor(text, tokens)
     explain = cursor.skip("EXPLAIN")
+    graph = not explain and cursor.skip("GRAPH")
     first = cursor.peek()
-    if first.word in ("DESCRIBE", "SHOW") and not explain:
+    if first.word in ("DESCRIBE", "SHOW") and not explain and not graph:
         return _about(cursor)
     _check_beginning(text, first)
     reader = _Reader(cursor, _defined(tokens), {token.value.lower() for token in tokens})
     while cursor.peek().kind != "end":
         _step(reader)
-    return Select(text, tuple(reader.pieces), explain)
+    select = Select(text, tuple(reader.pieces), explain, graph)
+    _check_graph(select, first)
+    return select
+
+
+def _check_graph(select: Select, first: Token) -> None:
+    if select.graph and not (
+        len(select.pieces) == 1 and select.sources and not isinstance(select.sources[0].source, Stale)
+    ):
+        said = "expected a lineage source or question alone after GRAPH, as in GRAPH UPSTREAM OF 'repo@label'"
+        raise fault(select.text, first.span, said)
 
 
 def _only_one(text: str, tokens: list[Token]) -> list[Token]:
@@ -108,7 +123,7 @@ def _about(cursor: Cursor) -> Statement:
 
 def _at_end(cursor: Cursor) -> None:
     if cursor.peek().kind != "end":
-        clauses.unexpected(cursor, "the end of the statement")
+        unexpected(cursor, "the end of the statement")
 
 
 def _defined(tokens: list[Token]) -> frozenset[str]:
@@ -160,29 +175,27 @@ def _query_place(reader: _Reader) -> bool:
 
 def _source(reader: _Reader, table: bool, whole: bool) -> Source | None:
     cursor, level = reader.cursor, reader.levels[-1]
-    if clauses.starts_closure(cursor):
-        return clauses.closure(cursor)
+    token = cursor.peek()
+    if sources.starts_source(cursor):
+        return sources.source(cursor)
     outermost = reader.before is None or level.clause in ("SET", "WITH")
     sure = table or outermost or level.table
-    if whole and sure and clauses.starts_question(cursor):
-        source = clauses.question(cursor)
+    if whole and sure and questions.starts_question(cursor):
+        source = questions.question(cursor)
         _check_after_question(cursor)
         return source
-    if sure and clauses.starts_function(cursor):
-        return clauses.function(cursor)
-    token = cursor.peek()
-    if sure and token.word == "STALE" and (cursor.peek(1).word == "OF" or "STALE" not in reader.defined):
-        return clauses.stale(cursor)
-    if sure and token.word in ("UPSTREAM", "DOWNSTREAM") and token.word not in reader.defined:
-        cursor.take()
-        clauses.unexpected(cursor, f"OF after {token.word}: {token.word} OF 'repo@label'")
-    if token.kind == "word" and cursor.peek(1).word == "OF" and sure:
+    if not sure or token.kind != "word":
+        return None
+    if sources.starts_function(cursor):
+        return sources.function(cursor)
+    if token.word == "STALE" and "STALE" not in reader.defined:
+        return sources.source(cursor)
+    if sources.needs_more(token.word) and token.word not in reader.defined:
+        return sources.source(cursor)
+    if cursor.peek(1).word == "OF":
         near = hint(token.value, ("UPSTREAM", "DOWNSTREAM", "STALE"))
-        raise fault(
-            cursor.text,
-            token.span,
-            f"{token.value} OF is no source; expected UPSTREAM OF, DOWNSTREAM OF or STALE OF{near}",
-        )
+        said = f"{token.value} OF is no source; expected UPSTREAM OF, DOWNSTREAM OF or STALE OF{near}"
+        raise fault(cursor.text, token.span, said)
     return None
 
 
@@ -191,16 +204,15 @@ def _check_after_question(cursor: Cursor) -> None:
     if token.kind == "end" or token.mark(")") or token.word in _AFTER_QUESTION:
         return
     near = hint(token.value, ("BECAUSE", "WHERE", "ORDER", "LIMIT"))
-    clauses_listed = "IN 'repo', OF ref, BECAUSE cause (of WHAT IS STALE), WHERE, ORDER BY, LIMIT, or the end"
-    raise fault(cursor.text, token.span, f"expected {clauses_listed}{near}")
+    expected = "an option, IN 'repo', OF ref, BECAUSE cause (of WHAT IS STALE), WHERE, ORDER BY, LIMIT, or the end"
+    raise fault(cursor.text, token.span, f"expected {expected}{near}")
 
 
 def _place(reader: _Reader, source: Source, span: Span, whole: bool) -> None:
-    stem = source.direction if isinstance(source, Closure) else "produced" if isinstance(source, Produced) else "stale"
     number = 1
-    while f"{stem}_{number}" in reader.taken:
+    while f"{stem(source)}_{number}" in reader.taken:
         number += 1
-    name = f"{stem}_{number}"
+    name = f"{stem(source)}_{number}"
     reader.taken.add(name)
     reader.pieces.append(Placed(source, name, whole, span))
     level = reader.levels[-1]
@@ -214,7 +226,7 @@ def _check_alias(cursor: Cursor) -> None:
     """Options come before the alias; says so where one comes after it."""
     ahead = 1 if cursor.peek().word == "AS" else 0
     alias, option = cursor.peek(ahead), cursor.peek(ahead + 1)
-    if alias.kind in ("word", "name") and (option.word in ("WITHIN", "INCLUDING") or option.word == "AT"):
+    if alias.kind in ("word", "name") and option.word in ("WITHIN", "INCLUDING", "AT", "VIA"):
         raise fault(cursor.text, option.span, f"expected {option.word} before the alias {alias.value}")
 
 

@@ -38,8 +38,13 @@ class Target:
 
 
 def is_of_run(ref: Ref) -> bool:
-    """Whether the reference means a run, which the index knows; bundles are looked up in the store itself."""
+    """Whether the reference means a run, which the index knows."""
     return ref.form in ("run", "step")
+
+
+def is_of_bundle(ref: Ref) -> bool:
+    """Whether the reference means a bundle or a part of one; these are looked up in the store itself."""
+    return ref.form in ("plain", "bundle", "file")
 
 
 def bundle_target(store: Store, text: str, ref: Ref, params: Params, *, deleted: bool = False) -> Target:

@@ -1,14 +1,15 @@
 """UPSTREAM OF and DOWNSTREAM OF as rows: the graph gives the nodes, the index their names."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import duckdb
 
-from datamon.query.graph import Bounds, Direction, Graph, Node, Reached, read_graph
+from datamon.query.graph import LINEAGE, Bounds, Direction, Graph, Kept, Node, Reached, read_graph
 from datamon.query.language.references import Target
-from datamon.query.language.statement import Including, Level
+from datamon.query.language.statement import Level
+from datamon.query.sources.through import reached_through
 
 Row = tuple[object, ...]
 
@@ -27,31 +28,40 @@ CANDIDATE_COLUMNS = COLUMNS[:5]
 """What a STOP AT predicate may speak of: what a node is, not how it was reached."""
 ROW_CAP = 1_000_000
 
-StopRule = Callable[[list[Row]], frozenset[str]]
-"""From candidate rows to the ids of those behind which nothing is wanted."""
+Rule = Callable[[list[Row]], frozenset[str]]
+"""From candidate rows to the ids of those for which a predicate holds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Walk:
-    """A closure whose every value is known. `stops` is None without STOP AT."""
+    """A closure whose every value is known.
+
+    It begins at `starts`, which are no rows; with `themselves` they are runs that something else (a package, say) leads to, so
+    that they are rows, one run away. Of a `target` with a path only who read the part counts, downstream. `stops` and `via` are
+    None without STOP AT and VIA. `kept` says which edges there are.
+    """
 
     direction: Direction
-    target: Target
-    at: Level
-    within: int | None
-    including: frozenset[Including]
-    stops: StopRule | None = None
+    starts: tuple[Node, ...]
+    at: Level = "any"
+    within: int | None = None
+    deleted: bool = False
+    kept: Kept = LINEAGE
+    target: Target | None = None
+    themselves: bool = False
+    stops: Rule | None = None
+    via: Rule | None = None
     cap: int = ROW_CAP
 
 
 @dataclass(frozen=True, slots=True)
 class Walked:
-    """What a closure gave. `truncated`: `cap` cut rows off, and the last one says so too. `deleted` are the bundles on the way
-    that were deleted, nearest first, rows or not."""
+    """What a closure gave. `truncated`: `cap` cut rows off, and the last one says so too. `passed` are the deleted bundles on the
+    way, nearest first, rows or not."""
 
     rows: list[Row]
     truncated: bool
-    deleted: tuple[str, ...]
+    passed: tuple[str, ...]
 
 
 def closure_rows(connection: duckdb.DuckDBPyConnection, walk: Walk) -> Walked:
@@ -63,28 +73,48 @@ def closure_rows(connection: duckdb.DuckDBPyConnection, walk: Walk) -> Walked:
     abandoned are there only INCLUDING failed. A bundle that stands in for a deleted one is walked from as both are: who read the
     one that was deleted is downstream of it.
 
-    Of a part of a bundle, DOWNSTREAM begins with the runs that read the part, or something it lies in or that lies in it.
+    Of a part of a bundle, DOWNSTREAM begins with the runs that read the part, or something it lies in or that lies in it; of a
+    run whose reads were observed, only what it opened counts.
     """
-    start = Node(walk.target.kind, walk.target.id)
-    kept = [start.id] if start.kind == "run" else []
-    graph = read_graph(connection, failed="failed" in walk.including, system="system" in walk.including, runs=kept)
-    cut = _other_readers(connection, walk, graph, start)
-    starts = [start, *_stood_in_for(connection, start)]
-    reached = graph.closure(starts, walk.direction, Bounds(within=walk.within, cut=cut))
-    names = _Names(connection, [each.node for each in reached])
+    kept = replace(walk.kept, runs=(*walk.kept.runs, *(node.id for node in walk.starts if node.kind == "run")))
+    graph = read_graph(connection, kept)
+    starts = [*walk.starts, *(each for node in walk.starts for each in _stood_in_for(connection, node))]
+    bounds = Bounds(within=walk.within, cut=_other_readers(connection, walk, graph))
+    reached = graph.closure(starts, walk.direction, bounds)
+    if walk.themselves:
+        reached = _one_further(reached, walk)
+    names = Names(connection, [each.node for each in reached])
+    candidates = [names.row(each.node) for each in reached]
     if walk.stops is not None:
-        stopped = walk.stops([names.row(each.node) for each in reached])
-        bounds = Bounds(within=walk.within, stop=lambda node: node.id in stopped, cut=cut)
-        reached = graph.closure(starts, walk.direction, bounds)
+        stopped = walk.stops(candidates)
+        bounds = replace(bounds, stop=lambda node: node.id in stopped)
+    if walk.via is not None:
+        through = walk.via(candidates)
+        reached = reached_through(graph, starts, walk.direction, bounds, through)
+    elif walk.stops is not None:
+        ahead = [node for node in starts if not (walk.themselves and bounds.stop(node))]
+        reached = graph.closure(ahead, walk.direction, bounds)
+    if walk.themselves and (walk.stops or walk.via):
+        reached = [
+            each
+            for each in _one_further(reached, walk)
+            if walk.via is None or each.node not in walk.starts or each.node.id in through
+        ]
+    begins_with = "bundle" if walk.themselves or not walk.starts else walk.starts[0].kind
     shown = [each for each in reached if _is_shown(each, walk, names)]
-    shown.sort(
-        key=lambda each: (each.depth, each.node.kind == start.kind, names.row(each.node)[2] or "")
-    )  # the order of the way
+    shown.sort(key=lambda each: (each.depth, each.node.kind == begins_with, names.row(each.node)[2] or ""))
     rows = [_row(each, names, truncated=False) for each in shown[: walk.cap]]
     if len(shown) > walk.cap:
         rows[-1] = _row(shown[walk.cap - 1], names, truncated=True)
-    deleted = tuple(each.node.id for each in reached if each.node.id in names.deleted)
-    return Walked(rows, len(shown) > walk.cap, deleted)
+    passed = tuple(each.node.id for each in reached if each.node.id in names.deleted)
+    return Walked(rows, len(shown) > walk.cap, passed)
+
+
+def _one_further(reached: list[Reached], walk: Walk) -> list[Reached]:
+    """The starts, one run away, and what was reached from them, of which runs are one run further than seen from a run."""
+    first = [Reached(node, 1, None, None, "declared") for node in walk.starts]
+    further = [replace(each, depth=each.depth + 1) if each.node.kind == "run" else each for each in reached]
+    return [each for each in [*first, *further] if walk.within is None or each.depth <= walk.within]
 
 
 def _stood_in_for(connection: duckdb.DuckDBPyConnection, start: Node) -> list[Node]:
@@ -99,25 +129,28 @@ def _stood_in_for(connection: duckdb.DuckDBPyConnection, start: Node) -> list[No
     return [Node("bundle", identity) for (identity,) in rows]
 
 
-def _is_shown(reached: Reached, walk: Walk, names: "_Names") -> bool:
+def _is_shown(reached: Reached, walk: Walk, names: "Names") -> bool:
     if walk.at != "any" and reached.node.kind != walk.at:
         return False
-    return "deleted" in walk.including or reached.node.id not in names.deleted
+    return walk.deleted or reached.node.id not in names.deleted
 
 
-def _row(reached: Reached, names: "_Names", *, truncated: bool) -> Row:
-    return (*names.row(reached.node), reached.depth, reached.how, reached.via.id, truncated)
+def _row(reached: Reached, names: "Names", *, truncated: bool) -> Row:
+    return (*names.row(reached.node), reached.depth, reached.how, reached.via.id if reached.via else None, truncated)
 
 
-def _other_readers(
-    connection: duckdb.DuckDBPyConnection, walk: Walk, graph: Graph, start: Node
-) -> frozenset[tuple[Node, Node]]:
+def _other_readers(connection: duckdb.DuckDBPyConnection, walk: Walk, graph: Graph) -> frozenset[tuple[Node, Node]]:
     """The edges from a bundle to the runs that read nothing of the target's part of it; none when the whole bundle is meant."""
-    if not walk.target.path or walk.direction == "upstream":
+    if walk.target is None or not walk.target.path or walk.direction == "upstream":
         return frozenset()
+    start = Node("bundle", walk.target.id)
     rows = connection.execute(
-        """SELECT run FROM with_system.inputs WHERE bundle = $bundle
-        AND (path = '' OR path = $path OR starts_with($path, path || '/') OR starts_with(path, $path || '/'))""",
+        """SELECT i.run FROM kept.inputs i WHERE i.bundle = $bundle AND if(i.observed,
+            EXISTS (SELECT 1 FROM (
+                SELECT ltrim(i.path || '/' || a.path, '/') AS path FROM kept.accesses a
+                WHERE a.run = i.run AND a.role = i.role AND a.kind = 'read') r
+                WHERE r.path = $path OR starts_with($path, rtrim(r.path, '/') || '/') OR starts_with(r.path, $path || '/')),
+            i.path = '' OR i.path = $path OR starts_with($path, i.path || '/') OR starts_with(i.path, $path || '/'))""",
         {"bundle": walk.target.id, "path": walk.target.path},
     ).fetchall()
     readers = {run for (run,) in rows}
@@ -125,7 +158,7 @@ def _other_readers(
     return frozenset((start, end) for end in ends if end.id not in readers)
 
 
-class _Names:
+class Names:
     """What the index calls nodes: `repo@ref` where a ref points at a bundle, else `repo@id`; `pipeline/step` for a run."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, nodes: Sequence[Node]) -> None:

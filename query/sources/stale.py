@@ -27,12 +27,13 @@ COLUMNS = (
 @dataclass(frozen=True, slots=True)
 class Asked:
     """What is judged: `targets` alone where a reference was given, else all that refs hold, of `repo` alone where it was given.
-    `because` keeps rows of one cause; `frozen` judges frozen labels too."""
+    `because` keeps rows of one cause, `within` those so many hops away at most; `frozen` judges frozen labels too."""
 
     targets: tuple[Target, ...] | None = None
     repo: str | None = None
     because: str | None = None
     frozen: bool = False
+    within: int | None = None
 
 
 def stale_rows(facts: Facts, asked: Asked) -> list[Row]:
@@ -43,7 +44,11 @@ def stale_rows(facts: Facts, asked: Asked) -> list[Row]:
         wanted = [target for target in asked.targets if asked.repo in (None, target.repo)]
         chosen = [Subject(target.id, target.held_by) for target in wanted]
     rows = stale(facts, chosen, frozen=asked.frozen)
-    return [_row(each) for each in rows if asked.because in (None, each.cause)]
+    return [
+        _row(each)
+        for each in rows
+        if asked.because in (None, each.cause) and (asked.within is None or each.distance <= asked.within)
+    ]
 
 
 def written_by(connection: duckdb.DuckDBPyConnection, run: str) -> list[Target]:

@@ -50,8 +50,10 @@ class Doing:
 class World:
     """A store and what happens in it. No bytes of files are kept: lineage looks at hashes only."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, *, timely: bool = False) -> None:
+        """With `timely` runs have the times of the store's clock; otherwise one a second, whatever the clock says."""
         self.store = store
+        self.timely = timely
         self.repos: dict[str, Repo] = {}
         self.count = 0
 
@@ -89,11 +91,12 @@ class World:
             params=doing.params,
             policy=doing.policy,
             code=doing.code or CodeVersion(fingerprint=doing.fingerprint, method="script"),
+            at_ns=self.store.clock() if self.timely else None,
         )
         outputs = []
         if doing.status == "succeeded":
             outputs = [self._write(told.run, where, files) for where, files in doing.writes.items()]
-        told = told.but(outputs=tuple(outputs))
+        told = told.but(outputs=tuple(outputs), closed_ns=self.store.clock() if self.timely else None)
         for event in told.events():
             self.store.journal.append(event)
         for output in outputs:

@@ -56,10 +56,11 @@ def test_what_used_is_downstream_within_one_run_at_run_level() -> None:
     (used,), (downstream,) = select("WHAT USED 'a'").sources, select("DOWNSTREAM OF 'a' WITHIN 1 AT run").sources
     assert isinstance(used.source, Closure)
     assert isinstance(downstream.source, Closure)
-    assert (used.source.direction, used.source.at) == (downstream.source.direction, downstream.source.at)
-    assert used.source.within is not None
-    assert downstream.source.within is not None
-    assert used.source.within.literal == downstream.source.within.literal == "1"
+    one, other = used.source.options, downstream.source.options
+    assert (used.source.direction, one.at) == (downstream.source.direction, other.at)
+    assert one.within is not None
+    assert other.within is not None
+    assert one.within.literal == other.within.literal == "1"
 
 
 def test_the_function_form_says_the_same_as_the_words() -> None:
@@ -68,9 +69,9 @@ def test_the_function_form_says_the_same_as_the_words() -> None:
     one, other = (select(text).sources[0].source for text in (words, function))
     assert isinstance(one, Closure)
     assert isinstance(other, Closure)
-    assert (one.at, one.including, one.ref.form, one.direction) == (
-        other.at,
-        other.including,
+    assert (one.options.at, one.options.including, one.ref.form, one.direction) == (
+        other.options.at,
+        other.options.including,
         other.ref.form,
         other.direction,
     )
@@ -121,35 +122,54 @@ MALFORMED = {
     "UPSTREAM OF 'a' WITHIN -1": "expected a whole number",
     "UPSTREAM OF 'a' WITHIN 1.5": "expected a whole number",
     "UPSTREAM OF 'a' WITHIN 1 WITHIN 2": "WITHIN stands twice",
-    "UPSTREAM OF 'a' AT file": "expected run or bundle",
+    "UPSTREAM OF 'a' AT step": "expected run, bundle, file or column",
     "UPSTREAM OF 'a' AT bundel": "did you mean bundle?",
-    "UPSTREAM OF 'a' AS OF '2026-03-31'": "expected AT run or bundle, WITHIN n",
-    "UPSTREAM OF 'a' VIA (repo = 'x')": "VIA is no option here",
-    "UPSTREAM OF 'a' USING observed": "USING is no option here",
+    "UPSTREAM OF 'a' AS OF 2026": "expected a time such as '2026-03-31'",
+    "UPSTREAM OF 'a' AS OF '2026-03-31' BY ended": "expected STARTED after BY",
+    "UPSTREAM OF 'a' VIA repo = 'x'": "expected a predicate in parentheses after VIA",
+    "UPSTREAM OF 'a' USING seen": "expected any, declared or observed after USING",
     "UPSTREAM OF 'a' STOP AT repo = 'x'": "expected a predicate in parentheses",
     "UPSTREAM OF 'a' STOP AT ()": "expected a predicate between",
-    "UPSTREAM OF 'a' INCLUDING frozen": "expected failed or deleted or system",
+    "UPSTREAM OF 'a' INCLUDING frozen": "expected failed, deleted or system",
     "UPSTREAM OF 'a' u WITHIN 1": "expected WITHIN before the alias",
     "STALE INCLUDING failed": "expected frozen",
     "STALE AT run": "AT is no option here",
     "FROM STALLE OF 'a'": "did you mean STALE?",
-    "UPSTREAM OF code 'git:HEAD'": "expected bundle, file, run or step",
+    "UPSTREAM OF code 'git:HEAD'": "expected bundle, file, run, step or column",
     "UPSTREAM OF bundel 'a'": "did you mean bundle?",
-    "WHAT": "expected PRODUCED, USED or IS STALE",
+    "WHAT": "expected PRODUCED, USED, CONTAINS, IS STALE or IS AFFECTED BY",
     "WHAT PRODUCD 'a'": "did you mean PRODUCED?",
     "WHAT IS": "expected STALE",
     "WHAT IS STALE BECAUSE cod": "did you mean code?",
-    "WHAT IS STALE FOR 'a'": "expected IN 'repo', OF ref, BECAUSE cause",
+    "WHAT IS STALE FOR 'a'": "IN 'repo', OF ref, BECAUSE cause",
     "WHAT IS STALE IN 'a' IN 'b'": "IN stands twice",
     "WHY IS 'a'": "expected STALE",
     "WHY 'a' STALE": "expected IS",
-    "WHAT PRODUCED 'a' WITHIN 1": "expected IN 'repo'",
+    "WHY DOES 'a' DIFFER 'b'": "expected FROM",
+    "WHY WAS run 'a' REUSED": "expected NOT REUSED",
+    "HOW TO BUILD 'a'": "did you mean REBUILD?",
+    "WHAT IS AFFECTED 'a'": "expected BY",
+    "AFFECTED BY pakage 'numpy'": "expected bundle, file, run, step, code, param, env or column",
+    "AFFECTED BY parm 'x'": "did you mean param?",
+    "PATHS FROM 'a'": "expected TO after the first reference",
+    "PLAN 'a'": "expected FOR after PLAN",
+    "PLAN FOR 'a' AT run": "AT is no option here",
+    "DIFF 'a'": "expected a comma and a second reference",
+    "DIFF 'a', 'b' ON metrics": "expected files, params, code, env, inputs or all",
+    "diff('a')": "expected a reference",
+    "diff('a', 'b', of := 'files')": "expected on := … or )",
+    "paths('a')": "expected a reference",
+    "GRAPH SELECT 1": "a lineage source or question alone",
+    "GRAPH STALE": "a lineage source or question alone",
+    "WHAT CONTAINS run 'a'": "expected bundle, file or hash",
+    "WHAT PRODUCED 'a' WITHIN 1": "WITHIN is no option here",
+    "WHAT PRODUCED 'a' FOR 1": "expected an option, IN 'repo'",
     "upstream()": "expected a reference",
     "upstream('a',)": "expected an argument after the comma",
     "upstream('a', withn := 2)": "did you mean within?",
     "upstream('a' 2)": "expected , or )",
     "upstream('a', stop_at := 'x)')": "this predicate cannot be read",
-    "stale('a', at := 'run')": "expected one of including",
+    "stale('a', at := 'run')": "expected one of within",
     "SHOW relaitons": "did you mean RELATIONS?",
     "DESCRIBE": "expected the name of a relation",
     "DESCRIBE runs runs": "expected the end of the statement",

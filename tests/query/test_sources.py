@@ -3,7 +3,7 @@
 import pytest
 
 from datamon.errors import DatamonError, NotFound
-from datamon.query.language.references import Target
+from datamon.query.graph import Node
 from datamon.query.sources import closure
 from datamon.query.testing.stories import Story
 from datamon.query.testing.worlds import Doing
@@ -142,8 +142,7 @@ def test_sources_join_and_unite(story: Story) -> None:
 
 def test_a_cap_marks_the_last_row_and_the_answer(story: Story) -> None:
     with story.index.connect() as connection:
-        target = Target("bundle", story.train.outputs[0].bundle, "")
-        walk = closure.Walk("upstream", target, "any", None, frozenset(), cap=2)
+        walk = closure.Walk("upstream", (Node("bundle", story.train.outputs[0].bundle),), cap=2)
         walked = closure.closure_rows(connection, walk)
     assert walked.truncated
     assert [row[-1] for row in walked.rows] == [False, True]

@@ -1,0 +1,133 @@
+"""From UPSTREAM OF, DOWNSTREAM OF and AFFECTED BY in a statement to their rows."""
+
+from dataclasses import replace
+
+import duckdb
+
+from datamon.query.asking import Asking, Row, Rows, World
+from datamon.query.compile import compile_predicate, parameters
+from datamon.query.complaints import complaint
+from datamon.query.facts import opened_runs
+from datamon.query.graph import Kept, Node
+from datamon.query.language.faults import fault
+from datamon.query.language.statement import Affected, Closure, Options, Ref
+from datamon.query.language.tokens import Token
+from datamon.query.relations import RELATIONS
+from datamon.query.revisions import changed_code
+from datamon.query.safety import check
+from datamon.query.sources import closure
+from datamon.query.sources.deleted import note_deleted
+from datamon.query.sources.starts import Starts, starts_of
+from datamon.query.sources.tables import put_table
+from datamon.query.values import runs_of, text_of
+
+AFFECTED_COLUMNS = (*closure.COLUMNS, ("cause", "VARCHAR"))
+
+
+def rows_of_closure(asking: Asking, world: World, name: str, source: Closure) -> Rows:
+    """The rows of a closure. Raises errors that point at their place."""
+    starts = starts_of(asking, world, source.ref)
+    if starts.target is not None and starts.target.path and source.direction == "upstream":
+        asking.note("without AT file, files are not followed one by one: this is what the whole bundle came from")
+    walk = walk_of(asking, world, name, source, starts)
+    return Rows(closure.COLUMNS, *_walked(asking, world, walk))
+
+
+def walk_of(asking: Asking, world: World, name: str, source: Closure, starts: Starts) -> closure.Walk:
+    """The closure of a statement with its values."""
+    options = source.options
+    return closure.Walk(
+        direction=source.direction,
+        starts=starts.nodes,
+        at=options.at,
+        within=runs_of(asking.text, options.within, asking.params) if options.within else None,
+        deleted="deleted" in options.including,
+        kept=kept(options),
+        target=starts.target,
+        themselves=starts.themselves,
+        stops=rule(asking, world, f"{name}_stops", options.stop_at),
+        via=rule(asking, world, f"{name}_via", options.via),
+    )
+
+
+def kept(options: Options) -> Kept:
+    """The edges that the options of a source let count."""
+    return Kept(failed="failed" in options.including, system="system" in options.including, using=options.using)
+
+
+def _walked(asking: Asking, world: World, walk: closure.Walk) -> tuple[list[Row], bool]:
+    walked = closure.closure_rows(world.connection, walk)
+    if walked.truncated:
+        asking.note(f"only the nearest {walk.cap:,} rows are shown; WITHIN or STOP AT narrow it")
+    note_deleted(asking, world.connection, walked.passed, shown=walk.deleted)
+    return walked.rows, walked.truncated
+
+
+def rule(asking: Asking, world: World, name: str, predicate: tuple[Token, ...]) -> closure.Rule | None:
+    """How a STOP AT or VIA predicate is evaluated: by the engine, as the WHERE of a SELECT over candidates."""
+    if not predicate:
+        return None
+    connection = world.connection
+    compiled = compile_predicate(asking.text, predicate, name)
+    check(connection, compiled, {*RELATIONS, name})
+    values = {each: asking.params[each] for each in parameters(predicate)}
+
+    def holds(rows: list[Row]) -> frozenset[str]:
+        put_table(connection, name, closure.CANDIDATE_COLUMNS, rows)
+        try:
+            return frozenset(identity for (identity,) in connection.execute(compiled.sql, values or None).fetchall())
+        except duckdb.Error as error:
+            raise complaint(error, compiled, [name for name, _ in closure.CANDIDATE_COLUMNS]) from error
+
+    return holds
+
+
+def rows_of_affected(asking: Asking, world: World, name: str, source: Affected) -> Rows:
+    """What would become stale: everything downstream through branches and labels. What was read by an id or as an ancestor does
+    not move, so nothing is passed on there. The cause is that of the change where it is met first, `upstream` beyond."""
+    starts, cause = _change(asking, world, source.change)
+    walk = walk_of(asking, world, name, Closure("downstream", source.change, source.options), starts)
+    walk = replace(walk, kept=replace(walk.kept, pinned=False))
+    rows, truncated = _walked(asking, world, walk)
+    depth = [column for column, _ in closure.COLUMNS].index("depth")
+    return Rows(AFFECTED_COLUMNS, [(*row, cause if row[depth] == 1 else "upstream") for row in rows], truncated)
+
+
+def _change(asking: Asking, world: World, ref: Ref) -> tuple[Starts, str]:
+    if ref.form == "run":
+        said = "a run cannot change; name one of its outputs as 'repo@id', or its step as step 'pipeline/name'"
+        raise fault(asking.text, ref.span, said)
+    if ref.form == "step":
+        return _of_step(asking, world, ref), "code"
+    if ref.form == "code":
+        typed = text_of(asking.text, ref.value, asking.params)
+        runs = opened_runs(world.connection, _newest_runs(world))
+        changed = sorted(changed_code(asking, ref, typed, runs))
+        asking.note(f"code {typed!r} changes the code of {len(changed):,} step{'' if len(changed) == 1 else 's'}")
+        return Starts(tuple(Node("run", run) for run in changed), themselves=True), "code"
+    cause = ref.form if ref.form in ("env", "param") else "input"
+    return starts_of(asking, world, ref), cause
+
+
+def _of_step(asking: Asking, world: World, ref: Ref) -> Starts:
+    """The runs of the step that a reference names: what would be made anew with other code."""
+    target = asking.target(ref)
+    rows = world.connection.execute(
+        """SELECT r.id FROM runs r JOIN runs t ON t.pipeline = r.pipeline AND t.step = r.step
+        WHERE t.id = ? AND r.status = 'succeeded' ORDER BY r.id""",
+        [target.id],
+    ).fetchall()
+    return Starts(tuple(Node("run", run) for (run,) in rows), themselves=True)
+
+
+def _newest_runs(world: World) -> list[str]:
+    """The newest successful run of each slot: those whose code counts for staleness."""
+    rows = world.connection.execute(
+        """SELECT DISTINCT run FROM (
+            SELECT o.run FROM outputs o JOIN runs r ON r.id = o.run JOIN bundles b ON b.id = o.bundle AND b.repo = o.repo
+            WHERE r.status = 'succeeded'
+            QUALIFY row_number() OVER (
+                PARTITION BY r.pipeline, r.step, o.role, o.repo, o.branch ORDER BY b.position DESC, o.run DESC) = 1)
+        ORDER BY run"""
+    ).fetchall()
+    return [run for (run,) in rows]
