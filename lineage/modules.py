@@ -194,6 +194,7 @@ class Sources:
         self._listed: dict[Path, list[Path]] = {}
         self.readings: dict[object, Reading] = {}
         self.registered: dict[object, dict[Definition, tuple[Definition, ...]]] = {}
+        self.effects: dict[object, list[Module]] = {}
 
     def module(self, path: Path) -> Module | None:
         """The module in a file, or None where it cannot be read as Python."""
