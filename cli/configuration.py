@@ -105,6 +105,7 @@ class Configuration(Place):
     secrets: Secrets = field(default_factory=Secrets)
     cache: Cache = field(default_factory=Cache)
     signing: Signing = field(default_factory=Signing)
+    variables: list[str] = field(default_factory=list)
 
 
 def read_configuration(file: Path, *, must_exist: bool = False) -> Configuration:

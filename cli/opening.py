@@ -82,7 +82,12 @@ def policy_of(settings: Settings) -> Policy:
     variables = process_environment()
     names = (*DEFAULT_NAMES, *settings.secret_names)
     values = (*settings.secret_values, *secret_values(variables, names), *_key_texts(settings))
-    return Policy(redactor=Redactor(names, values), variables=variables, sign=_signing(settings))
+    return Policy(
+        redactor=Redactor(names, values),
+        variables=variables,
+        kept_variables=settings.kept_variables,
+        sign=_signing(settings),
+    )
 
 
 def _signing(settings: Settings) -> Signing | None:

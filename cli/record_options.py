@@ -37,6 +37,13 @@ OPTIONS: Final = (
         "variable:NAME. May be repeated.",
         "PART",
     ),
+    Option(
+        "variables",
+        "--variable",
+        "texts",
+        "An environment variable to record, or a pattern such as 'OMP_*'. May be repeated.",
+        "NAME",
+    ),
     Option("parent", "--parent", "text", "The run that this one is part of. [the run it is inside]", "RUN"),
     Option(
         "level",

@@ -29,7 +29,10 @@ def record(flags: Globals, given: Given, command: Sequence[str]) -> int:
     """Runs and records the command under the options of `record_options` and returns its exit code. Raises as
     `record_command`."""
     settings = load_settings(flags)
-    request = replace(_request(given, command), policy=policy_of(settings))
+    policy = policy_of(settings)
+    wanted = cast(tuple[str, ...], given["variables"])
+    policy = replace(policy, kept_variables=(*policy.kept_variables, *wanted))
+    request = replace(_request(given, command), policy=policy)
     store = open_tidied(settings)
     request = replace(request, parent=_parent(store, given), run_place=_place(store, given))
     streams = Sinks(sys.stdout.buffer, sys.stderr.buffer)

@@ -52,6 +52,7 @@ class Settings:
     key_text: str | None = field(default=None, repr=False)
     signing_key: Path | None = None
     trusted_keys: tuple[Path, ...] = ()
+    kept_variables: tuple[str, ...] = ()
     view: Path | None = None
     """Where a replay keeps what it writes; nothing of it reaches the store."""
 
@@ -132,6 +133,7 @@ def load_settings(
         trusted_keys=tuple(
             Path(_anchored("credential", each, file) or each) for each in configuration.signing.trusted_key_files
         ),
+        kept_variables=tuple(configuration.variables),
         view=_path(variables.get(VIEW_VARIABLE)),
     )
 

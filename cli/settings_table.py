@@ -94,6 +94,11 @@ SETTINGS: tuple[Setting, ...] = (
         "none",
         key="secrets.values_from",
     ),
+    Setting(
+        "Environment variables that every run records, as names or patterns such as `OMP_*`. See `run record --variable`.",
+        "none",
+        key="variables",
+    ),
     Setting("datamon's home directory.", "`~/.datamon`", variable="DATAMON_HOME"),
     Setting("When set to anything but `0`, errors show their traceback.", "off", variable="DATAMON_DEBUG"),
     Setting("When set, nothing is coloured.", "off", variable="NO_COLOR"),

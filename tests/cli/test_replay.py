@@ -473,3 +473,17 @@ def test_replays_go_with_exported_runs_and_come_back(shell: Shell, tmp_path: Pat
     for _ in range(2):
         assert elsewhere("run", "import", str(tmp_path / "runs.ndjson")).code == 0
     assert replays(elsewhere) == told
+
+
+def test_recorded_variables_are_set_again_and_secret_ones_are_masked(shell: Shell) -> None:
+    text = "import os\nos.makedirs('o', exist_ok=True)\nopen('o/x', 'w').write(os.environ['OMP_NUM_THREADS'])\n"
+    script(shell, "env.py", text)
+    (shell.home / ".datamon").mkdir(exist_ok=True)
+    (shell.home / ".datamon" / "datamon.yaml").write_text("variables: [LANG]\n")
+    then = shell.having(OMP_NUM_THREADS="4", OMP_SECRET_TOKEN="s3cret-value-of-mine")
+    run = record(then, "--variable", "OMP_*", "--output", "out=o", "--", sys.executable, "env.py")
+    shown = shell.well("run", "show", run, "--format", "json").out
+    kept = json.loads(shown)["environment"]["variables"]
+    assert (kept["OMP_NUM_THREADS"], kept["LANG"]) == ("4", "C.UTF-8")
+    assert "s3cret-value-of-mine" not in shown
+    assert shell.having(OMP_NUM_THREADS="8")("run", "replay", run).lines[0] == "out@main: matched bit by bit"
