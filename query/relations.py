@@ -369,6 +369,40 @@ _SOURCES = (
         """,
     ),
     _relation(
+        "diff",
+        "DIFF ref, ref: in what two bundles, or two runs, differ",
+        """
+        kind VARCHAR file, param, code, env or input
+        name VARCHAR the path, param, file of the code, package or input
+        change VARCHAR added, deleted or changed
+        old VARCHAR what the first has; contents are hashes
+        new VARCHAR what the second has
+        """,
+    ),
+    _relation(
+        "differences",
+        "WHY DOES ref DIFFER FROM ref: what differs on the way on which they were made, nearest first",
+        """
+        depth BIGINT how many runs up: the runs that wrote the two have 1
+        kind VARCHAR step, command, param, code, env or input
+        name VARCHAR the param, file of the code, package or input
+        old VARCHAR what the way to the second has; contents are hashes
+        new VARCHAR what the way to the first has
+        via VARCHAR the inputs on the way there, joined by /; empty next to the two
+        """,
+    ),
+    _relation(
+        "not_reused",
+        "WHY WAS run NOT REUSED: in what it differs from the nearest earlier run of its step",
+        """
+        kind VARCHAR code, command, param, input, env or output
+        name VARCHAR which of them
+        change VARCHAR added, deleted or changed
+        old VARCHAR what the earlier run had; contents are hashes
+        new VARCHAR what the run had
+        """,
+    ),
+    _relation(
         "stale",
         "STALE [OF ref]: a row for each stale output and cause",
         """

@@ -11,7 +11,7 @@ from datamon.query.engine import ask, ask_on
 from datamon.query.files import attach_files
 from datamon.query.index import open_index
 from datamon.query.relations import RELATIONS, SOURCES
-from datamon.query.sources import closure, closures, paths, plan, produced, stale
+from datamon.query.sources import closure, closures, diff, differ, paths, plan, produced, stale
 from datamon.query.sources.tables import put_table
 from datamon.query.testing.stories import Story
 from datamon.query.testing.worlds import Doing
@@ -49,6 +49,9 @@ def test_describe_tells_each_sources_columns_as_it_gives_them(story: Story) -> N
         "affected": closures.AFFECTED_COLUMNS,
         "paths": paths.COLUMNS,
         "plan": plan.COLUMNS,
+        "diff": diff.COLUMNS,
+        "differences": differ.COLUMNS,
+        "not_reused": diff.COLUMNS,
         "stale": stale.COLUMNS,
         "produced": produced.COLUMNS,
     }
