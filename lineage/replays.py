@@ -42,7 +42,8 @@ class ReplayedOutput:
 @dataclass(frozen=True, slots=True)
 class Replay:
     """A run that was done again. `verdict` is `matched` when it ended as the run did and every output came out the same,
-    `failed` when it ended otherwise (`error` says how). `environment` is the hash of the one that it had, `packages` whether the
+    `failed` when it ended otherwise (`error` says how). `whole` says that every file of the tree was known to be as it was, not
+    only the code. `environment` is the hash of the one that it had, `packages` whether the
     recorded packages were installed for it. `event` names the record."""
 
     event: str
@@ -53,6 +54,7 @@ class Replay:
     error: str | None
     environment: str | None
     packages: bool
+    whole: bool
     host: str
     author: Author
 
@@ -66,6 +68,7 @@ class Replay:
             "error": self.error,
             "environment": self.environment,
             "packages": self.packages,
+            "whole": self.whole,
             "host": self.host,
             "author": self.author.to_record(),
         }
@@ -83,6 +86,7 @@ class Replay:
             error=told["error"],
             environment=told["environment"],
             packages=told["packages"],
+            whole=told["whole"],
             host=told["host"],
             author=Author.from_record(told["author"]),
         )

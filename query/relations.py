@@ -281,6 +281,7 @@ _RELATIONS = (
         error VARCHAR how a replay that failed ended
         environment VARCHAR the hash of the environment it had
         packages BOOLEAN whether the recorded packages were installed for it
+        whole BOOLEAN whether every file of its tree was known to be as it was, and not only the code
         host VARCHAR the host it was done on
         author VARCHAR who did it
         """,

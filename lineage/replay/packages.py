@@ -1,21 +1,23 @@
 """The recorded packages, installed for a replay in a fresh virtual environment."""
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from datamon.errors import Unavailable
 from datamon.lineage.finding import environment_of
-from datamon.lineage.records import Run
+from datamon.lineage.records import Run, RunOpened
 from datamon.lineage.replay.place import refusal
 from datamon.store.opening import Store
 
 _OWN = frozenset({"datamon", "pip", "setuptools", "wheel"})
 """What is not installed: datamon does the recording itself, the others make environments."""
 _SAID_LINES = 3
+_PYTHON = re.compile(r"python(\d+(\.\d+)?)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,11 @@ class Installed:
     directory: Path | None = None
     notes: tuple[str, ...] = ()
 
+    @property
+    def python(self) -> Path | None:
+        """Its interpreter."""
+        return self.directory / "bin" / "python" if self.directory else None
+
     def variables(self, variables: Mapping[str, str]) -> dict[str, str]:
         """These variables, with which commands find the environment's programs first."""
         if self.directory is None:
@@ -32,6 +39,17 @@ class Installed:
         path = os.pathsep.join((str(self.directory / "bin"), variables.get("PATH", os.defpath)))
         kept = {name: value for name, value in variables.items() if name not in ("PYTHONHOME", "PYTHONPATH")}
         return {**kept, "PATH": path, "VIRTUAL_ENV": str(self.directory)}
+
+    def run(self, run: RunOpened) -> RunOpened:
+        """The run, whose command starts the environment's interpreter where it named one by its path."""
+        if self.python is None or run.how != "command" or "/" not in run.argv[0]:
+            return run
+        named = Path(run.argv[0]).name
+        return replace(run, argv=(str(self.python), *run.argv[1:])) if _PYTHON.fullmatch(named) else run
+
+    def program(self, words: tuple[str, ...]) -> tuple[str, ...]:
+        """The words that start a Python program, with the environment's interpreter."""
+        return words if self.python is None else (str(self.python), *words[1:])
 
 
 def install(store: Store, run: Run, directory: Path) -> Installed:

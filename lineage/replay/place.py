@@ -2,12 +2,14 @@
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterable, Iterator
-from pathlib import Path
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
 
 from datamon.errors import Invalid
-from datamon.lineage.capture.git import check_out, commits_of
+from datamon.lineage.capture.git import capture_git, check_out, commits_of
 from datamon.lineage.code_files import OUTSIDE
 from datamon.lineage.finding import find_run
 from datamon.lineage.records import Param, ParamValue, Run, RunOpened
@@ -16,10 +18,18 @@ from datamon.lineage.secrets import MASK
 from datamon.store.opening import Store
 
 
-def clean_tree(store: Store, run: Run, directory: Path, repository: Path | None) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class CleanTree:
+    """A tree that was made: whether every file in it is known to be as it was, and notes for a person."""
+
+    whole: bool
+    notes: tuple[str, ...]
+
+
+def clean_tree(store: Store, run: Run, directory: Path, repository: Path | None) -> CleanTree:
     """The code of the run stands in `directory`, which is made, as it was: the commit that it was at, where the git `repository`
     at hand has it, and over that the files that were kept with the run. Params files that neither has are written from the
-    recorded values. Returns notes for a person.
+    recorded values.
 
     Raises Invalid (`not-repeatable`) when the code is not known bit by bit, or lay outside of the code root and is another now.
     """
@@ -37,9 +47,18 @@ def clean_tree(store: Store, run: Run, directory: Path, repository: Path | None)
     notes = list(_at_commit(opened, directory, repository))
     _lay_over(store, run, directory)
     _check_outside(opened, directory)
+    whole = _is_whole(opened, directory)
+    if opened.code.commit is not None and not whole and not notes:
+        notes.append("the tree had uncommitted changes that were not kept with the run; the replay does without them")
     (directory / opened.cwd).mkdir(parents=True, exist_ok=True)
     notes += _params_files(opened.params, directory)
-    return notes
+    return CleanTree(whole, tuple(notes))
+
+
+def _is_whole(run: RunOpened, directory: Path) -> bool:
+    """Whether git says of the tree what it said of the run's: the same commit with the same changes."""
+    state = capture_git(directory)
+    return state is not None and state.commit == run.code.commit and state.dirty == run.code.dirty
 
 
 def refusal(run: RunOpened, reason: str) -> Invalid:
@@ -64,8 +83,8 @@ def _lay_over(store: Store, run: Run, directory: Path) -> None:
     """The kept files stand over what is in the directory."""
     kept = directory.with_name(directory.name + ".kept")
     restore_code(store, run, kept)
-    for top, _, names in os.walk(kept):
-        for name in names:
+    for top, folders, names in os.walk(kept):
+        for name in [*names, *(each for each in folders if Path(top, each).is_symlink())]:
             source = Path(top) / name
             target = directory / source.relative_to(kept)
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -93,7 +112,7 @@ def _params_files(params: Iterable[Param], directory: Path) -> Iterator[str]:
     """Params files that are not there are written from what was recorded of them."""
     files: dict[str, dict[str, ParamValue]] = {}
     for param in params:
-        if param.file is not None and not os.path.isabs(param.file):  # noqa: PTH117 (a text of the record)
+        if param.file is not None and not _is_outside(param.file):
             files.setdefault(param.file, {})[param.key or param.name] = param.value
     for name, values in files.items():
         path = directory / name
@@ -126,13 +145,33 @@ def check_repeatable(run: Run) -> None:
         raise refusal(opened, f"it was recorded as a {opened.how} that datamon cannot start again")
     if any(MASK in word for word in opened.argv) and opened.how == "command":
         raise refusal(opened, "a secret was taken out of its command line")
+    if _is_outside(opened.cwd):
+        raise refusal(opened, f"it ran outside of the code root, in {opened.cwd}")
     places = [(read.role, read.directory) for read in opened.inputs if read.how == "declared"]
     places += [(output.role, output.directory) for output in opened.outputs]
     for role, directory in places:
         if directory is None and opened.how == "command":
             raise refusal(opened, f"its record does not say where the files of {role!r} lay")
-        if directory is not None and (Path(directory).is_absolute() or directory.startswith("..")):
+        if directory is not None and _is_outside(directory):
             raise refusal(opened, f"the files of {role!r} lay outside of the code root, at {directory}")
+
+
+def _is_outside(path: str) -> bool:
+    """Whether a path of a record, which is relative to the code root, leaves that."""
+    return PurePosixPath(path).is_absolute() or os.path.normpath(path).split("/")[0] == ".."
+
+
+def moved(run: RunOpened, directory: Path) -> RunOpened:
+    """The run with every word of its command that names something below the code root naming the same below `directory`. The
+    program itself stays where the clean tree does not have it, as that of a virtual environment."""
+    root = run.code.host_path
+    if root is None or run.how != "command":
+        return run
+    below = re.compile(rf"(^|[=:,]){re.escape(root.rstrip('/'))}(?=/|$)")
+    words = [below.sub(lambda found: f"{found[1]}{directory}", word) for word in run.argv]
+    if words[0] != run.argv[0] and not Path(words[0]).exists():
+        words[0] = run.argv[0]
+    return replace(run, argv=tuple(words))
 
 
 def find_repeatable(store: Store, run: str) -> Run:

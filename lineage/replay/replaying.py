@@ -1,7 +1,6 @@
 """Replay: a recorded run is done again in a clean tree, on a view of the store, so that nothing of anybody's changes."""
 
 import signal
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,13 +8,14 @@ from pathlib import Path
 from datamon.errors import Conflict, NotFound
 from datamon.lineage.capture.host import capture_host
 from datamon.lineage.children import Answer, Children, Program
-from datamon.lineage.finding import find_run
+from datamon.lineage.finding import environment_of, find_run
 from datamon.lineage.nesting import PARENT_VARIABLE, VIEW_VARIABLE
 from datamon.lineage.records import InputRecord, Run
 from datamon.lineage.replay.comparing import compared, verdict_on
 from datamon.lineage.replay.packages import Installed, install
-from datamon.lineage.replay.place import clean_tree, refusal
+from datamon.lineage.replay.place import clean_tree, moved, refusal
 from datamon.lineage.replays import RUN_REPLAYED, Replay, ReplayedOutput, Verdict
+from datamon.lineage.secrets import MASK
 from datamon.lineage.workplace import Workplace, sweep
 from datamon.store import layout
 from datamon.store.bundle import Move
@@ -66,17 +66,17 @@ def replay(store: Store, request: ReplayRequest) -> Replayed:
     with Workplace(store, host) as workplace:
         folder = workplace.directory("replay")
         tree = folder / "code"
-        notes = clean_tree(store, request.run, tree, request.repository)
+        made = clean_tree(store, request.run, tree, request.repository)
         view = view_of(store, folder / "view")
         _set_refs(view, request.run)
         installed = install(store, request.run, folder / "packages") if request.packages else Installed()
         began_ns = store.clock()
-        answer = _done_again(request, folder, installed.variables(request.program.variables))
+        answer = _done_again(store, request, folder, installed)
         judged = _judge(view_of(store, folder / "view"), request.run, answer)
-        record = _record(store, view, request, judged, began_ns)
+        record = _record(store, view, request, judged, (began_ns, made.whole))
         if request.keep is not None:
             tree.rename(request.keep)
-    return Replayed(record, (*notes, *installed.notes, *answer.notes), answer.printed)
+    return Replayed(record, (*made.notes, *installed.notes, *answer.notes), answer.printed)
 
 
 def _set_refs(view: Store, run: Run) -> None:
@@ -105,11 +105,13 @@ def _check_input(view: Store, run: Run, read: InputRecord) -> RepoId:
     return read.repo
 
 
-def _done_again(request: ReplayRequest, folder: Path, variables: Mapping[str, str]) -> Answer:
-    opened = request.run.opened
+def _done_again(store: Store, request: ReplayRequest, folder: Path, installed: Installed) -> Answer:
     root = folder / "code"
-    without_parent = {name: value for name, value in variables.items() if name != PARENT_VARIABLE}
-    program = Program(request.program.words, without_parent, root / opened.cwd)
+    opened = installed.run(moved(request.run.opened, root))
+    variables = {**request.program.variables, **_recorded_variables(store, request.run)}
+    variables.pop(PARENT_VARIABLE, None)
+    words = installed.program(request.program.words) if opened.how == "decorator" else request.program.words
+    program = Program(words, installed.variables(variables), root / opened.cwd)
     orders = folder / "orders"
     orders.mkdir()
     children = Children(program, orders)
@@ -123,6 +125,15 @@ def _done_again(request: ReplayRequest, folder: Path, variables: Mapping[str, st
             signal.raise_signal(asked[0])
         raise KeyboardInterrupt
     return answer
+
+
+def _recorded_variables(store: Store, run: Run) -> dict[str, str]:
+    """The environment variables that were recorded of the run, save those in which a secret was masked."""
+    try:
+        environment = environment_of(store, run)
+    except NotFound:
+        return {}
+    return {} if environment is None else {n: v for n, v in environment.variables.items() if MASK not in v}
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +153,8 @@ def _judge(view: Store, run: Run, answer: Answer) -> _Judged:
     return _Judged(verdict, outputs, error, again.opened.environment)
 
 
-def _record(store: Store, view: Store, request: ReplayRequest, judged: _Judged, began_ns: int) -> Replay:
+def _record(store: Store, view: Store, request: ReplayRequest, judged: _Judged, how: tuple[int, bool]) -> Replay:
+    began_ns, whole = how
     if judged.environment is not None:
         key = layout.environment(judged.environment)
         with suppress(NotFound):
@@ -157,6 +169,7 @@ def _record(store: Store, view: Store, request: ReplayRequest, judged: _Judged, 
         error=judged.error,
         environment=judged.environment,
         packages=request.packages,
+        whole=whole,
         host=capture_host().name,
         author=store.author,
     )

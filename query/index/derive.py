@@ -125,7 +125,7 @@ def _output_rows(run: Run) -> list[Row]:
 def _replay_rows(run: Run, replay: Replay) -> list[Row]:
     """A row for each output, and one for a replay that has none."""
     whole = (run.id, replay.event, replay.started_ns // 1000, replay.ended_ns // 1000, replay.verdict)
-    more = (replay.error, replay.environment, replay.packages, replay.host, replay.author.name)
+    more = (replay.error, replay.environment, replay.packages, replay.whole, replay.host, replay.author.name)
     outputs: list[Row] = [
         (each.role, each.repo, each.repo_name, each.branch, each.verdict, each.path, each.change, each.old, each.new)
         for each in replay.outputs

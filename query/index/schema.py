@@ -95,7 +95,7 @@ REPLAYS = _table(
     "replays",
     "run VARCHAR, replay VARCHAR, started TIMESTAMP, ended TIMESTAMP, verdict VARCHAR, role VARCHAR, repo VARCHAR, "
     "repo_name VARCHAR, branch VARCHAR, result VARCHAR, path VARCHAR, change VARCHAR, old VARCHAR, new VARCHAR, error VARCHAR, "
-    "environment VARCHAR, packages BOOLEAN, host VARCHAR, author VARCHAR",
+    "environment VARCHAR, packages BOOLEAN, whole BOOLEAN, host VARCHAR, author VARCHAR",
 )
 PACKAGES = _table("packages", "environment VARCHAR, name VARCHAR, version VARCHAR")
 
@@ -190,7 +190,7 @@ VIEWS: Final[dict[str, str]] = {
     "metrics": "SELECT run, name, value FROM kept.metrics",
     "replays": """
     SELECT t.run, t.replay, t.started, t.ended, t.verdict, t.role, coalesce(r.shown, t.repo_name) AS repo, t.branch, t.result,
-        t.path, t.change, t.old, t.new, t.error, t.environment, t.packages, t.host, t.author
+        t.path, t.change, t.old, t.new, t.error, t.environment, t.packages, t.whole, t.host, t.author
     FROM kept.replays t LEFT JOIN kept.repos r ON r.id = t.repo""",
     "env": """
     SELECT t.id AS run, p.name, p.version

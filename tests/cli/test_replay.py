@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -347,3 +348,128 @@ def test_run_diff_tells_the_differences_and_patch_the_lines(shell: Shell) -> Non
     assert f"--- {one}/copy.py" in patch
     assert any(line.startswith("+") and "upper()" in line for line in patch)
     assert "are alike" in shell("run", "diff", one, one).err
+
+
+def test_a_word_that_names_the_code_root_names_the_clean_tree_instead(shell: Shell) -> None:
+    script(
+        shell, "to.py", "import sys, pathlib\npathlib.Path(sys.argv[1].removeprefix('--to='), 'x').write_text('1')\n"
+    )
+    for word in (f"{shell.cwd}/o", f"--to={shell.cwd}/o"):
+        run = record(shell, "--output", "out=o", "--", sys.executable, "to.py", word)
+        before = tree(shell.cwd)
+        assert shell("run", "replay", run).lines[0] == "out@main: matched bit by bit"
+        assert tree(shell.cwd) == before
+
+
+def test_changes_that_were_not_kept_are_told_of_and_recorded(shell: Shell) -> None:
+    script(
+        shell,
+        "read.py",
+        "import os\nos.makedirs('o', exist_ok=True)\nopen('o/x', 'w').write(open('table.csv').read())\n",
+    )
+    script(shell, "table.csv", "1\n")
+    (shell.cwd / ".gitignore").write_text("o/\nup/\n")
+    git = ("git", "-c", "user.name=Ada", "-c", "user.email=ada@example.org")
+    for words in (("init", "-q"), ("add", "."), ("commit", "-qm", "first")):
+        subprocess.run([*git, *words], cwd=shell.cwd, check=True)
+    clean = record(shell, "--output", "out=o", "--", sys.executable, "read.py")
+    script(shell, "read.py", (shell.cwd / "read.py").read_text() + "# more\n")
+    kept = record(shell, "--output", "out=o", "--", sys.executable, "read.py")
+    script(shell, "table.csv", "2\n")
+    lost = record(shell, "--output", "out=o", "--", sys.executable, "read.py")
+    assert [shell("run", "replay", run).code for run in (clean, kept, lost)] == [0, 0, 1]
+    assert "uncommitted changes that were not kept" in shell("run", "replay", lost).err
+    rows = shell.well("query", "SELECT DISTINCT run, whole FROM replays", "--format", "csv").lines[1:]
+    assert {tuple(row.split(",")) for row in rows} == {(clean, "true"), (kept, "true"), (lost, "false")}
+
+
+def test_linked_folders_of_the_code_are_there_again(shell: Shell) -> None:
+    (shell.cwd / "lib" / "real").mkdir(parents=True)
+    (shell.cwd / "lib" / "real" / "t").write_text("7")
+    (shell.cwd / "lib" / "now").symlink_to("real")
+    script(
+        shell,
+        "lib/go.py",
+        "import os\nos.makedirs('o', exist_ok=True)\nopen('o/x', 'w').write(open('lib/now/t').read())\n",
+    )
+    run = record(shell, "--code", "lib", "--output", "out=o", "--", sys.executable, "lib/go.py")
+    assert shell("run", "replay", run).lines[0] == "out@main: matched bit by bit"
+    (shell.cwd / "lib" / "now").unlink()
+    (shell.cwd / "lib" / "now").symlink_to("other")
+    assert "code" in shell.well("query", "SELECT cause FROM STALE", "--format", "csv").out, "where a link leads is code"
+
+
+def test_inputs_from_several_repos_and_two_replays_at_once(shell: Shell) -> None:
+    shell.well("repo", "create", "--repo", "more", "--description", "d")
+    shell.well("bundle", "upload", "--repo", "more", "--path", "up", "--message", "m")
+    read = "open('in/a.txt').read() + open('in2/a.txt').read()"
+    text = f"import os\nos.makedirs('o', exist_ok=True)\nopen('o/x', 'w').write({read})\n"
+    script(shell, "both.py", text)
+    inputs = ("--input", "raw=in", "--input", "more=in2")
+    run = record(shell, *inputs, "--output", "out=o", "--", sys.executable, "both.py")
+    both = [shell.start("run", "replay", run) for _ in range(2)]
+    assert [process.communicate(timeout=120)[0].splitlines()[-1] for process in both] == [f"run {run} matched"] * 2
+    assert [process.returncode for process in both] == [0, 0]
+    assert len(replays(shell)) == 2
+
+
+def wheel(folder: Path, version: str) -> None:
+    """A wheel of the package `tiny`, which knows its version."""
+    folder.mkdir(exist_ok=True)
+    listed = f"tiny-{version}.dist-info"
+    with zipfile.ZipFile(folder / f"tiny-{version}-py3-none-any.whl", "w") as made:
+        made.writestr("tiny.py", f"VERSION = {version!r}\n")
+        made.writestr(f"{listed}/METADATA", f"Metadata-Version: 2.1\nName: tiny\nVersion: {version}\n")
+        made.writestr(f"{listed}/WHEEL", "Wheel-Version: 1.0\nGenerator: t\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        made.writestr(f"{listed}/RECORD", "")
+
+
+def test_with_packages_the_recorded_versions_are_used_whatever_is_here_now(shell: Shell, tmp_path: Path) -> None:
+    for version in ("1.0", "2.0"):
+        wheel(tmp_path / "wheels", version)
+    offline = shell.having(PIP_NO_INDEX="1", PIP_FIND_LINKS=str(tmp_path / "wheels"))
+    own = tmp_path / "own"
+    subprocess.run([sys.executable, "-m", "venv", str(own)], check=True)
+    pip = [str(own / "bin" / "python"), "-m", "pip", "install", "--quiet", "--upgrade"]
+    subprocess.run([*pip, "tiny==1.0"], check=True, env=offline.environment)
+    script(shell, "v.py", "import os, tiny\nos.makedirs('o', exist_ok=True)\nopen('o/v', 'w').write(tiny.VERSION)\n")
+    run = record(offline, "--output", "out=o", "--", str(own / "bin" / "python"), "v.py")
+    subprocess.run([*pip, "tiny==2.0"], check=True, env=offline.environment)
+    assert offline("run", "replay", run).code == 1, "the package is another now"
+    ran = offline("run", "replay", run, "--packages")
+    assert (ran.code, ran.lines[0]) == (0, "out@main: matched bit by bit")
+    (tmp_path / "wheels" / "tiny-1.0-py3-none-any.whl").unlink()
+    ran = offline("run", "replay", run, "--packages")
+    assert (ran.code, ran.lines) == (7, []), ran
+    assert "the recorded packages cannot be installed" in ran.err
+    assert "tiny==1.0" in ran.err
+    rows = shell.well("query", "SELECT packages, verdict FROM replays ORDER BY started", "--format", "csv").lines[1:]
+    assert rows == ["false,differed", "true,matched"]
+
+
+def test_every_step_of_the_karate_example_matches_bit_by_bit(tmp_path: Path) -> None:
+    (tmp_path / "home").mkdir()
+    shutil.copytree(EXAMPLES / "karate", tmp_path / "work")
+    shell = Shell(tmp_path / "home", tmp_path / "work", {"DATAMON_NAME": "Ada", "DATAMON_EMAIL": "ada@example.org"})
+    (tmp_path / "bin").mkdir()
+    program = tmp_path / "bin" / "datamon"
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} -P -m datamon.cli.main "$@"\n')
+    program.chmod(0o755)
+    path = os.pathsep.join([str(tmp_path / "bin"), str(Path(sys.executable).parent), shell.environment["PATH"]])
+    subprocess.run(["bash", "commands.sh"], cwd=shell.cwd, env={**shell.environment, "PATH": path}, check=True)
+    runs = shell.well("query", "SELECT id FROM runs ORDER BY started", "--format", "csv").lines[1:]
+    assert len(runs) == 3
+    here = shell.having(PATH=path)
+    assert [here("run", "replay", run).lines[-1] for run in runs] == [f"run {run} matched" for run in runs]
+
+
+def test_replays_go_with_exported_runs_and_come_back(shell: Shell, tmp_path: Path) -> None:
+    script(shell, "copy.py", COPY)
+    run = record(shell, "--input", "raw=in", "--output", "out=o", "--", sys.executable, "copy.py")
+    assert shell("run", "replay", run).code == 0
+    told = replays(shell)
+    (tmp_path / "runs.ndjson").write_text(shell("run", "export", run).out)
+    elsewhere = shell.having(DATAMON_METADATA=str(tmp_path / "other"))
+    for _ in range(2):
+        assert elsewhere("run", "import", str(tmp_path / "runs.ndjson")).code == 0
+    assert replays(elsewhere) == told
