@@ -49,9 +49,9 @@ class Tail:
     news: bool
 
 
-def read_tail(store: Store, position: Position) -> Tail | None:
+def read_tail(store: Store, position: Position, *, environments: bool = True) -> Tail | None:
     """Every record that was durable in `store` when this was called and lies after `position`; None when the journal is
-    not the one that `position` was read from, so that only a rebuild helps.
+    not the one that `position` was read from, so that only a rebuild helps. Without `environments` those are left aside.
 
     The journal is read first, then the logs it names: an entry's intent is durable before the entry, so an entry that was durable
     before the call is named by an intent that this reads, or by one that `position` watches.
@@ -70,12 +70,12 @@ def read_tail(store: Store, position: Position) -> Tail | None:
     entries = _read_logs(store, position, logs, everything=position.everything or lost_some)
     tips = dict(position.tips) | {log: several[-1].number for log, several in entries.items()}
     watch = frozenset((log, number) for log, number in watch if number > tips.get(log, 0))
-    named = {digest for digest in map(_environment_of, events) if digest}
+    named = {digest for digest in map(_environment_of, events) if digest} if environments else set()
     wanted = position.wanted | (named - position.environments)
-    environments = _read_environments(store, wanted)
-    after = Position(cursor, tips, watch, position.environments | environments.keys(), wanted - environments.keys())
-    news = bool(records or entries or environments) or cursor != position.cursor
-    return Tail(events, entries, environments, after, news)
+    found = _read_environments(store, wanted)
+    after = Position(cursor, tips, watch, position.environments | found.keys(), wanted - found.keys())
+    news = bool(records or entries or found) or cursor != position.cursor
+    return Tail(events, entries, found, after, news)
 
 
 def _log_name(repo: str | None) -> LogName:

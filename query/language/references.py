@@ -1,9 +1,7 @@
 """From a reference as typed to the one immutable thing that it means now."""
 
 from dataclasses import dataclass
-from typing import Literal
-
-import duckdb
+from typing import TYPE_CHECKING, Literal
 
 from datamon.errors import Corrupt, DatamonError, NotFound
 from datamon.query.language.deleted import Deleted, find_deleted
@@ -15,6 +13,9 @@ from datamon.store.ids import is_ksuid
 from datamon.store.manifest import part_content, read_manifest
 from datamon.store.opening import Store
 from datamon.store.resolve import find_by_part, parse_reference, resolve
+
+if TYPE_CHECKING:
+    import duckdb  # only the types: quick answers do without the engine
 
 DEFAULT_PIPELINE = "default"
 LONGEST = 8_000
@@ -108,7 +109,7 @@ def _refuse_collected(store: Store, gone: Deleted, path: str, missing: NotFound)
             ) from missing
 
 
-def run_target(connection: duckdb.DuckDBPyConnection, text: str, ref: Ref, params: Params) -> Target:
+def run_target(connection: "duckdb.DuckDBPyConnection", text: str, ref: Ref, params: Params) -> Target:
     """The run that a run or step reference means: by its id or part of it; of a step its newest successful run, else its newest.
     Raises NotFound (`run-not-found`), Invalid (`ambiguous-id`, `bad-reference`), pointing at the reference."""
     typed = _typed(text, ref, params)
@@ -119,12 +120,12 @@ def run_target(connection: duckdb.DuckDBPyConnection, text: str, ref: Ref, param
     return Target("run", run, f"{ref.form} {typed!r} is run {run}")
 
 
-def _run_by_id(connection: duckdb.DuckDBPyConnection, typed: str) -> str:
+def _run_by_id(connection: "duckdb.DuckDBPyConnection", typed: str) -> str:
     rows = connection.execute("SELECT id FROM runs WHERE starts_with(id, $id) OR ends_with(id, $id)", {"id": typed})
     return find_by_part(typed, [identity for (identity,) in rows.fetchall()], kind="run")
 
 
-def _run_of_step(connection: duckdb.DuckDBPyConnection, typed: str) -> str:
+def _run_of_step(connection: "duckdb.DuckDBPyConnection", typed: str) -> str:
     pipeline, slash, step = typed.rpartition("/")
     rows = connection.execute(
         """SELECT id FROM runs WHERE pipeline = $pipeline AND step = $step

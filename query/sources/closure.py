@@ -2,14 +2,15 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
-
-import duckdb
+from typing import TYPE_CHECKING, Any, Protocol
 
 from datamon.query.graph import LINEAGE, Bounds, Direction, Graph, Kept, Node, Reached, read_graph
 from datamon.query.language.references import Target
 from datamon.query.language.statement import Level
 from datamon.query.sources.through import reached_through
+
+if TYPE_CHECKING:
+    import duckdb  # only the types: quick answers do without the engine
 
 Row = tuple[object, ...]
 
@@ -64,7 +65,7 @@ class Walked:
     passed: tuple[str, ...]
 
 
-def closure_rows(connection: duckdb.DuckDBPyConnection, walk: Walk) -> Walked:
+def closure_rows(connection: "duckdb.DuckDBPyConnection", walk: Walk) -> Walked:
     """The rows of a closure, nearest first.
 
     Depth counts runs: the run that wrote a bundle has depth 1, and so has what that run read; the runs that wrote those have 2,
@@ -100,6 +101,11 @@ def closure_rows(connection: duckdb.DuckDBPyConnection, walk: Walk) -> Walked:
             for each in _one_further(reached, walk)
             if walk.via is None or each.node not in walk.starts or each.node.id in through
         ]
+    return rows_in_order(reached, walk, names)
+
+
+def rows_in_order(reached: list[Reached], walk: Walk, names: "NodeNames") -> Walked:
+    """The rows of what was reached, nearest first, of one depth by what they are called."""
     begins_with = "bundle" if walk.themselves or not walk.starts else walk.starts[0].kind
     shown = [each for each in reached if _is_shown(each, walk, names)]
     shown.sort(key=lambda each: (each.depth, each.node.kind == begins_with, names.row(each.node)[2] or ""))
@@ -117,7 +123,7 @@ def _one_further(reached: list[Reached], walk: Walk) -> list[Reached]:
     return [each for each in [*first, *further] if walk.within is None or each.depth <= walk.within]
 
 
-def _stood_in_for(connection: duckdb.DuckDBPyConnection, start: Node) -> list[Node]:
+def _stood_in_for(connection: "duckdb.DuckDBPyConnection", start: Node) -> list[Node]:
     """The deleted bundles that a bundle stands in for: one, and what that one stood in for."""
     rows = connection.execute(
         """WITH RECURSIVE before(id) AS (
@@ -129,17 +135,17 @@ def _stood_in_for(connection: duckdb.DuckDBPyConnection, start: Node) -> list[No
     return [Node("bundle", identity) for (identity,) in rows]
 
 
-def _is_shown(reached: Reached, walk: Walk, names: "Names") -> bool:
+def _is_shown(reached: Reached, walk: Walk, names: "NodeNames") -> bool:
     if walk.at != "any" and reached.node.kind != walk.at:
         return False
     return walk.deleted or reached.node.id not in names.deleted
 
 
-def _row(reached: Reached, names: "Names", *, truncated: bool) -> Row:
+def _row(reached: Reached, names: "NodeNames", *, truncated: bool) -> Row:
     return (*names.row(reached.node), reached.depth, reached.how, reached.via.id if reached.via else None, truncated)
 
 
-def _other_readers(connection: duckdb.DuckDBPyConnection, walk: Walk, graph: Graph) -> frozenset[tuple[Node, Node]]:
+def _other_readers(connection: "duckdb.DuckDBPyConnection", walk: Walk, graph: Graph) -> frozenset[tuple[Node, Node]]:
     """The edges from a bundle to the runs that read nothing of the target's part of it; none when the whole bundle is meant."""
     if walk.target is None or not walk.target.path or walk.direction == "upstream":
         return frozenset()
@@ -158,10 +164,19 @@ def _other_readers(connection: duckdb.DuckDBPyConnection, walk: Walk, graph: Gra
     return frozenset((start, end) for end in ends if end.id not in readers)
 
 
+class NodeNames(Protocol):
+    """What nodes are called, and which were deleted."""
+
+    deleted: frozenset[str]
+
+    def row(self, node: Node) -> Row:
+        """kind, id, name, repo, ref; of several refs the first label, else the first branch."""
+
+
 class Names:
     """What the index calls nodes: `repo@ref` where a ref points at a bundle, else `repo@id`; `pipeline/step` for a run."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, nodes: Sequence[Node]) -> None:
+    def __init__(self, connection: "duckdb.DuckDBPyConnection", nodes: Sequence[Node]) -> None:
         bundles = [node.id for node in nodes if node.kind == "bundle"]
         runs = [node.id for node in nodes if node.kind == "run"]
         self._steps = dict(_ask(connection, "SELECT id, pipeline || '/' || step FROM with_system.runs", "id", runs))
@@ -180,7 +195,7 @@ class Names:
         return ("bundle", node.id, f"{repo}@{ref or node.id}" if repo else None, repo, ref)
 
 
-def _ask(connection: duckdb.DuckDBPyConnection, select: str, column: str, ids: Iterable[str]) -> list[Any]:
+def _ask(connection: "duckdb.DuckDBPyConnection", select: str, column: str, ids: Iterable[str]) -> list[Any]:
     wanted = list(ids)
     if not wanted:
         return []

@@ -1,16 +1,20 @@
 """Telling the person who asked that something on the way was deleted, when, by whom and why."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
-import duckdb
+if TYPE_CHECKING:
+    import duckdb  # only the types: quick answers do without the engine
 
-from datamon.query.asking import Asking
+    from datamon.query.asking import Asking
 
 TOLD = 3
 """So many are told of one by one; beyond, they are counted."""
 
 
-def note_deleted(asking: Asking, connection: duckdb.DuckDBPyConnection, bundles: Sequence[str], *, shown: bool) -> None:
+def note_deleted(
+    asking: "Asking", connection: "duckdb.DuckDBPyConnection", bundles: Sequence[str], *, shown: bool
+) -> None:
     """The answer tells of those of these bundles that were deleted; that they are no rows, unless they are `shown`."""
     if not bundles:
         return
@@ -19,11 +23,17 @@ def note_deleted(asking: Asking, connection: duckdb.DuckDBPyConnection, bundles:
         FROM with_system.deletions WHERE bundle IN (SELECT unnest(?::VARCHAR[])) ORDER BY time, bundle""",
         [list(bundles)],
     ).fetchall()
+    for said in told_of_deleted(rows, shown=shown):
+        asking.note(said)
+
+
+def told_of_deleted(rows: Sequence[tuple[object, ...]], *, shown: bool) -> Iterator[str]:
+    """What is said of deletions, given as repo@bundle, when, who, why and what stands in for it."""
     for name, when, author, reason, replaced_by in rows[:TOLD]:
         why = f" ({reason})" if reason else ""
         instead = f" and replaced by {replaced_by}" if replaced_by else ""
-        asking.note(f"{name} was deleted at {when} by {author}{why}{instead}")
+        yield f"{name} was deleted at {when} by {author}{why}{instead}"
     if len(rows) > TOLD:
-        asking.note(f"{len(rows) - TOLD:,} more were deleted; FROM deletions tells when, by whom and why")
+        yield f"{len(rows) - TOLD:,} more were deleted; FROM deletions tells when, by whom and why"
     if rows and not shown:
-        asking.note("what was deleted is walked through but is no row; INCLUDING deleted shows it")
+        yield "what was deleted is walked through but is no row; INCLUDING deleted shows it"

@@ -1,7 +1,7 @@
 """PATHS FROM … TO: the ways from one thing to another, in the direction of the data, shortest first."""
 
 import heapq
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from datamon.query.asking import Asking, Row, Rows, World
@@ -102,7 +102,7 @@ def _edges(graph: Graph, node: Node) -> Iterator[Edge]:
             yield edge
 
 
-def _lengths(before: Callable[[Node], list[Edge]], end: Node) -> dict[Node, int]:
+def _lengths(before: Callable[[Node], Sequence[Edge]], end: Node) -> dict[Node, int]:
     """How many edges each node above `end` is from it."""
     lengths = {end: 0}
     level = [end]

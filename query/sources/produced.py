@@ -1,8 +1,7 @@
 """WHAT PRODUCED: the runs that wrote some content, the first successful one first."""
 
 from collections.abc import Iterator
-
-import duckdb
+from typing import TYPE_CHECKING
 
 from datamon.errors import DatamonError
 from datamon.query.language.references import Target
@@ -27,6 +26,9 @@ COLUMNS = (
     ("role", "VARCHAR"),
 )
 
+if TYPE_CHECKING:
+    import duckdb  # only the types: quick answers do without the engine
+
 BUNDLE = [name for name, _ in COLUMNS].index("bundle")
 
 _WROTE = """
@@ -37,7 +39,7 @@ _WROTE = """
     ORDER BY r.status = 'succeeded' DESC, b.position NULLS LAST, r.ended, o.run, o.role"""
 
 
-def producers(store: Store, connection: duckdb.DuckDBPyConnection, target: Target) -> list[Row]:
+def producers(store: Store, connection: "duckdb.DuckDBPyConnection", target: Target) -> list[Row]:
     """A row for each run that put the content of `target` into its repo: the successful ones in the order in which the repo's log
     has what they wrote, so that the first is the producer; then those that did not succeed. For a part of a bundle: the runs
     that wrote a bundle with that content at that path.
@@ -49,7 +51,7 @@ def producers(store: Store, connection: duckdb.DuckDBPyConnection, target: Targe
     return connection.execute(_WROTE, given).fetchall()
 
 
-def _contents_with_part(store: Store, connection: duckdb.DuckDBPyConnection, target: Target) -> Iterator[str]:
+def _contents_with_part(store: Store, connection: "duckdb.DuckDBPyConnection", target: Target) -> Iterator[str]:
     """The contents of written bundles that have the target's content at its path."""
     written = connection.execute(
         """SELECT b.content, any_value(b.manifest) FROM with_system.bundles b

@@ -1,13 +1,15 @@
 """STALE and its questions as rows: the facts come from the index, the definition from `lineage.staleness`."""
 
 from dataclasses import dataclass
-
-import duckdb
+from typing import TYPE_CHECKING
 
 from datamon.errors import NotFound
 from datamon.lineage.facts import Facts, Stale, Subject
 from datamon.lineage.staleness import stale, subjects_of
 from datamon.query.language.references import Target
+
+if TYPE_CHECKING:
+    import duckdb  # only the types: quick answers do without the engine
 
 Row = tuple[object, ...]
 
@@ -51,7 +53,7 @@ def stale_rows(facts: Facts, asked: Asked) -> list[Row]:
     ]
 
 
-def written_by(connection: duckdb.DuckDBPyConnection, run: str) -> list[Target]:
+def written_by(connection: "duckdb.DuckDBPyConnection", run: str) -> list[Target]:
     """The bundles that a run wrote, for STALE OF run. Raises NotFound (`bundle-not-found`) when it wrote none."""
     rows = connection.execute(
         "SELECT repo, bundle, content FROM outputs WHERE run = ? ORDER BY repo, role, bundle", [run]

@@ -15,6 +15,7 @@ from datamon.errors import Conflict, NotFound
 from datamon.lineage.records import Environment, Metric, Param
 from datamon.query.index import FileIndex
 from datamon.query.testing.events import Told, read_of, write_of
+from datamon.query.testing.quickly import differing, questions
 from datamon.query.testing.relations import EVERYTHING, KEPT_TABLES, content_of, rebuilt
 from datamon.store import layout
 from datamon.store.backend.memory import MemoryBackend
@@ -202,6 +203,12 @@ class StoreAndIndex(RuleBasedStateMachine):
     @rule(which=st.integers(0, 1))
     def ask(self, which: int) -> None:
         self.compare(self.indexes[which])
+
+    @rule(which=st.integers(0, 1), pick=st.integers(0, 99))
+    def ask_quickly(self, which: int, pick: int) -> None:
+        texts = questions(self.stores[which])
+        wrong, _ = differing(self.stores[which], Path(self.place.name), texts[pick % 5 :: 5][:12])
+        assert not wrong, "\n".join(wrong)
 
     def compare(self, index: FileIndex, names: tuple[str, ...] = KEPT_TABLES) -> None:
         with index.connect() as connection:

@@ -1,11 +1,12 @@
 """Lineage as a graph: bundles and runs are its nodes, a run's reads and writes its edges; closures both ways."""
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
-import duckdb
+if TYPE_CHECKING:
+    import duckdb
 
 Direction = Literal["upstream", "downstream"]
 NodeKind = Literal["run", "bundle"]
@@ -54,21 +55,37 @@ class Bounds:
 UNBOUNDED = Bounds()
 
 
+class Adjacency(Protocol):
+    """What lies next to a node in one direction, sorted by the other end, then role and how."""
+
+    def get(self, node: Node, default: tuple[()], /) -> Sequence[Edge]:
+        """The edges that leave the node; `default` when there are none."""
+
+
 class Graph:
-    """Adjacency in both directions, in memory."""
+    """Adjacency in both directions."""
 
     def __init__(self, edges: Iterable[tuple[NodeKind, str, NodeKind, str, str | None, str]]) -> None:
         """From rows as those of the relation `edges`; the same row twice is one edge."""
-        self._upstream: dict[Node, list[Edge]] = defaultdict(list)
-        self._downstream: dict[Node, list[Edge]] = defaultdict(list)
+        upstream: dict[Node, list[Edge]] = defaultdict(list)
+        downstream: dict[Node, list[Edge]] = defaultdict(list)
         for kind_from, id_from, kind_to, id_to, role, how in sorted(set(edges), key=_order):
             source, target = Node(kind_from, id_from), Node(kind_to, id_to)
-            self._upstream[target].append(Edge(source, role, how))
-            self._downstream[source].append(Edge(target, role, how))
+            upstream[target].append(Edge(source, role, how))
+            downstream[source].append(Edge(target, role, how))
+        self._upstream: Adjacency = upstream
+        self._downstream: Adjacency = downstream
 
-    def next_to(self, node: Node, direction: Direction) -> list[Edge]:
+    @classmethod
+    def over(cls, upstream: Adjacency, downstream: Adjacency) -> "Graph":
+        """The graph that lies there."""
+        graph = cls(())
+        graph._upstream, graph._downstream = upstream, downstream
+        return graph
+
+    def next_to(self, node: Node, direction: Direction) -> Sequence[Edge]:
         """The edges that leave `node` in this direction, sorted by the other end; none for a node that is not in the graph."""
-        return self._adjacency(direction).get(node, [])
+        return self._adjacency(direction).get(node, ())
 
     def closure(self, starts: Iterable[Node], direction: Direction, bounds: Bounds = UNBOUNDED) -> list[Reached]:
         """Everything that can be reached from `starts` in this direction, without them, nearest first, then by kind and id.
@@ -92,7 +109,7 @@ class Graph:
     def _next_level(
         self,
         level: list[Node],
-        adjacency: Mapping[Node, list[Edge]],
+        adjacency: Adjacency,
         depth: int,
         so_far: tuple[set[Node], list[Reached]],
         bounds: Bounds,
@@ -107,7 +124,7 @@ class Graph:
         reached += found
         return sorted(found, key=lambda each: each.node)
 
-    def _adjacency(self, direction: Direction) -> Mapping[Node, list[Edge]]:
+    def _adjacency(self, direction: Direction) -> Adjacency:
         return self._upstream if direction == "upstream" else self._downstream
 
 
@@ -138,7 +155,7 @@ _READS = {
 }
 
 
-def read_graph(connection: duckdb.DuckDBPyConnection, kept: Kept = Kept()) -> Graph:
+def read_graph(connection: "duckdb.DuckDBPyConnection", kept: Kept = Kept()) -> Graph:
     """The graph of the runs that an index knows."""
     schema = "with_system" if kept.system else "main"
     unpinned = "" if kept.pinned else "AND i.ref_kind IN ('branch', 'label')"

@@ -1,0 +1,29 @@
+"""Lineage as a graph: walks over what runs read and wrote, in memory and in a file of adjacency that needs no engine."""
+
+from datamon.query.graph.in_memory import (
+    LINEAGE,
+    UNBOUNDED,
+    Bounds,
+    Direction,
+    Edge,
+    Graph,
+    Kept,
+    Node,
+    NodeKind,
+    Reached,
+    read_graph,
+)
+
+__all__ = [
+    "LINEAGE",
+    "UNBOUNDED",
+    "Bounds",
+    "Direction",
+    "Edge",
+    "Graph",
+    "Kept",
+    "Node",
+    "NodeKind",
+    "Reached",
+    "read_graph",
+]

@@ -1,0 +1,161 @@
+"""The graph's file: one for a store, of this machine, level with its store whenever it is opened.
+
+The directory holds `graph-<hex>.sqlite` and `CURRENT`, which names the one that counts and is replaced by a rename. SQLite makes
+each refresh whole or nothing; a file that is damaged, or of another version, is made again from the store.
+"""
+
+import contextlib
+import fcntl
+import os
+import secrets
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+from datamon.query.graph.apply import OutOfReachError, apply, make_empty, read_position
+from datamon.query.index.tail import BEGINNING, Position, Tail, read_tail
+from datamon.store.opening import Store
+
+_CURRENT = "CURRENT"
+_WAIT_S = 1.0
+"""So long a reader waits for the moment in which a refresh becomes visible."""
+
+
+class GraphFile:
+    """The graph of a store in a directory. Any number of processes and threads may use one directory at once."""
+
+    def __init__(self, store: Store, directory: Path) -> None:
+        self._store = store
+        self._directory = directory
+
+    @contextlib.contextmanager
+    def opened(self) -> Iterator[sqlite3.Connection | None]:
+        """A connection that has every record that was durable in the store before this call, and sees that one state; None when
+        there is none to be had at once: another process writes it, the place cannot be written, or the history is one that
+        the file cannot hold. Raises Corrupt, Unavailable as reading the store does."""
+        file = self._fresh()
+        try:
+            yield file
+        finally:
+            if file is not None:
+                file.close()
+
+    def rebuild(self) -> bool:
+        """Whether the file was made from the store alone, from its beginning. Waits for a refresh that is under way elsewhere."""
+        try:
+            return self._built(wait=True)
+        except (OSError, sqlite3.Error, OutOfReachError):
+            return False
+
+    def _fresh(self) -> sqlite3.Connection | None:
+        with contextlib.suppress(OSError, sqlite3.Error, OutOfReachError):
+            for _ in range(2):
+                file = self._advanced()
+                if file is not None:
+                    return file
+                if not self._built(wait=False):
+                    return None
+        return None
+
+    def _advanced(self) -> sqlite3.Connection | None:
+        """The current file with everything in it; None when there is none of use."""
+        path = self._current()
+        if path is None:
+            return None
+        with contextlib.ExitStack() as unless_kept:
+            file = unless_kept.enter_context(contextlib.closing(_connect(path)))
+            try:
+                file.execute("BEGIN")
+                position = read_position(file, self._store.id)
+                tail = self._tail(position) if position else None
+                if tail is None:
+                    return None
+                if tail.news:
+                    file.execute("ROLLBACK")
+                    self._refresh(file)
+            except (sqlite3.DatabaseError, OutOfReachError, ValueError, KeyError) as error:
+                if isinstance(error, sqlite3.OperationalError):
+                    raise
+                return None
+            unless_kept.pop_all()
+            return file
+
+    def _refresh(self, file: sqlite3.Connection) -> None:
+        """The file has what is new, and the connection stands in a transaction that sees it."""
+        file.execute("BEGIN IMMEDIATE")
+        position = read_position(file, self._store.id)
+        tail = self._tail(position) if position else None
+        if tail is None:
+            raise OutOfReachError("the journal is another one now")
+        apply(file, self._store, tail)
+        file.execute("COMMIT")
+        file.execute("BEGIN")
+
+    def _tail(self, position: Position) -> Tail | None:
+        return read_tail(self._store, position, environments=False)
+
+    def _built(self, *, wait: bool) -> bool:
+        self._directory.mkdir(parents=True, exist_ok=True)
+        with self._locked(wait=wait) as mine:
+            if not mine:
+                return False
+            path = self._directory / f"graph-{secrets.token_hex(8)}.sqlite"
+            try:
+                self._build(path)
+                self._publish(path)
+            except BaseException:
+                path.unlink(missing_ok=True)
+                raise
+        return True
+
+    def _build(self, path: Path) -> None:
+        tail = self._tail(BEGINNING)
+        assert tail is not None, "every journal can be read from its beginning"
+        with contextlib.closing(_connect(path)) as file:
+            file.execute("PRAGMA synchronous = OFF")
+            file.execute("PRAGMA journal_mode = OFF")
+            file.execute("BEGIN")
+            make_empty(file, self._store)
+            apply(file, self._store, tail)
+            file.execute("COMMIT")
+
+    def _publish(self, path: Path) -> None:
+        """This file is the one that counts. It is durable first; the others go, and who has one open keeps it."""
+        with path.open("rb") as written:
+            os.fsync(written.fileno())
+        fresh = self._directory / f"{_CURRENT}-{secrets.token_hex(4)}"
+        fresh.write_text(path.name, "utf-8")
+        fresh.replace(self._directory / _CURRENT)
+        for other in self._directory.glob("graph-*"):
+            if not other.name.startswith(path.name):
+                other.unlink(missing_ok=True)
+
+    def _current(self) -> Path | None:
+        try:
+            path = self._directory / (self._directory / _CURRENT).read_text("utf-8")
+        except FileNotFoundError:
+            return None
+        return path if path.is_file() else None
+
+    @contextlib.contextmanager
+    def _locked(self, *, wait: bool) -> Iterator[bool]:
+        """Whether this block may make the file: one at a time may. It ends with its process."""
+        handle = os.open(self._directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            yield _try_lock(handle, wait)
+        finally:
+            os.close(handle)
+
+
+def _try_lock(handle: int, wait: bool) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    file = sqlite3.connect(path, timeout=_WAIT_S, isolation_level=None)
+    file.execute("PRAGMA journal_mode = TRUNCATE")
+    return file

@@ -1,0 +1,49 @@
+"""Questions that have quick answers, and that both ways of answering agree."""
+
+from pathlib import Path
+
+from datamon.errors import DatamonError
+from datamon.query.engine import ask_on
+from datamon.query.index.opening import open_index
+from datamon.query.quick import answer
+from datamon.store.opening import Store
+
+_OPTIONS = ("", " AT run", " AT bundle WITHIN 2", " WITHIN 1 INCLUDING failed", " INCLUDING failed, deleted, system")
+
+
+def questions(store: Store) -> list[str]:
+    """Questions about everything that the store's journal and logs name."""
+    asked = ["WHAT PRODUCED 'nothing'", "UPSTREAM OF run '0000'"]
+    count = 0
+    for repo in store.logs.store().repos.values():
+        for bundle in store.logs.repo(repo.id).bundles:
+            ref = f"'{repo.name}@{bundle}'"
+            count += 1
+            asked += [f"WHAT PRODUCED {ref}", f"WHAT USED {ref}"]
+            asked += [f"{way} OF {ref}{_OPTIONS[count % len(_OPTIONS)]}" for way in ("UPSTREAM", "DOWNSTREAM")]
+    runs = {str(each["run"]["id"]) for each in store.journal.read({})[0] if each["kind"] == "run-opened"}
+    for n, run in enumerate(sorted(runs)):
+        asked += [f"{way} OF run '{run}'{_OPTIONS[n % len(_OPTIONS)]}" for way in ("UPSTREAM", "DOWNSTREAM")]
+    return [*asked, *(f"UPSTREAM OF step 'default/step-{n}'" for n in range(3))]
+
+
+def differing(store: Store, directory: Path, texts: list[str]) -> tuple[list[str], int]:
+    """The questions whose quick answer is another than the engine's, and how many had a quick answer."""
+    wrong: list[str] = []
+    count = 0
+    with open_index(store).connect() as connection:
+        for text in texts:
+            quick = answer(store, text, index_dir=directory)
+            if quick is not None:
+                count += 1
+                try:
+                    slow = ask_on(connection, store, text)
+                except DatamonError as error:
+                    wrong.append(f"{text}: {error}")
+                    continue
+                told = [
+                    (each.columns, each.types, list(each.rows), each.truncated, each.notes) for each in (quick, slow)
+                ]
+                if told[0] != told[1]:
+                    wrong.append(f"{text}:\n  {told[0]}\n  {told[1]}")
+    return wrong, count
