@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from datamon.errors import Invalid
+from datamon.query.drawing.drawn import AnswerGraph
 
 if TYPE_CHECKING:
     import pandas
@@ -19,7 +20,7 @@ class Answer:
     """Rows with named, typed columns. `types` are DuckDB's names of types; times are in UTC and carry no zone.
 
     `truncated` says that a cap cut rows off; `notes` are sentences for the person who asked (what a name resolved to, what was
-    left out). Iterating gives one dict for each row.
+    left out); `graph` is what GRAPH asked for. Iterating gives one dict for each row.
 
     >>> answer = Answer(("repo", "bundles"), ("VARCHAR", "BIGINT"), [("orders", 3)])
     >>> len(answer), list(answer)
@@ -31,6 +32,7 @@ class Answer:
     rows: Sequence[tuple[Any, ...]]
     truncated: bool = False
     notes: list[str] = field(default_factory=list)
+    graph: AnswerGraph | None = None
 
     def __len__(self) -> int:
         """How many rows there are."""

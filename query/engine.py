@@ -1,7 +1,7 @@
 """Answering: one statement in, one table out."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import duckdb
 
@@ -19,6 +19,7 @@ from datamon.query.place import NOWHERE, Place
 from datamon.query.relations import RELATIONS, describe, list_relations
 from datamon.query.safety import check
 from datamon.query.sources.evaluate import rows_of
+from datamon.query.sources.graphs import graph_of
 from datamon.query.sources.tables import put_table
 from datamon.query.values import check_given, text_of
 from datamon.store.opening import Store
@@ -99,7 +100,8 @@ def _run(asking: Asking, select: Select, compiled: Compiled, connection: duckdb.
     for placed in select.sources:
         found = rows_of(asking, connection, placed)
         if bare:
-            return _bare(asking, placed, found)
+            answer = _bare(asking, placed, found)
+            return replace(answer, graph=graph_of(asking, connection, placed, found)) if select.graph else answer
         put_table(connection, placed.name, found.columns, found.rows)
         truncated = truncated or found.truncated
         columns.update(name for name, _ in found.columns)

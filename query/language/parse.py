@@ -5,13 +5,17 @@ from dataclasses import dataclass, field, replace
 from datamon.query.language import questions, sources
 from datamon.query.language.faults import Span, fault, hint
 from datamon.query.language.statement import (
+    Affected,
+    Closure,
     Cursor,
     Describe,
+    Paths,
     Placed,
+    Planned,
+    Produced,
     Relations,
     Select,
     Source,
-    Stale,
     Statement,
     stem,
 )
@@ -31,6 +35,7 @@ _REFUSED = frozenset(
 )
 _AFTER_QUESTION = ("WHERE", "ORDER", "LIMIT", "OFFSET", "GROUP", "UNION", "EXCEPT", "INTERSECT", "SELECT")
 _SET_WORDS = ("UNION", "EXCEPT", "INTERSECT", "ALL", "DISTINCT", "NAME")
+_WITH_EDGES = (Closure, Affected, Paths, Planned, Produced)
 _CLAUSES = frozenset("WHERE GROUP HAVING WINDOW QUALIFY ORDER LIMIT OFFSET USING SAMPLE TABLESAMPLE".split())  # noqa: SIM905
 
 
@@ -78,9 +83,12 @@ def parse(text: str) -> Statement:
 
 def _check_graph(select: Select, first: Token) -> None:
     if select.graph and not (
-        len(select.pieces) == 1 and select.sources and not isinstance(select.sources[0].source, Stale)
+        len(select.pieces) == 1 and select.sources and isinstance(select.sources[0].source, _WITH_EDGES)
     ):
-        said = "expected a lineage source or question alone after GRAPH, as in GRAPH UPSTREAM OF 'repo@label'"
+        said = (
+            "expected a lineage source or question alone after GRAPH, one that has edges: UPSTREAM OF, DOWNSTREAM OF, "
+            "AFFECTED BY, PATHS FROM, PLAN FOR, WHAT USED or WHAT PRODUCED"
+        )
         raise fault(select.text, first.span, said)
 
 

@@ -72,6 +72,7 @@ CODES: dict[str, str] = {
     "missing-extra": "an optional package is not installed",
     "usage": "the command line is wrong",
     "not-repeatable": "a run whose record does not let it be done again here",
+    "graph-too-large": "a graph with more nodes than can be drawn",
     # denied
     "unreadable": "the file system or the backend refuses to read it",
     "unwritable": "the file system or the backend refuses to write it",
