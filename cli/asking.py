@@ -15,8 +15,13 @@ from datamon.store.opening import Store
 
 def ask_here(store: Store, text: str, params: Mapping[str, object]) -> Answer:
     """The answer to one statement; `now` means this working directory. Raises as `ask`."""
+    return ask_with(index_here(store), store, text, params)
+
+
+def ask_with(index: Index, store: Store, text: str, params: Mapping[str, object]) -> Answer:
+    """As `ask_here`, from an index that several questions share."""
     place = Place(working_directory(), capture_host().name, known_texts(store), process_environment())
-    return ask(store, text, params=params, place=place, index=index_here(store))
+    return ask(store, text, params=params, place=place, index=index)
 
 
 def index_here(store: Store) -> Index:

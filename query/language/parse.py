@@ -81,6 +81,35 @@ def parse(text: str) -> Statement:
     return select
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What stands before a place in a statement: the clause it lies in (empty: none yet), whether a table comes next, or a whole
+    query, the source that ends there, and the source in whose predicate it lies."""
+
+    clause: str
+    opens: bool
+    query: bool
+    after: Source | None = None
+    inside: Source | None = None
+
+
+def standing(text: str, at: int) -> Standing:
+    """What stands before the character `at` of a statement that can be read. Raises as `parse`."""
+    tokens = tokenize(text)
+    cursor = Cursor(text, tokens)
+    if not cursor.skip("EXPLAIN"):
+        cursor.skip("GRAPH")
+    reader = _Reader(cursor, _defined(tokens), {token.value.lower() for token in tokens})
+    while cursor.peek().kind != "end" and cursor.peek().span.start < at:
+        _step(reader)
+    last = reader.pieces[-1] if reader.pieces else None
+    source = last.source if isinstance(last, Placed) else None
+    beyond = cursor.at > 0 and cursor.tokens[cursor.at - 1].span.start >= at
+    level = reader.levels[-1]
+    query = _query_place(reader) and (reader.before is None or level.clause in ("SET", "WITH") or level.table)
+    return Standing(level.clause, reader.opens, query, None if beyond else source, source if beyond else None)
+
+
 def _check_graph(select: Select, first: Token) -> None:
     if select.graph and not (
         len(select.pieces) == 1 and select.sources and isinstance(select.sources[0].source, _WITH_EDGES)
