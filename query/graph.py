@@ -130,7 +130,7 @@ class Kept:
 
 LINEAGE = Kept()
 """What counts unless something else is said."""
-_READS = {
+READS = {
     "any": "TRUE",
     "declared": "i.how <> 'observed'",
     "observed": """(i.how = 'observed' OR (i.observed AND EXISTS (
@@ -144,7 +144,7 @@ def read_graph(connection: duckdb.DuckDBPyConnection, kept: Kept = Kept()) -> Gr
     unpinned = "" if kept.pinned else "AND i.ref_kind IN ('branch', 'label')"
     some = kept.using != "any" or not kept.pinned
     counts = f"""AND (e.kind_from = 'run' OR (e.id_to, e.id_from, e.role) IN (
-        SELECT (i.run, i.bundle, i.role) FROM kept.inputs i WHERE {_READS[kept.using]} {unpinned}))"""  # noqa: S608
+        SELECT (i.run, i.bundle, i.role) FROM kept.inputs i WHERE {READS[kept.using]} {unpinned}))"""  # noqa: S608
     rows = connection.execute(
         f"""SELECT e.kind_from, e.id_from, e.kind_to, e.id_to, e.role, e.how
         FROM {schema}.edges e LEFT JOIN {schema}.runs r ON r.id = if(e.kind_from = 'run', e.id_from, e.id_to)

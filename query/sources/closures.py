@@ -85,7 +85,7 @@ def rule(asking: Asking, world: World, name: str, predicate: tuple[Token, ...]) 
 def rows_of_affected(asking: Asking, world: World, name: str, source: Affected) -> Rows:
     """What would become stale: everything downstream through branches and labels. What was read by an id or as an ancestor does
     not move, so nothing is passed on there. The cause is that of the change where it is met first, `upstream` beyond."""
-    starts, cause = _change(asking, world, source.change)
+    starts, cause = change_of(asking, world, source.change)
     walk = walk_of(asking, world, name, Closure("downstream", source.change, source.options), starts)
     walk = replace(walk, kept=replace(walk.kept, pinned=False))
     rows, truncated = _walked(asking, world, walk)
@@ -93,7 +93,8 @@ def rows_of_affected(asking: Asking, world: World, name: str, source: Affected) 
     return Rows(AFFECTED_COLUMNS, [(*row, cause if row[depth] == 1 else "upstream") for row in rows], truncated)
 
 
-def _change(asking: Asking, world: World, ref: Ref) -> tuple[Starts, str]:
+def change_of(asking: Asking, world: World, ref: Ref) -> tuple[Starts, str]:
+    """Where a change begins to act, and which cause it is there. Raises errors that point at the reference."""
     if ref.form == "run":
         said = "a run cannot change; name one of its outputs as 'repo@id', or its step as step 'pipeline/name'"
         raise fault(asking.text, ref.span, said)
