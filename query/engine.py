@@ -44,7 +44,7 @@ def ask(
     names that nothing has, Unavailable (`query-stopped`) at a limit.
     """
     asking = Asking(store, text, dict(params or {}), place)
-    statement = _understood(asking)
+    statement = understood(asking)
     if not isinstance(statement, Select):
         return describe(statement) if isinstance(statement, Describe) else list_relations()
     with (index or open_index(store)).connect() as connection:
@@ -61,13 +61,13 @@ def ask_on(
 ) -> Answer:
     """As `ask`, over a connection of the store's index that is open already: for several questions about one state."""
     asking = Asking(store, text, dict(params or {}), place)
-    statement = _understood(asking)
+    statement = understood(asking)
     if not isinstance(statement, Select):
         return describe(statement) if isinstance(statement, Describe) else list_relations()
     return _answer(asking, statement, connection)
 
 
-def _understood(asking: Asking) -> Statement:
+def understood(asking: Asking) -> Statement:
     """The statement, with its values at hand and its bundles found: before the index is read, so that the index knows them."""
     statement = parse(asking.text)
     check_given(asking.text, tokenize(asking.text), asking.params)

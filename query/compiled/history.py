@@ -10,14 +10,14 @@ def relations(using: Using) -> list[str]:
     return [_BUNDLES, _HELD, _FOLLOWS.format(seen=seen), _REPLACED, _PRODUCTIONS, _WRITERS, _PLACES, _LAST]
 
 
-_BUNDLES = "bundle AS (SELECT b.id, b.repo, b.content, b.run FROM bundles AS b)"
+_BUNDLES = "bundle AS (SELECT b.id, b.repo, b.content, b.run FROM main.bundles AS b)"
 _HELD = """held(repo, name, bundle, frozen) AS (
-    SELECT l.repo, l.name, l.bundle, l.frozen FROM labels AS l
+    SELECT l.repo, l.name, l.bundle, l.frozen FROM main.labels AS l
     UNION ALL
-    SELECT h.repo, h.name, h.bundle, FALSE FROM branches AS h
+    SELECT h.repo, h.name, h.bundle, FALSE FROM main.branches AS h
 )"""
 _FOLLOWS = """follows(run, role, repo, ref, bundle, path, content) AS (
-    SELECT i.run, i.role, i.repo, i.ref, i.bundle, i.path, i.content FROM inputs AS i
+    SELECT i.run, i.role, i.repo, i.ref, i.bundle, i.path, i.content FROM main.inputs AS i
     WHERE i.how IN ('declared', 'imported') AND i.ref IS NOT NULL AND i.ref_kind IN ('branch', 'label'){seen}
 )"""
 _REPLACED = """stands(made, bundle) AS (
@@ -31,7 +31,7 @@ _PRODUCTIONS = """production AS (
     SELECT row_number() OVER (ORDER BY b.position, r.id, w.role, w.branch, b.id) AS production, r.id AS run, r.pipeline, r.step,
         w.role, coalesce(k.shown, w.repo_name) AS repo, w.branch, b.id AS bundle, b.repo AS bundle_repo, b.content,
         m.position, r.fingerprint
-    FROM kept.outputs AS w JOIN runs AS r ON r.id = w.run
+    FROM kept.outputs AS w JOIN main.runs AS r ON r.id = w.run
     JOIN kept.bundles AS m ON m.repo = w.repo AND m.id = w.bundle
     LEFT JOIN kept.repos AS k ON k.id = w.repo
     LEFT JOIN (
@@ -54,7 +54,7 @@ _WRITERS = """writer(bundle, production) AS (
 )"""
 _PLACES = """place(run, status, started, pipeline, step, role, repo, branch, nowhere) AS (
     SELECT r.id, r.status, r.started, r.pipeline, r.step, w.role, coalesce(k.shown, w.repo_name), w.branch, w.run IS NULL
-    FROM runs AS r LEFT JOIN kept.outputs AS w ON w.run = r.id LEFT JOIN kept.repos AS k ON k.id = w.repo
+    FROM main.runs AS r LEFT JOIN kept.outputs AS w ON w.run = r.id LEFT JOIN kept.repos AS k ON k.id = w.repo
 )"""
 # Of the slot's last started run; one that failed before it named an output counts for every slot of its step.
 _LAST = """last_status(production, status) AS (

@@ -3,7 +3,7 @@
 _GIVEN = """(
         SELECT q.*, coalesce(g.params, '') AS params FROM production AS q LEFT JOIN (
             SELECT d.run, string_agg(d.pair, chr(2) ORDER BY d.pair) AS params
-            FROM (SELECT DISTINCT p.run, p.name || chr(1) || p.value AS pair FROM params AS p) AS d
+            FROM (SELECT DISTINCT p.run, p.name || chr(1) || p.value AS pair FROM main.params AS p) AS d
             GROUP BY d.run
         ) AS g ON g.run = q.run
     )"""

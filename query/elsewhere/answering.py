@@ -1,0 +1,173 @@
+"""Statements answered by PostgreSQL, over the tables that `datamon index push` keeps there.
+
+What names mean is found where the question is asked: references from the store as it is now, runs and steps from the index of this
+machine, facts of now from the working tree. The rest is one SELECT, in a transaction that only reads.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import duckdb
+from sqlglot.errors import SqlglotError
+
+from datamon.errors import Conflict, DatamonError, NotFound, Unavailable
+from datamon.query.answer import Answer
+from datamon.query.asking import Asking, Row, Rows, find_runs
+from datamon.query.compile import compile_select
+from datamon.query.compiled.sources import source_sql
+from datamon.query.elsewhere import schema as layout
+from datamon.query.elsewhere.dialects import translated
+from datamon.query.elsewhere.postgres import Postgres, Refused
+from datamon.query.elsewhere.push import DEFAULT_SCHEMA, check_name, read_state
+from datamon.query.elsewhere.whole import plain_sql, with_sources
+from datamon.query.engine import MOST_ROWS, understood
+from datamon.query.files import attach_files
+from datamon.query.index.connect import DEFAULT_LIMIT_S
+from datamon.query.index.opening import Index
+from datamon.query.language.faults import fault
+from datamon.query.language.statement import Affected, Closure, Describe, Placed, Produced, Select, Stale
+from datamon.query.place import NOWHERE, Place
+from datamon.query.relations import RELATIONS, describe, list_relations
+from datamon.query.safety import check
+from datamon.query.sources import closure, closures, produced, stale
+from datamon.query.sources.evaluate import rows_of
+from datamon.store.opening import Store
+
+
+
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """A database that answers, the schema there, and how many seconds a statement may take."""
+
+    url: str
+    schema: str = DEFAULT_SCHEMA
+    limit_s: float = DEFAULT_LIMIT_S
+
+
+def ask_postgres(
+    store: Store,
+    text: str,
+    elsewhere: Elsewhere,
+    *,
+    index: Index,
+    params: Mapping[str, object] | None = None,
+    place: Place = NOWHERE,
+) -> Answer:
+    """The answer to one statement as of the last push, in the same rows and types as `engine.ask` gives then.
+
+    What follows files or columns, asks for a past moment, or is PATHS, PLAN or a comparison, is found on this machine, and only
+    joined and filtered there. Raises as `engine.ask` and `push`, and NotFound (`not-pushed`).
+    """
+    check_name(elsewhere.schema)
+    asking = Asking(store, text, dict(params or {}), place)
+    statement = understood(asking)
+    if not isinstance(statement, Select):
+        return describe(statement) if isinstance(statement, Describe) else list_relations()
+    with index.connect() as connection, asking.closing, Postgres(elsewhere.url) as database:
+        _check_pushed(database, store, elsewhere.schema)
+        find_runs(asking, statement, connection)
+        return _answer(asking, statement, connection, database, elsewhere)
+
+
+def _check_pushed(database: Postgres, store: Store, schema: str) -> None:
+    state = read_state(database, schema)
+    push = f"push to it with: datamon index push {database.place}"
+    if state is None or state.get("schema") != layout.version(schema):
+        was = "holds nothing that was pushed" if state is None else "was pushed by another version of datamon"
+        raise NotFound("not-pushed", f"the schema {schema} of {database.place} {was}; {push}", schema=schema)
+    if state.get("store") != store.id:
+        said = f"the schema {schema} of {database.place} is of another store; name another with --schema"
+        raise Conflict("other-store", said, schema=schema)
+
+
+def _answer(
+    asking: Asking, select: Select, connection: duckdb.DuckDBPyConnection, database: Postgres, elsewhere: Elsewhere
+) -> Answer:
+    names = [placed.name for placed in select.sources]
+    bare = len(select.pieces) == 1 and len(names) == 1
+    compiled = compile_select(select)
+    read = frozenset() if bare else check(connection, compiled, {*RELATIONS, *names})
+    database.execute("SELECT set_config('search_path', %s, FALSE)", [f'"{elsewhere.schema}"'])
+    spelled: dict[str, str] = {}
+    truncated = False
+    for placed in select.sources:
+        sql = source_sql(asking, asking.world(connection, placed.source), placed)
+        if sql is not None:
+            spelled[placed.name] = sql
+            continue
+        found = rows_of(asking, connection, placed)
+        if bare:
+            return _shown(asking, found.columns, found.rows, found.truncated)
+        truncated = truncated or found.truncated
+        _put(database, placed.name, found)
+    if "files" in read:
+        _put_files(asking.store, connection, database)
+    database.read_only(elsewhere.limit_s)
+    if bare:
+        rows = _asked(asking, select, spelled[names[0]], database, elsewhere)[2]
+        return _shown(asking, _columns(select.sources[0]), rows, bool(rows) and rows[-1][-1] is True)
+    sql = _whole(asking, select, spelled)
+    columns, types, rows = _asked(asking, select, sql, database, elsewhere)
+    if len(rows) > MOST_ROWS:
+        del rows[MOST_ROWS:]
+        truncated = True
+        asking.note(f"only the first {MOST_ROWS:,} rows are shown")
+    return Answer(columns, types, rows, truncated, asking.notes)
+
+
+def _columns(placed: Placed) -> tuple[tuple[str, str], ...]:
+    match placed.source:
+        case Closure():
+            return closure.COLUMNS
+        case Affected():
+            return closures.AFFECTED_COLUMNS
+        case Stale():
+            return stale.COLUMNS
+        case Produced():
+            return produced.COLUMNS
+    raise AssertionError(f"{placed.name} is not answered elsewhere")
+
+
+def _shown(asking: Asking, columns: object, rows: list[Row], truncated: bool) -> Answer:
+    names, types = zip(*columns, strict=True)  # type: ignore[call-overload]
+    return Answer(tuple(names), tuple(types), rows, truncated, asking.notes)
+
+
+def _whole(asking: Asking, select: Select, spelled: dict[str, str]) -> str:
+    try:
+        return with_sources(plain_sql(select, asking.params), spelled)
+    except SqlglotError as error:
+        raise _untold(asking, select) from error
+
+
+def _asked(
+    asking: Asking, select: Select, sql: str, database: Postgres, elsewhere: Elsewhere
+) -> tuple[tuple[str, ...], tuple[str, ...], list[Row]]:
+    try:
+        return database.answer(translated(sql, "postgres", schema=elsewhere.schema), MOST_ROWS + 1)
+    except SqlglotError as error:
+        raise _untold(asking, select) from error
+    except Refused as error:
+        if error.stopped:
+            said = f"the statement reached its {elsewhere.limit_s:g} seconds at {database.place} and was stopped; narrow it"
+            raise Unavailable("query-stopped", said) from error
+        said = f"PostgreSQL cannot answer this: {error}"
+        raise fault(asking.text, compile_select(select).spans[0], said) from error
+
+
+def _untold(asking: Asking, select: Select) -> DatamonError:
+    said = "this cannot be said in PostgreSQL's SQL; ask it without --engine, or in plainer SQL"
+    return fault(asking.text, compile_select(select).spans[0], said)
+
+
+def _put(database: Postgres, name: str, found: Rows) -> None:
+    """The session has a temporary table of these rows."""
+    columns = ", ".join(f'"{column}" {layout.type_of(kind)}' for column, kind in found.columns)
+    database.execute(f'CREATE TEMPORARY TABLE "{name}" ({columns})')
+    database.put(f'"{name}"', [column for column, _ in found.columns], found.rows)
+
+
+def _put_files(store: Store, connection: duckdb.DuckDBPyConnection, database: Postgres) -> None:
+    attach_files(connection, store)
+    columns = [(column.name, column.type) for column in RELATIONS["files"].columns]
+    _put(database, "files", Rows(columns, connection.execute("FROM files").fetchall()))

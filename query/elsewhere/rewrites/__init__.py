@@ -1,0 +1,19 @@
+"""From DuckDB's tree of a SELECT to what other engines read: one rule, one file, one function."""
+
+from collections.abc import Callable
+
+from sqlglot import exp
+
+from datamon.query.elsewhere.rewrites.arg_max import arg_max
+from datamon.query.elsewhere.rewrites.columns_of_a_row import columns_of_a_row
+
+Rule = Callable[[exp.Expression], exp.Expression]
+RULES: tuple[Rule, ...] = (columns_of_a_row, arg_max)
+"""Each takes a node of the tree and gives what stands in its place."""
+
+
+def rewritten(tree: exp.Expression) -> exp.Expression:
+    """The tree with every rule applied, one after the other."""
+    for rule in RULES:
+        tree = tree.transform(rule)
+    return tree
