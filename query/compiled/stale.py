@@ -27,7 +27,7 @@ class Judged:
 def stale_sql(judged: Judged, now: NowKnown) -> str:
     """The SELECT that gives the rows of `staleness.stale` for these subjects, nearest first."""
     parts = [*now.tables(), *history.relations(judged.using), _subjects(judged), _given(judged.frozen)]
-    parts += [_passes(), reached("concerned", "SELECT s.bundle FROM subject AS s", "passes"), *changes.relations()]
+    parts += [_passes(), reached("concerned", _ASKED, "passes"), *changes.relations()]
     parts += [_WRITTEN, _GONE, _ROUNDS, _STALE, _FRESH, _SETTLED, _OWN, _ABOVE]
     parts += [levels("distance", "SELECT DISTINCT o.bundle FROM own AS o", "below"), _ROOTS, _CAUSED]
     return "WITH RECURSIVE " + ",\n".join(parts) + "\n" + _rows(judged)
@@ -63,6 +63,7 @@ passes(at_id, next_id) AS (
 )"""
 
 
+_ASKED = "SELECT b.id FROM bundle AS b WHERE b.id IN (SELECT s.bundle FROM subject AS s)"
 _WRITTEN = """producer(bundle, production, changed) AS (
     SELECT o.bundle, o.production, o.production IN (SELECT c.production FROM change AS c)
     FROM of_content AS o WHERE o.bundle IN (SELECT c.id FROM concerned AS c)

@@ -4,7 +4,8 @@ What names mean is found where the question is asked: references from the store 
 machine, facts of now from the working tree. The rest is one SELECT, in a transaction that only reads.
 """
 
-from collections.abc import Mapping
+import decimal
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import duckdb
@@ -12,27 +13,41 @@ from sqlglot.errors import SqlglotError
 
 from datamon.errors import Conflict, DatamonError, NotFound, Unavailable
 from datamon.query.answer import Answer
-from datamon.query.asking import Asking, Row, Rows, find_runs
-from datamon.query.compile import compile_select
+from datamon.query.asking import Asking, Columns, Row, Rows, find_runs
+from datamon.query.compile import compile_select, parameters
+from datamon.query.complaints import complaint
 from datamon.query.compiled.sources import source_sql
 from datamon.query.elsewhere import schema as layout
 from datamon.query.elsewhere.dialects import translated
 from datamon.query.elsewhere.postgres import Postgres, Refused
 from datamon.query.elsewhere.push import DEFAULT_SCHEMA, check_name, read_state
-from datamon.query.elsewhere.whole import plain_sql, with_sources
+from datamon.query.elsewhere.whole import Tables, plain_sql, with_sources
 from datamon.query.engine import MOST_ROWS, understood
 from datamon.query.files import attach_files
 from datamon.query.index.connect import DEFAULT_LIMIT_S
 from datamon.query.index.opening import Index
 from datamon.query.language.faults import fault
-from datamon.query.language.statement import Affected, Closure, Describe, Placed, Produced, Select, Stale
+from datamon.query.language.statement import Describe, Select, stem
 from datamon.query.place import NOWHERE, Place
 from datamon.query.relations import RELATIONS, describe, list_relations
 from datamon.query.safety import check
-from datamon.query.sources import closure, closures, produced, stale
+from datamon.query.sources import closure, closures, paths, plan, produced, stale
 from datamon.query.sources.evaluate import rows_of
+from datamon.query.sources.tables import put_table
 from datamon.store.opening import Store
 
+
+COLUMNS: Mapping[str, Columns] = {
+    "upstream": closure.COLUMNS,
+    "downstream": closure.COLUMNS,
+    "affected": closures.AFFECTED_COLUMNS,
+    "stale": stale.COLUMNS,
+    "produced": produced.COLUMNS,
+    "paths": paths.COLUMNS,
+    "plan": plan.COLUMNS,
+}
+"""The columns of each source, by what it is called where a SELECT needs a name for it."""
+_FORMS = {"DOUBLE": float, "FLOAT": float} | dict.fromkeys(("HUGEINT", "BIGINT", "INTEGER", "SMALLINT", "TINYINT", "UBIGINT"), int)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,60 +104,84 @@ def _answer(
     read = frozenset() if bare else check(connection, compiled, {*RELATIONS, *names})
     database.execute("SELECT set_config('search_path', %s, FALSE)", [f'"{elsewhere.schema}"'])
     spelled: dict[str, str] = {}
+    tables = _tables(select)
     truncated = False
     for placed in select.sources:
         sql = source_sql(asking, asking.world(connection, placed.source), placed)
         if sql is not None:
             spelled[placed.name] = sql
+            put_table(connection, placed.name, tables[placed.name], [])
             continue
         found = rows_of(asking, connection, placed)
         if bare:
             return _shown(asking, found.columns, found.rows, found.truncated)
         truncated = truncated or found.truncated
         _put(database, placed.name, found)
+        put_table(connection, placed.name, found.columns, [])
+        tables[placed.name] = found.columns
     if "files" in read:
         _put_files(asking.store, connection, database)
     database.read_only(elsewhere.limit_s)
     if bare:
-        rows = _asked(asking, select, spelled[names[0]], database, elsewhere)[2]
-        return _shown(asking, _columns(select.sources[0]), rows, bool(rows) and rows[-1][-1] is True)
-    sql = _whole(asking, select, spelled)
-    columns, types, rows = _asked(asking, select, sql, database, elsewhere)
+        return _bare(asking, select, _asked(asking, select, spelled[names[0]], database, elsewhere))
+    shape = _shape(asking, select, connection, tables)
+    sql = _whole(asking, select, spelled, tables)
+    rows = _asked(asking, select, sql, database, elsewhere)
     if len(rows) > MOST_ROWS:
         del rows[MOST_ROWS:]
         truncated = True
         asking.note(f"only the first {MOST_ROWS:,} rows are shown")
-    return Answer(columns, types, rows, truncated, asking.notes)
+    columns, types = zip(*shape, strict=True)
+    return Answer(columns, types, [_typed(row, types) for row in rows], truncated, asking.notes)
 
 
-def _columns(placed: Placed) -> tuple[tuple[str, str], ...]:
-    match placed.source:
-        case Closure():
-            return closure.COLUMNS
-        case Affected():
-            return closures.AFFECTED_COLUMNS
-        case Stale():
-            return stale.COLUMNS
-        case Produced():
-            return produced.COLUMNS
-    raise AssertionError(f"{placed.name} is not answered elsewhere")
+def _tables(select: Select) -> dict[str, Columns]:
+    """The columns of everything that a statement may read."""
+    relations: dict[str, Columns] = {name: [(column.name, column.type) for column in known.columns] for name, known in RELATIONS.items()}
+    return relations | {placed.name: COLUMNS[stem(placed.source)] for placed in select.sources if stem(placed.source) in COLUMNS}
 
 
-def _shown(asking: Asking, columns: object, rows: list[Row], truncated: bool) -> Answer:
-    names, types = zip(*columns, strict=True)  # type: ignore[call-overload]
-    return Answer(tuple(names), tuple(types), rows, truncated, asking.notes)
-
-
-def _whole(asking: Asking, select: Select, spelled: dict[str, str]) -> str:
+def _shape(asking: Asking, select: Select, connection: duckdb.DuckDBPyConnection, tables: Tables) -> list[tuple[str, str]]:
+    """The columns of the answer and their types, as the engine of this machine has them; it also says what is wrong."""
+    compiled = compile_select(select)
+    known = {column for columns in tables.values() for column, _ in columns}
+    values = {name: asking.params[name] for name in parameters(select.pieces)}
     try:
-        return with_sources(plain_sql(select, asking.params), spelled)
+        described = connection.execute(f"DESCRIBE {compiled.sql}", values or None).fetchall()
+    except duckdb.Error as error:
+        raise complaint(error, compiled, known) from error
+    return [(str(name), "TIMESTAMP" if "ZONE" in str(kind) else str(kind)) for name, kind, *_ in described]
+
+
+def _bare(asking: Asking, select: Select, rows: list[Row]) -> Answer:
+    columns = COLUMNS[stem(select.sources[0].source)]
+    cut = [name for name, _ in columns].index("truncated") if ("truncated", "BOOLEAN") in columns else None
+    return _shown(asking, columns, rows, cut is not None and bool(rows) and rows[-1][cut] is True)
+
+
+def _shown(asking: Asking, columns: Columns, rows: list[Row], truncated: bool) -> Answer:
+    names, types = zip(*columns, strict=True)
+    return Answer(names, types, [_typed(row, types) for row in rows], truncated, asking.notes)
+
+
+def _typed(row: Row, types: Sequence[str]) -> Row:
+    """Numbers in the form that DuckDB gives them: sums of whole numbers are whole, averages are not."""
+    return tuple(
+        _FORMS[kind](value) if isinstance(value, decimal.Decimal | int | float) and kind in _FORMS else value
+        for value, kind in zip(row, types, strict=True)
+    )
+
+
+def _whole(asking: Asking, select: Select, spelled: dict[str, str], tables: Tables) -> str:
+    try:
+        return with_sources(plain_sql(select, asking.params), spelled, tables)
     except SqlglotError as error:
         raise _untold(asking, select) from error
 
 
 def _asked(
     asking: Asking, select: Select, sql: str, database: Postgres, elsewhere: Elsewhere
-) -> tuple[tuple[str, ...], tuple[str, ...], list[Row]]:
+) -> list[Row]:
     try:
         return database.answer(translated(sql, "postgres", schema=elsewhere.schema), MOST_ROWS + 1)
     except SqlglotError as error:

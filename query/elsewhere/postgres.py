@@ -1,7 +1,6 @@
 """PostgreSQL: the one module that speaks to it."""
 
 import datetime
-import decimal
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -14,33 +13,6 @@ Row = tuple[object, ...]
 CONNECT_S = 10
 _URL = re.compile(r"^postgres(?:ql)?://")
 _SECRET = re.compile(r"(?<=:)[^:@/\s]+(?=@)|(?<=password=)[^&\s]+")
-_TYPES = {
-    16: "BOOLEAN",
-    17: "BLOB",
-    20: "BIGINT",
-    21: "SMALLINT",
-    23: "INTEGER",
-    25: "VARCHAR",
-    700: "FLOAT",
-    701: "DOUBLE",
-    1042: "VARCHAR",
-    1043: "VARCHAR",
-    1082: "DATE",
-    1083: "TIME",
-    1114: "TIMESTAMP",
-    1184: "TIMESTAMP",
-    1186: "INTERVAL",
-    1700: "DECIMAL",
-    2950: "UUID",
-    1000: "BOOLEAN[]",
-    1007: "INTEGER[]",
-    1009: "VARCHAR[]",
-    1015: "VARCHAR[]",
-    1016: "BIGINT[]",
-    1022: "DOUBLE[]",
-    1115: "TIMESTAMP[]",
-}
-"""DuckDB's names of types by PostgreSQL's numbers of them."""
 
 
 def is_postgres(url: str) -> bool:
@@ -119,8 +91,8 @@ class Postgres:
         self.commit()
         self._connection.read_only = True
 
-    def answer(self, sql: str, most: int) -> tuple[tuple[str, ...], tuple[str, ...], list[Row]]:
-        """Columns, DuckDB's names of their types, and at most `most` rows of a SELECT. Raises Refused."""
+    def answer(self, sql: str, most: int) -> list[Row]:
+        """At most `most` rows of a SELECT. Raises Refused."""
         try:
             cursor = self._connection.execute(sql)
             rows = cursor.fetchmany(most)
@@ -128,9 +100,7 @@ class Postgres:
             raise Refused(_line(error), stopped=True) from error
         except self._library.Error as error:
             raise Refused(_line(error)) from error
-        columns = tuple(column.name for column in cursor.description)
-        types = tuple(_TYPES.get(column.type_code, "VARCHAR") for column in cursor.description)
-        return columns, types, [tuple(_plain(value) for value in row) for row in rows]
+        return [tuple(_plain(value) for value in row) for row in rows]
 
     @contextmanager
     def _failures(self) -> Iterator[None]:
@@ -166,9 +136,7 @@ def _holdable(value: object) -> object:
 
 
 def _plain(value: object) -> object:
-    """As DuckDB gives it to Python: instants in UTC without a zone, whole numbers as such."""
+    """Instants in UTC without a zone, as DuckDB gives them to Python."""
     if isinstance(value, datetime.datetime) and value.tzinfo is not None:
         return value.astimezone(datetime.UTC).replace(tzinfo=None)
-    if isinstance(value, decimal.Decimal) and value.is_finite() and value == value.to_integral_value():
-        return int(value) if value.as_tuple().exponent in (0, -0) else value
     return [_plain(each) for each in value] if isinstance(value, list) else value

@@ -1,13 +1,19 @@
 """A statement as the one SELECT that an engine elsewhere answers: its sources spelled out in front of it."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
 import sqlglot
 from sqlglot import exp
+from sqlglot.errors import OptimizeError, SchemaError
+from sqlglot.optimizer.qualify import qualify
 
 from datamon.query.compiled.literals import literal
 from datamon.query.language.statement import Placed, Select
 from datamon.query.values import Params
+
+Tables = Mapping[str, Sequence[tuple[str, str]]]
+"""The columns of relations, each with its name and its type."""
 
 
 def plain_sql(select: Select, params: Params) -> str:
@@ -21,13 +27,17 @@ def plain_sql(select: Select, params: Params) -> str:
     return " ".join(parts)
 
 
-def with_sources(sql: str, sources: Mapping[str, str]) -> str:
-    """`sql` with each of these sources, a SELECT by its name, defined in front of everything that it defines itself. Raises
+def with_sources(sql: str, sources: Mapping[str, str], tables: Tables) -> str:
+    """`sql` with each of these sources, a SELECT by its name, defined in front of everything that it defines itself, and its stars
+    spelled out; `tables` are the columns of all relations that it may read, with their types. Raises
     sqlglot.errors.SqlglotError."""
     [tree] = sqlglot.parse(sql, read="duckdb")
     assert isinstance(tree, exp.Query)
-    while isinstance(tree, exp.Subquery):
-        tree = tree.unnest()
+    with suppress(OptimizeError, SchemaError):  # what cannot be spelled out is left as it is
+        tree = qualify(
+            tree, dialect="duckdb", schema={name: dict(columns) for name, columns in tables.items()}, validate_qualify_columns=False
+        )
+        assert isinstance(tree, exp.Query)
     own: Sequence[exp.Expression] = tree.ctes
     recursive = bool(tree.args["with_"].args.get("recursive")) if own else False
     made = [
