@@ -22,6 +22,24 @@ def query(
         typer.Option("--param", metavar="NAME=VALUE", help="A value for $NAME in the statement. May be repeated."),
     ] = None,
     form: FormatOption = None,
+    engine: Annotated[
+        str | None,
+        typer.Option(
+            "--engine", metavar="URL", help="Answer over the tables that `datamon index push URL` keeps there."
+        ),
+    ] = None,
+    schema: Annotated[
+        str, typer.Option("--schema", metavar="NAME", help="With --engine, the schema that was pushed to.")
+    ] = "datamon",
+    dialect: Annotated[
+        str | None,
+        typer.Option(
+            "--dialect",
+            metavar="NAME",
+            help="With EXPLAIN, the SQL of duckdb, postgres, bigquery, snowflake or trino. It is run on the first two in our "
+            "tests; for the others only that it parses is known.",
+        ),
+    ] = None,
 ) -> None:
     """Ask what was produced by what, what is stale and why, or any SELECT over repos, bundles, runs, inputs, outputs, ….
 
@@ -33,14 +51,16 @@ def query(
       datamon query "WHAT IS STALE"
       datamon query "WHY IS 'features' STALE"
       datamon query "FROM UPSTREAM OF 'report' WHERE kind = 'bundle'" --format json
+      datamon query --engine postgresql://ada@db.example.org/lineage "WHAT IS STALE"
+      datamon query "EXPLAIN UPSTREAM OF 'report'" --dialect bigquery
       datamon query "SELECT step, count(*) FROM runs WHERE status = \\$s GROUP BY step" --param s=failed
     """
-    from datamon.cli.asking import ask_here  # brings duckdb, 80 ms, which help does not need
+    from datamon.cli.asking import Where, ask_here  # brings duckdb, 80 ms, which help does not need
 
     statement = sys.stdin.read() if text == "-" else text
     values = named_values("param", params or [])
     store = open_configured(ctx)
-    answer = ask_here(store, statement, values)
+    answer = ask_here(store, statement, values, Where(engine, schema, dialect))
     show(Listing(tuple(answer.columns), answer.rows), form)
     for sentence in answer.notes:
         note(sentence)

@@ -14,7 +14,7 @@ def arcs(kept: Kept, direction: Direction) -> str:
     FROM {schema}.edges AS e
     LEFT JOIN {schema}.runs AS r ON r.id = CASE WHEN e.kind_from = 'run' THEN e.id_from ELSE e.id_to END
     WHERE TRUE{_status(kept)}{_reads(kept)}
-)"""  # noqa: S608
+)"""
 
 
 def _status(kept: Kept) -> str:
@@ -31,4 +31,4 @@ def _reads(kept: Kept) -> str:
     return f"""
         AND (e.kind_from = 'run' OR EXISTS (
             SELECT 1 FROM kept.inputs AS i
-            WHERE i.run = e.id_to AND i.bundle = e.id_from AND i.role = e.role AND {READS[kept.using]}{unpinned}))"""  # noqa: S608
+            WHERE i.run = e.id_to AND i.bundle = e.id_from AND i.role = e.role AND {READS[kept.using]}{unpinned}))"""

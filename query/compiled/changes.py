@@ -8,7 +8,11 @@ _SENTENCES = (inputs.SQL, appeared.SQL, code.SQL, params.SQL, env.SQL, supersede
 def relations() -> list[str]:
     """Definitions of `newest` (of each production, the newest of its slot) and of `change(production, cause, subject, was,
     becomes)`."""
-    return [_JUDGED, _NEWEST, "change(production, cause, subject, was, becomes) AS (\n" + "\nUNION\n".join(_SENTENCES) + "\n)"]
+    return [
+        _JUDGED,
+        _NEWEST,
+        "change(production, cause, subject, was, becomes) AS (\n" + "\nUNION\n".join(_SENTENCES) + "\n)",
+    ]
 
 
 _JUDGED = """judged AS (

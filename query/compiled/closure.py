@@ -53,7 +53,7 @@ def _starts(walk: Walk) -> Iterator[str]:
     SELECT 'bundle', b.id FROM with_system.bundles AS b WHERE b.id IN ({bundles})
     UNION
     SELECT 'run', r.id FROM with_system.runs AS r WHERE r.id IN ({runs})
-)"""  # noqa: S608
+)"""
     yield """stood(id) AS (
     SELECT d.bundle FROM kept.deletions AS d JOIN given AS g ON d.replaced_by = g.id
     UNION
@@ -71,7 +71,7 @@ def _ways(walk: Walk) -> str:
     SELECT a.at_kind, a.at_id, a.next_kind, a.next_id, a.role, a.how
     FROM arc AS a
     WHERE a.next_id NOT IN (SELECT s.id FROM start AS s){part}
-)"""  # noqa: S608
+)"""
 
 
 def _candidates(walk: Walk, predicates: Predicates) -> Iterator[str]:
@@ -82,11 +82,10 @@ def _candidates(walk: Walk, predicates: Predicates) -> Iterator[str]:
         yield reached("touched", "SELECT s.id FROM start AS s", "way")
     else:
         yield levels("touched", "SELECT s.id FROM start AS s", "way", _hops(walk))
-    begun = "\n    UNION SELECT g.kind, g.id FROM given AS g" if walk.themselves else ""
+    begun = "UNION\n    SELECT g.kind, g.id FROM given AS g" if walk.themselves else ""
     yield f"""asked(kind, id) AS (
-    SELECT w.next_kind, w.next_id FROM way AS w JOIN touched AS t ON t.id = w.next_id
-    UNION
-    SELECT w.next_kind, w.next_id FROM way AS w WHERE FALSE{begun}
+    SELECT DISTINCT w.next_kind, w.next_id FROM way AS w JOIN touched AS t ON t.id = w.next_id
+    {begun}
 )"""
     yield named("candidate", "asked")
     for kind, predicate, chosen in (("stops", predicates.stops, "stopped"), ("via", predicates.via, "wanted")):
@@ -121,8 +120,7 @@ def _first(predicates: Predicates) -> str:
 
 def _met(predicates: Predicates) -> str:
     """Each node once: at its nearest, with the edge by which it was met first."""
-    passed = " WHERE s.id LIKE '%1'" if predicates.via else ""
-    passed = " WHERE right(s.id, 1) = '1'" if predicates.via else passed
+    passed = " WHERE right(s.id, 1) = '1'" if predicates.via else ""
     return f"""met(kind, id, hop, how, via) AS (
     SELECT m.kind, m.node, m.hop, m.how, m.via FROM (
         SELECT t.kind, t.node, s.hop, t.how, t.via, row_number() OVER (
@@ -147,7 +145,7 @@ def _nodes(walk: Walk, predicates: Predicates) -> str:
         UNION ALL
         SELECT m.kind, m.id, {depth} + CASE WHEN m.kind = 'run' THEN 1 ELSE 0 END, m.how, m.via FROM met AS m
     ) AS n{within}
-)"""  # noqa: S608
+)"""
 
 
 def _rows(walk: Walk, cause: str | None) -> str:
@@ -165,4 +163,4 @@ FROM (
     FROM node AS n JOIN called AS c ON c.kind = n.kind AND c.id = n.id{where}
 ) AS f
 WHERE f.place <= {walk.cap}
-ORDER BY f.place"""  # noqa: S608
+ORDER BY f.place"""

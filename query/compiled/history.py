@@ -1,4 +1,4 @@
-"""What was recorded, as staleness asks for it: what refs hold, what was read and written, and where in its slot each output stands."""
+"""What was recorded, as staleness asks for it: what refs hold, what was read and written, and each output's place in its slot."""
 
 from datamon.query.language.statement import Using
 
@@ -6,7 +6,11 @@ from datamon.query.language.statement import Using
 def relations(using: Using) -> list[str]:
     """Definitions of `bundle`, `held`, `follows`, `production`, `writer` and `last_status`. Of the reads those count that `using`
     says."""
-    seen = "" if using != "observed" else " AND (i.run, i.role) IN (SELECT k.run, k.role FROM kept.inputs AS k WHERE k.observed)"
+    seen = (
+        ""
+        if using != "observed"
+        else " AND (i.run, i.role) IN (SELECT k.run, k.role FROM kept.inputs AS k WHERE k.observed)"
+    )
     return [_BUNDLES, _HELD, _FOLLOWS.format(seen=seen), _REPLACED, _PRODUCTIONS, _WRITERS, _PLACES, _LAST]
 
 

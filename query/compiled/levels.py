@@ -23,8 +23,8 @@ def levels(name: str, start: str, step: str, most: int | None = None) -> str:
     WHERE n.ids IS NOT NULL{bound}
 ),
 {name}(id, hop) AS (
-    SELECT u.id, l.hop FROM {name}_level AS l CROSS JOIN LATERAL unnest(l.ids) AS u(id)
-)"""  # noqa: S608
+    SELECT u.id, l.hop FROM {name}_level AS l CROSS JOIN unnest(l.ids) AS u(id)
+)"""
 
 
 def reached(name: str, start: str, step: str) -> str:
@@ -33,4 +33,4 @@ def reached(name: str, start: str, step: str) -> str:
     SELECT s.id FROM ({start}) AS s(id)
     UNION
     SELECT e.next_id FROM {name} AS r JOIN {step} AS e ON e.at_id = r.id
-)"""  # noqa: S608
+)"""

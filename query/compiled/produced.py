@@ -13,4 +13,4 @@ def produced_sql(target: Target, contents: Iterable[str]) -> str:
 FROM with_system.outputs AS o JOIN with_system.runs AS r ON r.id = o.run
 LEFT JOIN with_system.bundles AS b ON b.id = o.bundle AND b.repo = o.repo
 WHERE o.repo = {literal(target.repo)} AND o.content IN ({listed(sorted(contents))})
-ORDER BY CASE WHEN r.status = 'succeeded' THEN 0 ELSE 1 END, b.position NULLS LAST, r.ended NULLS LAST, o.run, o.role"""  # noqa: S608
+ORDER BY CASE WHEN r.status = 'succeeded' THEN 0 ELSE 1 END, b.position NULLS LAST, r.ended NULLS LAST, o.run, o.role"""

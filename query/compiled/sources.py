@@ -89,7 +89,7 @@ def now_known(at_hand: AtHand) -> NowKnown:
     read = at_hand.read
     return NowKnown(
         contents=sorted((bundle, path, content) for (bundle, path), content in contents.items()),
-        code=sorted(at_hand.now.code.items(), key=lambda each: each[0]),
+        code=[(run, at_hand.now.code[run]) for run in sorted(at_hand.now.code)],
         params=[(*key, value) for key, value in sorted(at_hand.now.params.items(), key=lambda each: each[0])],
         environment=[(*key, value) for key, value in sorted(at_hand.now.environment.items(), key=lambda each: each[0])],
         missing=at_hand.missing,

@@ -1,7 +1,7 @@
-"""STALE over tables: the sentences of `lineage.staleness` as relations, and the least set that they force as one recursive SELECT."""
+"""STALE over tables: the sentences of `lineage.staleness` as relations, and the least set that they force, in one SELECT."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from datamon.lineage.facts import CAUSES, Subject
 from datamon.query.compiled import changes, history
@@ -39,7 +39,7 @@ def _subjects(judged: Judged) -> str:
     shown = [] if judged.frozen else ["NOT h.frozen"]
     shown += [] if judged.repo is None else [f"h.repo = {literal(judged.repo)}"]
     where = f" WHERE {' AND '.join(shown)}" if shown else ""
-    return f"subject(bundle, ref) AS (SELECT h.bundle, h.repo || '@' || h.name FROM held AS h{where})"  # noqa: S608
+    return f"subject(bundle, ref) AS (SELECT h.bundle, h.repo || '@' || h.name FROM held AS h{where})"
 
 
 def _given(frozen: bool) -> str:
@@ -49,7 +49,7 @@ def _given(frozen: bool) -> str:
     SELECT DISTINCT p.production, i.repo || '@' || i.ref, h.bundle
     FROM follows AS i JOIN production AS p ON p.run = i.run
     JOIN held AS h ON h.repo = i.repo AND h.name = i.ref{unfrozen}
-)"""  # noqa: S608
+)"""
 
 
 def _passes() -> str:
@@ -92,7 +92,7 @@ _ROUNDS = """stale_round(number, ids, size) AS (
     WHERE n.size > r.size
 )"""
 _STALE = """stale_bundle(bundle) AS (
-    SELECT DISTINCT u.id FROM stale_round AS r CROSS JOIN LATERAL unnest(r.ids) AS u(id)
+    SELECT DISTINCT u.id FROM stale_round AS r CROSS JOIN unnest(r.ids) AS u(id)
 )"""
 _FRESH = """spared(bundle) AS (
     SELECT DISTINCT p.bundle FROM producer AS p
@@ -144,4 +144,4 @@ FROM (
     LEFT JOIN writer AS w ON w.bundle = s.bundle LEFT JOIN last_status AS t ON t.production = w.production{where}
 ) AS f
 ORDER BY f.distance, coalesce(f.ref, ''), f.output, CASE f.cause {order} END, f.subject, coalesce(f.via, ''),
-    coalesce(f.was, ''), coalesce(f.becomes, '')"""  # noqa: S608
+    coalesce(f.was, ''), coalesce(f.becomes, '')"""

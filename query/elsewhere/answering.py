@@ -1,7 +1,7 @@
 """Statements answered by PostgreSQL, over the tables that `datamon index push` keeps there.
 
-What names mean is found where the question is asked: references from the store as it is now, runs and steps from the index of this
-machine, facts of now from the working tree. The rest is one SELECT, in a transaction that only reads.
+What names mean is found where the question is asked: references from the store as it is now, runs and steps from this
+machine's index, facts of now from the working tree. The rest is one SELECT, in a transaction that only reads.
 """
 
 import decimal
@@ -15,13 +15,13 @@ from datamon.errors import Conflict, DatamonError, NotFound, Unavailable
 from datamon.query.answer import Answer
 from datamon.query.asking import Asking, Columns, Row, Rows, find_runs
 from datamon.query.compile import compile_select, parameters
-from datamon.query.complaints import complaint
 from datamon.query.compiled.sources import source_sql
+from datamon.query.complaints import complaint
 from datamon.query.elsewhere import schema as layout
 from datamon.query.elsewhere.dialects import translated
 from datamon.query.elsewhere.postgres import Postgres, Refused
 from datamon.query.elsewhere.push import DEFAULT_SCHEMA, check_name, read_state
-from datamon.query.elsewhere.whole import Tables, plain_sql, with_sources
+from datamon.query.elsewhere.whole import COLUMNS, Tables, plain_sql, tables_of, with_sources
 from datamon.query.engine import MOST_ROWS, understood
 from datamon.query.files import attach_files
 from datamon.query.index.connect import DEFAULT_LIMIT_S
@@ -31,23 +31,13 @@ from datamon.query.language.statement import Describe, Select, stem
 from datamon.query.place import NOWHERE, Place
 from datamon.query.relations import RELATIONS, describe, list_relations
 from datamon.query.safety import check
-from datamon.query.sources import closure, closures, paths, plan, produced, stale
 from datamon.query.sources.evaluate import rows_of
 from datamon.query.sources.tables import put_table
 from datamon.store.opening import Store
 
-
-COLUMNS: Mapping[str, Columns] = {
-    "upstream": closure.COLUMNS,
-    "downstream": closure.COLUMNS,
-    "affected": closures.AFFECTED_COLUMNS,
-    "stale": stale.COLUMNS,
-    "produced": produced.COLUMNS,
-    "paths": paths.COLUMNS,
-    "plan": plan.COLUMNS,
-}
-"""The columns of each source, by what it is called where a SELECT needs a name for it."""
-_FORMS = {"DOUBLE": float, "FLOAT": float} | dict.fromkeys(("HUGEINT", "BIGINT", "INTEGER", "SMALLINT", "TINYINT", "UBIGINT"), int)
+_FORMS = {"DOUBLE": float, "FLOAT": float} | dict.fromkeys(
+    ("HUGEINT", "BIGINT", "INTEGER", "SMALLINT", "TINYINT", "UBIGINT"), int
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +94,7 @@ def _answer(
     read = frozenset() if bare else check(connection, compiled, {*RELATIONS, *names})
     database.execute("SELECT set_config('search_path', %s, FALSE)", [f'"{elsewhere.schema}"'])
     spelled: dict[str, str] = {}
-    tables = _tables(select)
+    tables = tables_of(select)
     truncated = False
     for placed in select.sources:
         sql = source_sql(asking, asking.world(connection, placed.source), placed)
@@ -124,7 +114,7 @@ def _answer(
     database.read_only(elsewhere.limit_s)
     if bare:
         return _bare(asking, select, _asked(asking, select, spelled[names[0]], database, elsewhere))
-    shape = _shape(asking, select, connection, tables)
+    shape = _shape(asking, select, connection, {name: tables[name] for name in (*read, *names)})
     sql = _whole(asking, select, spelled, tables)
     rows = _asked(asking, select, sql, database, elsewhere)
     if len(rows) > MOST_ROWS:
@@ -135,13 +125,9 @@ def _answer(
     return Answer(columns, types, [_typed(row, types) for row in rows], truncated, asking.notes)
 
 
-def _tables(select: Select) -> dict[str, Columns]:
-    """The columns of everything that a statement may read."""
-    relations: dict[str, Columns] = {name: [(column.name, column.type) for column in known.columns] for name, known in RELATIONS.items()}
-    return relations | {placed.name: COLUMNS[stem(placed.source)] for placed in select.sources if stem(placed.source) in COLUMNS}
-
-
-def _shape(asking: Asking, select: Select, connection: duckdb.DuckDBPyConnection, tables: Tables) -> list[tuple[str, str]]:
+def _shape(
+    asking: Asking, select: Select, connection: duckdb.DuckDBPyConnection, tables: Tables
+) -> list[tuple[str, str]]:
     """The columns of the answer and their types, as the engine of this machine has them; it also says what is wrong."""
     compiled = compile_select(select)
     known = {column for columns in tables.values() for column, _ in columns}
@@ -179,9 +165,7 @@ def _whole(asking: Asking, select: Select, spelled: dict[str, str], tables: Tabl
         raise _untold(asking, select) from error
 
 
-def _asked(
-    asking: Asking, select: Select, sql: str, database: Postgres, elsewhere: Elsewhere
-) -> list[Row]:
+def _asked(asking: Asking, select: Select, sql: str, database: Postgres, elsewhere: Elsewhere) -> list[Row]:
     try:
         return database.answer(translated(sql, "postgres", schema=elsewhere.schema), MOST_ROWS + 1)
     except SqlglotError as error:

@@ -29,7 +29,7 @@ def shown_url(url: str) -> str:
     return _SECRET.sub("***", url)
 
 
-class Refused(Exception):
+class Refused(Exception):  # noqa: N818 (what it says, not what went wrong here)
     """What PostgreSQL says of a statement that it cannot answer; `stopped` when a limit ended it."""
 
     def __init__(self, said: str, *, stopped: bool = False) -> None:
@@ -63,7 +63,9 @@ class Postgres:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._connection.close()
 
     def execute(self, sql: str, values: Sequence[object] | None = None) -> list[Row]:
@@ -75,7 +77,11 @@ class Postgres:
     def put(self, table: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
         """The table has these rows in addition; of texts, what PostgreSQL cannot hold is a '?'. Raises as `Postgres`."""
         listed = ", ".join(f'"{column}"' for column in columns)
-        with self._failures(), self._connection.cursor() as cursor, cursor.copy(f"COPY {table} ({listed}) FROM STDIN") as copy:
+        with (
+            self._failures(),
+            self._connection.cursor() as cursor,
+            cursor.copy(f"COPY {table} ({listed}) FROM STDIN") as copy,
+        ):
             for row in rows:
                 copy.write_row([_holdable(value) for value in row])
 
@@ -110,7 +116,9 @@ class Postgres:
             said = f"{self.place} does not allow this user what is needed ({_line(error)}); ask its owner"
             raise Denied("engine-denied", said, url=self.place) from error
         except (self._library.errors.SerializationFailure, self._library.errors.DeadlockDetected) as error:
-            raise Conflict("engine-busy", f"another push to {self.place} was quicker; try again", url=self.place) from error
+            raise Conflict(
+                "engine-busy", f"another push to {self.place} was quicker; try again", url=self.place
+            ) from error
         except self._library.OperationalError as error:
             raise self._unreachable(error) from error
 

@@ -93,7 +93,7 @@ def read_state(database: Postgres, schema: str) -> dict[str, str] | None:
     kept = layout.schemas(schema)[1]
     if database.execute("SELECT to_regclass(%s)", [f'"{kept}".state']) == [(None,)]:
         return None
-    return {str(name): str(value) for name, value in database.execute(f'SELECT name, value FROM "{kept}".state')}  # noqa: S608
+    return {str(name): str(value) for name, value in database.execute(f'SELECT name, value FROM "{kept}".state')}
 
 
 def read_position(database: Postgres, store_id: str, schema: str) -> Position | None:
@@ -107,10 +107,10 @@ def read_position(database: Postgres, store_id: str, schema: str) -> Position | 
     if state.get("schema") != layout.version(schema):
         return None
     kept = layout.schemas(schema)[1]
-    tips = database.execute(f'SELECT repo, max(number) FROM "{kept}".log_entries GROUP BY repo')  # noqa: S608
-    watch = database.execute(f'SELECT repo, number FROM "{kept}".watch')  # noqa: S608
-    environments = database.execute(f'SELECT environment FROM "{kept}".environments')  # noqa: S608
-    wanted = database.execute(f'SELECT environment FROM "{kept}".wanted')  # noqa: S608
+    tips = database.execute(f'SELECT repo, max(number) FROM "{kept}".log_entries GROUP BY repo')
+    watch = database.execute(f'SELECT repo, number FROM "{kept}".watch')
+    environments = database.execute(f'SELECT environment FROM "{kept}".environments')
+    wanted = database.execute(f'SELECT environment FROM "{kept}".wanted')
     return Position(
         cursor=json.loads(state["cursor"]),
         tips={_log_name(repo): int(str(number)) for repo, number in tips},
@@ -162,31 +162,31 @@ class _Tables:
         return f'"{self.kept}"."{table.name}"'
 
     def _delete(self, table: Table, column: str, values: Iterable[str]) -> None:
-        statement = f'DELETE FROM {self._name(table)} WHERE "{column}" = ANY(%s)'  # noqa: S608
+        statement = f'DELETE FROM {self._name(table)} WHERE "{column}" = ANY(%s)'
         self.database.execute(statement, [list(values)])
 
     def _events(self, events: list[Record]) -> None:
         if not events:
             return
         rows = {event["event"]: (event["event"], _run_of(event), event["kind"], _text(event)) for event in events}
-        known = f"SELECT event FROM {self._name(JOURNAL_EVENTS)} WHERE event = ANY(%s)"  # noqa: S608
+        known = f"SELECT event FROM {self._name(JOURNAL_EVENTS)} WHERE event = ANY(%s)"
         for (event,) in self.database.execute(known, [list(rows)]):
             del rows[event]
         self.insert(JOURNAL_EVENTS, list(rows.values()))
         self._runs(sorted({run for _, run, _, _ in rows.values()}))
 
     def _runs(self, runs: list[str]) -> None:
-        told = f"SELECT run, record FROM {self._name(JOURNAL_EVENTS)} WHERE run = ANY(%s) ORDER BY run, event"  # noqa: S608
+        told = f"SELECT run, record FROM {self._name(JOURNAL_EVENTS)} WHERE run = ANY(%s) ORDER BY run, event"
         records = ((str(run), json.loads(str(text))) for run, text in self.database.execute(told, [runs]))
         rows, broken = derive.rows_of_runs(records)
         for table in OF_A_RUN:
             self._delete(table, "id" if table.name == "runs" else "run", runs)
             self.insert(table, rows[table.name])
-        [(before,)] = self.database.execute(f"SELECT value FROM {self._name(STATE)} WHERE name = 'broken'")  # noqa: S608
+        [(before,)] = self.database.execute(f"SELECT value FROM {self._name(STATE)} WHERE name = 'broken'")
         self._keep("broken", json.dumps(sorted((set(json.loads(str(before))) - set(runs)) | set(broken))))
 
     def _keep(self, name: str, value: str) -> None:
-        self.database.execute(f"UPDATE {self._name(STATE)} SET value = %s WHERE name = %s", [value, name])  # noqa: S608
+        self.database.execute(f"UPDATE {self._name(STATE)} SET value = %s WHERE name = %s", [value, name])
 
     def _entries(self, entries: dict[RepoId | None, list[Entry]]) -> None:
         raw: list[Row] = []
@@ -206,9 +206,9 @@ class _Tables:
     def _place_replacements(self, repos: list[str]) -> None:
         """Bundles that stand in for deleted ones have their positions: chains of them in the order of their log."""
         told = f"""SELECT repo, bundle, replaced_by FROM {self._name(DELETIONS)}
-            WHERE repo = ANY(%s) AND replaced_by IS NOT NULL ORDER BY repo, position"""  # noqa: S608
+            WHERE repo = ANY(%s) AND replaced_by IS NOT NULL ORDER BY repo, position"""
         place = f"""UPDATE {self._name(BUNDLES)} AS b SET position = o.position FROM {self._name(BUNDLES)} AS o
-            WHERE b.repo = %s AND b.id = %s AND o.repo = b.repo AND o.id = %s"""  # noqa: S608
+            WHERE b.repo = %s AND b.id = %s AND o.repo = b.repo AND o.id = %s"""
         for repo, old, new in self.database.execute(told, [repos]) if repos else ():
             self.database.execute(place, [repo, new, old])
 
@@ -216,24 +216,26 @@ class _Tables:
         if not repos:
             return
         refs = f'"{self.kept}".refs'
-        self.database.execute(f"DELETE FROM {refs} WHERE repo = ANY(%s)", [repos])  # noqa: S608
+        self.database.execute(f"DELETE FROM {refs} WHERE repo = ANY(%s)", [repos])
         self.database.execute(
             f"""INSERT INTO {refs} SELECT * FROM (
                 SELECT DISTINCT ON (repo, ref) * FROM {self._name(REF_HISTORY)} WHERE repo = ANY(%s)
-                ORDER BY repo, ref, position DESC, place DESC) AS last WHERE "new" IS NOT NULL""",  # noqa: S608
+                ORDER BY repo, ref, position DESC, place DESC) AS last WHERE "new" IS NOT NULL""",
             [repos],
         )
 
     def _repos(self) -> None:
-        told = f"SELECT record FROM {self._name(LOG_ENTRIES)} WHERE repo = '' AND kind = ANY(%s) ORDER BY number"  # noqa: S608
+        told = f"SELECT record FROM {self._name(LOG_ENTRIES)} WHERE repo = '' AND kind = ANY(%s) ORDER BY number"
         records = self.database.execute(told, [sorted(derive.REPO_KINDS)])
         rows = derive.rows_of_repos(json.loads(str(record)) for (record,) in records)
-        self.database.execute(f"DELETE FROM {self._name(REPOS)} WHERE name <> %s", [RUNS_REPO])  # noqa: S608
+        self.database.execute(f"DELETE FROM {self._name(REPOS)} WHERE name <> %s", [RUNS_REPO])
         self.insert(REPOS, rows)
 
     def _environments(self, environments: dict[str, Record]) -> None:
         self.insert(ENVIRONMENTS, [(digest, _text(record)) for digest, record in environments.items()])
-        packages = [row for digest, record in environments.items() for row in derive.rows_of_environment(digest, record)]
+        packages = [
+            row for digest, record in environments.items() for row in derive.rows_of_environment(digest, record)
+        ]
         self.insert(PACKAGES, packages)
 
     def _stand_at(self, position: Position) -> None:
@@ -242,7 +244,7 @@ class _Tables:
             (WATCH, [(log or "", number) for log, number in sorted(position.watch, key=str)]),
             (WANTED, [(digest,) for digest in sorted(position.wanted)]),
         ):
-            self.database.execute(f"DELETE FROM {self._name(table)}")  # noqa: S608
+            self.database.execute(f"DELETE FROM {self._name(table)}")
             self.insert(table, rows)
 
 
@@ -262,5 +264,3 @@ def _run_of(event: Record) -> str:
 
 def _text(record: Record) -> str:
     return encode(record).decode()
-
-

@@ -8,12 +8,25 @@ from sqlglot import exp
 from sqlglot.errors import OptimizeError, SchemaError
 from sqlglot.optimizer.qualify import qualify
 
+from datamon.query.asking import Columns
 from datamon.query.compiled.literals import literal
-from datamon.query.language.statement import Placed, Select
+from datamon.query.language.statement import Placed, Select, stem
+from datamon.query.relations import RELATIONS
+from datamon.query.sources import closure, closures, paths, plan, produced, stale
 from datamon.query.values import Params
 
 Tables = Mapping[str, Sequence[tuple[str, str]]]
 """The columns of relations, each with its name and its type."""
+COLUMNS: Mapping[str, Columns] = {
+    "upstream": closure.COLUMNS,
+    "downstream": closure.COLUMNS,
+    "affected": closures.AFFECTED_COLUMNS,
+    "stale": stale.COLUMNS,
+    "produced": produced.COLUMNS,
+    "paths": paths.COLUMNS,
+    "plan": plan.COLUMNS,
+}
+"""The columns of each source, by what it is called where a SELECT needs a name for it."""
 
 
 def plain_sql(select: Select, params: Params) -> str:
@@ -28,14 +41,17 @@ def plain_sql(select: Select, params: Params) -> str:
 
 
 def with_sources(sql: str, sources: Mapping[str, str], tables: Tables) -> str:
-    """`sql` with each of these sources, a SELECT by its name, defined in front of everything that it defines itself, and its stars
-    spelled out; `tables` are the columns of all relations that it may read, with their types. Raises
+    """`sql` with each of these sources, a SELECT by its name, defined in front of what it defines itself, and its stars spelled
+    out; `tables` are the columns of all relations that it may read, with their types. Raises
     sqlglot.errors.SqlglotError."""
     [tree] = sqlglot.parse(sql, read="duckdb")
     assert isinstance(tree, exp.Query)
     with suppress(OptimizeError, SchemaError):  # what cannot be spelled out is left as it is
         tree = qualify(
-            tree, dialect="duckdb", schema={name: dict(columns) for name, columns in tables.items()}, validate_qualify_columns=False
+            tree,
+            dialect="duckdb",
+            schema={name: dict(columns) for name, columns in tables.items()},
+            validate_qualify_columns=False,
         )
         assert isinstance(tree, exp.Query)
     own: Sequence[exp.Expression] = tree.ctes
@@ -47,3 +63,13 @@ def with_sources(sql: str, sources: Mapping[str, str], tables: Tables) -> str:
     if made:
         tree.set("with_", exp.With(expressions=[*made, *own], recursive=recursive))
     return tree.sql("duckdb")
+
+
+def tables_of(select: Select) -> dict[str, Columns]:
+    """The columns of everything that a statement may read."""
+    relations: dict[str, Columns] = {
+        name: [(column.name, column.type) for column in known.columns] for name, known in RELATIONS.items()
+    }
+    return relations | {
+        placed.name: COLUMNS[stem(placed.source)] for placed in select.sources if stem(placed.source) in COLUMNS
+    }

@@ -93,7 +93,8 @@ def closure_rows(connection: duckdb.DuckDBPyConnection, walk: Walk) -> Walked:
         reached = reached_through(graph, starts, walk.direction, bounds, through)
     elif walk.stops is not None:
         ahead = [node for node in starts if not (walk.themselves and bounds.stop(node))]
-        reached = graph.closure(ahead, walk.direction, bounds)
+        begun = frozenset(starts)  # those that are not followed are no rows for being met again
+        reached = graph.closure(ahead, walk.direction, replace(bounds, only=lambda node: node not in begun))
     if walk.themselves and (walk.stops or walk.via):
         reached = [
             each

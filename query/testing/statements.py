@@ -3,7 +3,13 @@
 import random
 from collections.abc import Iterator, Sequence
 
-_VIA = ("kind = 'run'", "repo = 'feat'", "name LIKE '%s2'", "ref IS NOT NULL", "repo IN (SELECT name FROM repos WHERE name > 'm')")
+_VIA = (
+    "kind = 'run'",
+    "repo = 'feat'",
+    "name LIKE '%s2'",
+    "ref IS NOT NULL",
+    "repo IN (SELECT name FROM repos WHERE name > 'm')",
+)
 _STOPS = ("repo = 'feat'", "kind = 'run' AND name LIKE '%s3'", "ref = 'prod'", "id > 'F'")
 
 

@@ -1,4 +1,4 @@
-"""`code`: the step's fingerprint now differs from the run's; where its code is not at hand, that of the newest run of the slot."""
+"""`code`: the step's fingerprint now differs from the run's; elsewhere that of the newest run of the slot."""
 
 SQL = """    SELECT j.production, 'code', j.pipeline || '/' || j.step, j.fingerprint,
         CASE WHEN k.run IS NULL THEN n.fingerprint ELSE k.fingerprint END

@@ -1,5 +1,5 @@
-"""`env`: a part of the environment that the step's policy names differs; now is the environment here, else that of the newest run of
-the slot that names the part."""
+"""`env`: a part of the environment that the step's policy names differs; now is the environment here, else that of the
+newest run of the slot that names the part."""
 
 SQL = """    SELECT j.production, 'env', p.name, p.value, CASE WHEN k.run IS NULL THEN n.value ELSE k.value END
     FROM judged AS j JOIN kept.policies AS p ON p.run = j.run

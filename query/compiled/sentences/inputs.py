@@ -1,6 +1,7 @@
 """`input`: a part was read through a ref, and that ref gives other content for it now."""
 
-SQL = """    SELECT j.production, 'input', i.repo || '@' || i.ref || CASE WHEN i.path = '' THEN '' ELSE ':' || i.path END, i.content, i.now
+SQL = """    SELECT j.production, 'input', i.repo || '@' || i.ref || CASE WHEN i.path = '' THEN '' ELSE ':' || i.path END,
+        i.content, i.now
     FROM judged AS j JOIN (
         SELECT f.run, f.repo, f.ref, f.path, f.content, CASE
             WHEN h.bundle IS NULL THEN NULL

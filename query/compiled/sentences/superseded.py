@@ -17,4 +17,4 @@ SQL = f"""    SELECT j.production, 'superseded', j.repo || '@' || j.branch, j.co
         FROM {_GIVEN} AS s
     ) AS n ON n.pipeline = j.pipeline AND n.step = j.step AND n.role = j.role AND n.repo = j.repo AND n.branch = j.branch
         AND n.params = a.params AND n.place = 1
-    WHERE n.content <> j.content"""  # noqa: S608
+    WHERE n.content <> j.content"""

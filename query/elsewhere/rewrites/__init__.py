@@ -9,12 +9,12 @@ from datamon.query.elsewhere.rewrites.arg_max import arg_max
 from datamon.query.elsewhere.rewrites.columns_of_a_row import columns_of_a_row
 from datamon.query.elsewhere.rewrites.lists import lists
 
-Rule = Callable[[exp.Expression], exp.Expression]
+Rule = Callable[[exp.Expr], exp.Expr]
 RULES: tuple[Rule, ...] = (all_columns, columns_of_a_row, arg_max, lists)
 """Each takes a node of the tree and gives what stands in its place."""
 
 
-def rewritten(tree: exp.Expression) -> exp.Expression:
+def rewritten(tree: exp.Expr) -> exp.Expr:
     """The tree with every rule applied, one after the other."""
     for rule in RULES:
         tree = tree.transform(rule)

@@ -3,7 +3,7 @@
 from sqlglot import exp
 
 
-def all_columns(node: exp.Expression) -> exp.Expression:
+def all_columns(node: exp.Expr) -> exp.Expr:
     """Groups by every column without an aggregate, orders by every column in turn."""
     if not isinstance(node, exp.Select):
         return node

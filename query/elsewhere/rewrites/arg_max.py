@@ -3,7 +3,7 @@
 from sqlglot import exp
 
 
-def arg_max(node: exp.Expression) -> exp.Expression:
+def arg_max(node: exp.Expr) -> exp.Expr:
     """`(array_agg(x ORDER BY by DESC))[1]` for max_by, rising for min_by; rows without x or without by do not count."""
     if not isinstance(node, exp.ArgMax | exp.ArgMin):
         return node
@@ -16,6 +16,6 @@ def arg_max(node: exp.Expression) -> exp.Expression:
     return exp.Bracket(this=exp.Paren(this=filtered), expressions=[exp.Literal.number(1)], offset=1)
 
 
-def _known(by: exp.Expression) -> list[exp.Expression]:
+def _known(by: exp.Expr) -> list[exp.Expr]:
     """A row counts even when a part of it is unknown, as DuckDB has it."""
     return [] if isinstance(by, exp.Tuple) else [exp.Not(this=exp.Is(this=by.copy(), expression=exp.Null()))]

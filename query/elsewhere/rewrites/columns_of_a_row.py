@@ -3,7 +3,7 @@
 from sqlglot import exp
 
 
-def columns_of_a_row(node: exp.Expression) -> exp.Expression:
+def columns_of_a_row(node: exp.Expr) -> exp.Expr:
     """The SELECT of such an IN with the parts of its row as columns."""
     query = node.args.get("query") if isinstance(node, exp.In) and isinstance(node.this, exp.Tuple) else None
     inner = query.this if isinstance(query, exp.Subquery) else query

@@ -3,7 +3,7 @@
 from sqlglot import exp
 
 
-def lists(node: exp.Expression) -> exp.Expression:
+def lists(node: exp.Expr) -> exp.Expr:
     """`array_agg` for DuckDB's `list`."""
     if isinstance(node, exp.List) and len(node.expressions) == 1:
         return exp.ArrayAgg(this=node.expressions[0].copy())
