@@ -3,6 +3,7 @@
 import itertools
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -24,6 +25,8 @@ from datamon.query.testing.worlds import Doing
 from datamon.store.opening import Store
 
 pytestmark = pytest.mark.skipif(programs() is None, reason="needs PostgreSQL (Debian: apt-get install postgresql)")
+CASES = Path(__file__).parent / "cases" / "postgres.sql"
+TYPED = [pair.partition("\n-->\n")[0] for pair in CASES.read_text("utf-8").partition("\n")[2].split("\n;;\n")]
 NAMES = (f"s{number}" for number in itertools.count())
 
 
@@ -278,3 +281,13 @@ def test_an_engine_that_there_is_not_is_told(story: Story) -> None:
     with pytest.raises(Invalid) as raised:
         ask_elsewhere(story.world.store, "FROM runs", Engine("mysql://h/d"), index=story.index)
     assert "postgresql://" in raised.value.message
+
+
+@pytest.mark.parametrize("text", TYPED)
+def test_postgresql_answers_every_select_of_the_golden_file_as_this_machine_does(
+    url: str, story: Story, told: str, text: str
+) -> None:
+    here, there = both(url, story, told, text)
+    assert (there.columns, there.types) == (here.columns, here.types)
+    if "now()" not in text:
+        assert sorted(map(repr, there.rows)) == sorted(map(repr, here.rows))

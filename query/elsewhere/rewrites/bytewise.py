@@ -4,8 +4,8 @@ from sqlglot import exp
 
 
 def bytewise(node: exp.Expr) -> exp.Expr:
-    """A text that is a column, a row's part or a branch of its own says so. (What it is compared with is left as it is: a time may
-    be written as a text there.)"""
+    """A text that is a column, a row's part or a branch of its own says so. (What is compared is left as it is: a time may be
+    written as a text there.)"""
     if not (isinstance(node, exp.Literal) and node.is_string):
         return node
     above = node.parent

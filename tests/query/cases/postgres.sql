@@ -213,11 +213,11 @@ SELECT "runs"."id" AS "id" FROM "runs" AS "runs" WHERE "runs"."id" IN (SELECT "o
 ;;
 SELECT id FROM runs WHERE (pipeline, step) IN (SELECT (pipeline, step) FROM steps)
 -->
-SELECT "runs"."id" AS "id" FROM "runs" AS "runs" WHERE ("runs"."pipeline", "runs"."step") IN (SELECT ("steps"."pipeline", "steps"."step") AS "_col_0" FROM "steps" AS "steps")
+SELECT "runs"."id" AS "id" FROM "runs" AS "runs" WHERE ("runs"."pipeline", "runs"."step") IN (SELECT "steps"."pipeline", "steps"."step" FROM "steps" AS "steps")
 ;;
 SELECT id FROM runs WHERE (pipeline, step) NOT IN (SELECT (pipeline, step) FROM steps)
 -->
-SELECT "runs"."id" AS "id" FROM "runs" AS "runs" WHERE NOT ("runs"."pipeline", "runs"."step") IN (SELECT ("steps"."pipeline", "steps"."step") AS "_col_0" FROM "steps" AS "steps")
+SELECT "runs"."id" AS "id" FROM "runs" AS "runs" WHERE NOT ("runs"."pipeline", "runs"."step") IN (SELECT "steps"."pipeline", "steps"."step" FROM "steps" AS "steps")
 ;;
 SELECT id FROM runs WHERE EXISTS (SELECT 1 FROM outputs WHERE run = runs.id)
 -->
@@ -249,15 +249,11 @@ SELECT STARTS_WITH("repos"."name", 'a') AS "_col_0" FROM "repos" AS "repos"
 ;;
 SELECT contains(name, 'a') FROM repos
 -->
-SELECT CONTAINS("repos"."name", 'a') AS "_col_0" FROM "repos" AS "repos"
+SELECT POSITION('a' IN "repos"."name") > 0 AS "_col_0" FROM "repos" AS "repos"
 ;;
 SELECT parents[1] FROM bundles
 -->
 SELECT "bundles"."parents"[1] AS "0" FROM "bundles" AS "bundles"
-;;
-SELECT len(parents) FROM bundles
--->
-SELECT LENGTH("bundles"."parents") AS "_col_0" FROM "bundles" AS "bundles"
 ;;
 SELECT unnest(parents) FROM bundles
 -->
@@ -305,7 +301,7 @@ SELECT BOOL_AND(CAST("labels"."frozen" AS BOOLEAN)) AS "_col_0", BOOL_OR(CAST("l
 ;;
 SELECT any_value(step) FROM runs
 -->
-SELECT ANY_VALUE("runs"."step") AS "_col_0" FROM "runs" AS "runs"
+SELECT (ARRAY_AGG("runs"."step") FILTER(WHERE NOT "runs"."step" IS NULL))[1] AS "_col_0" FROM "runs" AS "runs"
 ;;
 SELECT count(DISTINCT step) FROM runs
 -->
@@ -410,11 +406,3 @@ SELECT "o"."repo" AS "repo", COUNT(DISTINCT "o"."content") AS "n" FROM "outputs"
 SELECT r.id, m.value FROM runs r JOIN metrics m ON m.run = r.id WHERE m.name = 'auc' ORDER BY m.value DESC LIMIT 1
 -->
 SELECT "r"."id" AS "id", "m"."value" AS "value" FROM "runs" AS "r" JOIN "metrics" AS "m" ON "m"."run" = "r"."id" WHERE "m"."name" = 'auc' ORDER BY "m"."value" DESC NULLS LAST LIMIT 1
-;;
-SELECT id FROM runs TABLESAMPLE 10 PERCENT
--->
-SELECT "runs"."id" AS "id" FROM "runs" AS "runs" TABLESAMPLE SYSTEM (10)
-;;
-SELECT COLUMNS('a.*') FROM repos
--->
-SELECT COLUMNS('a.*') AS "_col_0" FROM "repos" AS "repos"
