@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+import duckdb
 from sqlglot.errors import SqlglotError
 
 from datamon.query.answer import Answer
@@ -9,6 +10,7 @@ from datamon.query.asking import Asking, find_runs
 from datamon.query.compile import compile_select
 from datamon.query.compiled.sources import source_sql
 from datamon.query.elsewhere.dialects import translated
+from datamon.query.elsewhere.push import DEFAULT_SCHEMA
 from datamon.query.elsewhere.whole import plain_sql, tables_of, with_sources
 from datamon.query.engine import understood
 from datamon.query.index.opening import Index
@@ -19,6 +21,7 @@ from datamon.query.relations import RELATIONS
 from datamon.query.safety import check
 from datamon.store.opening import Store
 
+Connection = duckdb.DuckDBPyConnection
 RUN_BY_US = ("duckdb", "postgres")
 """The dialects whose SQL our tests run. Of that of the others they know that it parses."""
 
@@ -32,7 +35,8 @@ def explain(
     params: Mapping[str, object] | None = None,
     place: Place = NOWHERE,
 ) -> Answer:
-    """The lines of the SELECT that `EXPLAIN …` is in that dialect, over the tables as `index push` names them. Sources that no
+    """The lines of the SELECT that `EXPLAIN …` is in that dialect, over the tables as `index push` names them (for duckdb, as this
+    machine's index does). Sources that no
     tables answer stand in it by their names, and a line says so. Raises Invalid (`bad-statement`) for what is no EXPLAIN or
     cannot be said in that dialect, and as `engine.ask`.
     """
@@ -46,23 +50,31 @@ def explain(
         names = [placed.name for placed in statement.sources]
         if len(statement.pieces) > 1 or not names:
             check(connection, compile_select(statement), {*RELATIONS, *names})
-        compiled = {
-            placed.name: source_sql(asking, asking.world(connection, placed.source), placed)
-            for placed in statement.sources
-        }
+        lines = spelled_out(asking, statement, connection, dialect)
+    if dialect not in RUN_BY_US:
+        lines = [f"-- not run: of the SQL for {dialect} it is known that it parses, and no more", *lines]
+    return Answer(("sql",), ("VARCHAR",), [(line,) for line in lines])
+
+
+def spelled_out(asking: Asking, select: Select, connection: Connection, dialect: str = "duckdb") -> list[str]:
+    """The lines of that SELECT, after what there is to say of it. Raises Invalid (`bad-statement`), and as the sources do."""
+    compiled = {
+        placed.name: source_sql(asking, asking.world(connection, placed.source), placed) for placed in select.sources
+    }
     spelled = {name: sql for name, sql in compiled.items() if sql is not None}
+    schema = None if dialect == "duckdb" else DEFAULT_SCHEMA
     try:
-        if len(statement.pieces) == 1 and len(spelled) == 1:
-            sql = translated(next(iter(spelled.values())), dialect, schema="datamon", pretty=True)
+        if len(select.pieces) == 1 and spelled:
+            [sql] = spelled.values()
+        elif len(select.pieces) == 1:
+            sql = plain_sql(select, asking.params)
         else:
-            whole = with_sources(plain_sql(statement, asking.params), spelled, tables_of(statement))
-            sql = translated(whole, dialect, schema="datamon", pretty=True)
+            sql = with_sources(plain_sql(select, asking.params), spelled, tables_of(select))
+        text = translated(sql, dialect, schema=schema, pretty=True)
     except SqlglotError as error:
-        raise fault(text, statement.pieces[0].span, f"this cannot be said in the SQL of {dialect}") from error
+        raise fault(asking.text, Span(0, 1), f"this cannot be said in the SQL of {dialect}") from error
     lines = [f"-- {note}" for note in asking.notes]
     lines += [
-        f"-- {name} is answered where it is asked: no tables give its rows" for name in names if name not in spelled
+        f"-- {name} is answered where it is asked: no tables give its rows" for name in compiled if name not in spelled
     ]
-    if dialect not in RUN_BY_US:
-        lines.append(f"-- not run: of the SQL for {dialect} it is known that it parses, and no more")
-    return Answer(("sql",), ("VARCHAR",), [(line,) for line in [*lines, *sql.splitlines()]])
+    return [*lines, *text.splitlines()]

@@ -38,6 +38,7 @@ def _parts(story: Story, text: str) -> dict[str, str]:
         sql = source_sql(asking, asking.world(connection, placed.source), placed)
     assert sql is not None
     tree = sqlglot.parse_one(_ID.sub("'…'", sql), read="duckdb")
+    assert isinstance(tree, sqlglot.exp.Query)
     parts = {cte.alias: cte.this.sql("duckdb") for cte in tree.ctes}
     tree.set("with_", None)
     return parts | {"SELECT": tree.sql("duckdb")}

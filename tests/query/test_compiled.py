@@ -76,9 +76,9 @@ def test_a_cycle_ends_and_each_node_has_its_shortest_distance() -> None:
 
 def test_no_recursive_row_carries_a_depth_beside_a_node() -> None:
     sql = closure_sql(Walk("upstream", (Node("bundle", "x"),)), Predicates("upstream_1", stops="repo = 'a'"))
-    recursive = [
-        cte for cte in sqlglot.parse_one(sql, read="duckdb").ctes if cte.alias in sql.split(f"{cte.alias}", 1)[1]
-    ]
+    tree = sqlglot.parse_one(sql, read="duckdb")
+    assert isinstance(tree, sqlglot.exp.Query)
+    recursive = [cte for cte in tree.ctes if cte.alias in sql.split(f"{cte.alias}", 1)[1]]
     touched = next(cte for cte in recursive if cte.alias == "touched")
     assert touched.args["alias"].columns == [sqlglot.exp.to_identifier("id")]
     assert " UNION SELECT" in touched.this.sql(), "a set of ids, not ways to them"
