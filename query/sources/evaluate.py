@@ -4,9 +4,10 @@ import duckdb
 
 from datamon.query.asking import Asking, Rows, World
 from datamon.query.language.references import Target
-from datamon.query.language.statement import Affected, Closure, Paths, Placed, Planned, Produced, Stale
+from datamon.query.language.statement import Affected, Closure, Contains, Paths, Placed, Planned, Produced, Stale
 from datamon.query.sources import produced
 from datamon.query.sources.closures import rows_of_affected, rows_of_closure
+from datamon.query.sources.contains import rows_of_contains
 from datamon.query.sources.deleted import TOLD, note_deleted
 from datamon.query.sources.judged import rows_of_stale
 from datamon.query.sources.paths import rows_of_paths
@@ -28,6 +29,8 @@ def rows_of(asking: Asking, connection: duckdb.DuckDBPyConnection, placed: Place
             return rows_of_paths(asking, world, placed.name, source)
         case Planned():
             return rows_of_plan(asking, world, source)
+        case Contains():
+            return rows_of_contains(asking, world, source)
         case Produced():
             return _produced(asking, world, source)
         case Stale():
