@@ -158,11 +158,12 @@ _PAIRS = """
             SELECT (a.bundle, h.content) FROM inferred_above a JOIN inferred_held h ON h.bundle = a.above)),
     pairs AS (
         SELECT h.repo AS repo_from, h.bundle AS bundle_from, f.repo AS repo_to, f.bundle AS bundle_to, count(*) AS files,
-            sum(f.size)::BIGINT AS shared_bytes, any_value(f.bytes) AS bytes, any_value(h.position) AS position
+            sum(f.size)::BIGINT AS shared_bytes, any_value(f.bytes) AS bytes, any_value(h.position) AS place
         FROM unexplained f JOIN inferred_held h USING (content)
         WHERE h.repo <> f.repo AND h.time < f.time AND NOT h.deleted AND (h.run IS NULL OR h.run IS DISTINCT FROM f.run)
-        GROUP BY ALL
-        QUALIFY row_number() OVER (
-            PARTITION BY f.bundle, h.repo ORDER BY shared_bytes DESC, position DESC, h.bundle) = 1)
+        GROUP BY h.repo, h.bundle, f.repo, f.bundle),
+    most AS (
+        FROM pairs QUALIFY row_number() OVER (
+            PARTITION BY bundle_to, repo_from ORDER BY shared_bytes DESC, place DESC, bundle_from) = 1)
     SELECT repo_from, bundle_from, repo_to, bundle_to, files, shared_bytes, shared_bytes / bytes AS share
-    FROM pairs ORDER BY shared_bytes DESC, bundle_to, repo_from"""
+    FROM most ORDER BY shared_bytes DESC, bundle_to, repo_from"""
