@@ -275,6 +275,31 @@ _RELATIONS = (
         """,
     ),
     _relation(
+        "replays",
+        "what came of doing runs again exactly: a row for each output",
+        """
+        run VARCHAR the run that was done again
+        replay VARCHAR the replay's own id
+        started TIMESTAMP when the replay began
+        ended TIMESTAMP when it ended
+        verdict VARCHAR matched when it ended as the run did and all outputs came out bit by bit; differed; failed
+        role VARCHAR which output of the run; NULL where the replay has none
+        repo VARCHAR the repo it lies in
+        branch VARCHAR the branch that the run wrote it to
+        result VARCHAR of this output: matched, differed, or missing when nothing was written
+        path VARCHAR the first path that differed, in the order of paths
+        change VARCHAR how: added, deleted or changed
+        old VARCHAR the content there, or of the whole output, as the run had it
+        new VARCHAR the same as the replay had it
+        error VARCHAR how a replay that failed ended
+        environment VARCHAR the hash of the environment it had
+        packages BOOLEAN whether the recorded packages were installed for it
+        whole BOOLEAN whether every file of its tree was known to be as it was, and not only the code
+        host VARCHAR the host it was done on
+        author VARCHAR who did it
+        """,
+    ),
+    _relation(
         "env",
         "the packages that runs had",
         """
@@ -354,6 +379,40 @@ _SOURCES = (
         command VARCHAR its command line; NULL for a function
         because VARCHAR the nearest causes
         after BIGINT[] the positions of the steps that it reads from
+        """,
+    ),
+    _relation(
+        "diff",
+        "DIFF ref, ref: in what two bundles, or two runs, differ",
+        """
+        kind VARCHAR file, param, code, env or input
+        name VARCHAR the path, param, file of the code, package or input
+        change VARCHAR added, deleted or changed
+        old VARCHAR what the first has; contents are hashes
+        new VARCHAR what the second has
+        """,
+    ),
+    _relation(
+        "differences",
+        "WHY DOES ref DIFFER FROM ref: what differs on the way on which they were made, nearest first",
+        """
+        depth BIGINT how many runs up: the runs that wrote the two have 1
+        kind VARCHAR step, command, param, code, env or input
+        name VARCHAR the param, file of the code, package or input
+        old VARCHAR what the way to the second has; contents are hashes
+        new VARCHAR what the way to the first has
+        via VARCHAR the inputs on the way there, joined by /; empty next to the two
+        """,
+    ),
+    _relation(
+        "not_reused",
+        "WHY WAS run NOT REUSED: in what it differs from the nearest earlier run of its step",
+        """
+        kind VARCHAR code, command, param, input, env or output
+        name VARCHAR which of them
+        change VARCHAR added, deleted or changed
+        old VARCHAR what the earlier run had; contents are hashes
+        new VARCHAR what the run had
         """,
     ),
     _relation(

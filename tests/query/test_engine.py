@@ -12,7 +12,7 @@ from datamon.query.files import attach_files
 from datamon.query.index import open_index
 from datamon.query.inferred import attach_inferred
 from datamon.query.relations import RELATIONS, SOURCES
-from datamon.query.sources import closure, closures, contains, paths, plan, produced, stale
+from datamon.query.sources import closure, closures, contains, diff, differ, paths, plan, produced, stale
 from datamon.query.sources.tables import put_table
 from datamon.query.testing.stories import Story
 from datamon.query.testing.worlds import Doing
@@ -52,6 +52,9 @@ def test_describe_tells_each_sources_columns_as_it_gives_them(story: Story) -> N
         "affected": closures.AFFECTED_COLUMNS,
         "paths": paths.COLUMNS,
         "plan": plan.COLUMNS,
+        "diff": diff.COLUMNS,
+        "differences": differ.COLUMNS,
+        "not_reused": diff.COLUMNS,
         "stale": stale.COLUMNS,
         "produced": produced.COLUMNS,
         "contains": contains.COLUMNS,
