@@ -174,6 +174,11 @@ def _made_of(store: Store, entries: Iterable[TreeEntry], content: str, *, whole:
     return Asked(chunks, files, content, whole)
 
 
+def _together(hits: list[Hit]) -> Hit:
+    """What all of these files hold: for a bundle that is asked for no more is needed of a segment."""
+    return Hit("", "", sum(hit.size_bytes for hit in hits), frozenset().union(*(hit.chunks for hit in hits)))
+
+
 class _Search:
     """Looks through manifests, each segment and each recipe once."""
 
@@ -182,6 +187,7 @@ class _Search:
         self._asked = asked
         self._segments: dict[str, list[Hit]] = {}
         self._recipes: dict[bytes, frozenset[ChunkId]] = {}
+        self._wanted: pyarrow.Array | None = None
         self.lengths: dict[ChunkId, int] = {}
         """How many bytes the chunks that were found have."""
 
@@ -193,11 +199,12 @@ class _Search:
     def _hits(self, row: SegmentRow) -> list[Hit]:
         if row.id not in self._segments:
             columns = (column.to_pylist() for column in self._candidates(row).columns)
-            self._segments[row.id] = [
+            hits = [
                 Hit(path, content.hex(), size, chunks)
                 for path, kind, size, content, recipe in zip(*columns, strict=True)
                 if kind in _FILES and (chunks := self._shared(content, size, recipe)) is not None
             ]
+            self._segments[row.id] = [_together(hits)] if self._asked.whole and hits else hits
         return self._segments[row.id]
 
     def _candidates(self, row: SegmentRow) -> "pyarrow.RecordBatch":
@@ -208,11 +215,12 @@ class _Search:
         from datamon.store import arrays
         from datamon.store.segments import read_held
 
-        contents = {*self._asked.chunks, *(bytes.fromhex(content) for content in self._asked.files)}
-        wanted = arrays.of(sorted(contents), pa.binary(HASH_BYTES))
+        if self._wanted is None:
+            contents = {*self._asked.chunks, *(bytes.fromhex(content) for content in self._asked.files)}
+            self._wanted = arrays.of(sorted(contents), pa.binary(HASH_BYTES))
         rows = read_held(self._store.metadata, row).batch.select(["path", "kind", "size", "content", "recipe"])
         return rows.filter(
-            pc.or_(pc.is_valid(rows.column("recipe")), pc.is_in(rows.column("content"), value_set=wanted))
+            pc.or_(pc.is_valid(rows.column("recipe")), pc.is_in(rows.column("content"), value_set=self._wanted))
         )
 
     def _shared(self, content: bytes, size_bytes: int, recipe: bytes | None) -> frozenset[ChunkId] | None:

@@ -6,6 +6,7 @@ from typing import NamedTuple, Protocol
 
 from datamon.query.graph import Direction
 from datamon.query.sources.file_edges import Step, Thing
+from datamon.query.trees import File
 
 MOST_REACHED = 3_000_000
 """So many files and runs are walked to at most."""
@@ -30,11 +31,13 @@ class Reached(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Bounds:
     """Where a walk ends: at `within` runs, and behind what `stop` holds for. With `through` only that is reached for which it
-    holds, and what is reached through such; a start counts only where it is a run."""
+    holds, and what is reached through such; a start counts only where it is a run. With `runs_only` no files beyond the last
+    runs are looked for."""
 
     within: int | None = None
     stop: Callable[[Thing], bool] | None = None
     through: Callable[[Thing], bool] | None = None
+    runs_only: bool = False
     most: int = MOST_REACHED
 
 
@@ -47,11 +50,11 @@ def walk(edges: Leading, starts: Collection[Thing], direction: Direction, bounds
     seen = {True: set(starts), False: set(starts)}
     level = {True: sorted(passed), False: sorted(set(starts) - passed)}
     reached: list[Reached] = []
-    hops = 0
+    hops, last = 0, _last_hop(bounds, starts)
     while level[True] or level[False]:
         hops += 1
         depth = (hops + 1) // 2
-        if bounds.within is not None and depth > bounds.within:
+        if last is not None and hops > last:
             break
         found: dict[bool, list[Thing]] = {True: [], False: []}
         for way in (True, False):
@@ -68,3 +71,10 @@ def walk(edges: Leading, starts: Collection[Thing], direction: Direction, bounds
         stop = bounds.stop or (lambda _: False)
         level = {way: sorted(thing for thing in found[way] if not stop(thing)) for way in (True, False)}
     return reached, True
+
+
+def _last_hop(bounds: Bounds, starts: Collection[Thing]) -> int | None:
+    """How many edges a way has at most: two for each run. From files, the second of them leads to files again."""
+    if bounds.within is None:
+        return None
+    return 2 * bounds.within - (bounds.runs_only and any(isinstance(each, File) for each in starts))

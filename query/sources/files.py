@@ -69,7 +69,7 @@ class _Following:
 
     def reached(self) -> tuple[list[Reached], bool]:
         asked = self.asked
-        within = Bounds(asked.within)
+        within = Bounds(asked.within, runs_only=asked.at == "run")
         reached, whole = walk(self.edges, self.starts, asked.direction, within)
         if asked.stops is None and asked.via is None:
             return (_one_further(self.starts, reached, asked) if asked.themselves else reached), whole
