@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from datamon.errors import DatamonError
@@ -354,6 +354,10 @@ SOME = settings(max_examples=12, deadline=None, suppress_health_check=[HealthChe
     st.lists(EVENTS, min_size=2, max_size=7),
     st.sampled_from(["upstream", "downstream"]),
     st.sampled_from(["any", "declared", "observed"]),
+)
+@example([([], {"a": {"f": "x", "g": "y"}}), ([("a", 0, "", None)], {"a": {"f": "x", "g": "z"}})], "upstream", "any")
+@example(
+    [([], {"a": {"f": "x", "d/h": "y"}}), ([("a", 0, "d", {"d/h", "f"})], {"b": {"f": "z"}})], "downstream", "observed"
 )
 def test_every_answer_is_the_definitions(
     events: list[Event],
