@@ -138,6 +138,19 @@ _RELATIONS = (
         """,
     ),
     _relation(
+        "inferred",
+        "dependencies that no run recorded but equal contents suggest; made only when a statement names it",
+        """
+        repo_from VARCHAR the repo that had the contents before
+        bundle_from VARCHAR its bundle that shares the most bytes, of several the newest
+        repo_to VARCHAR the other repo
+        bundle_to VARCHAR its bundle in which the contents are new
+        files BIGINT how many contents they share
+        shared_bytes BIGINT and how many bytes these have
+        share DOUBLE what part that is of the bytes of bundle_to, up to 1
+        """,
+    ),
+    _relation(
         "runs",
         "recorded executions",
         """
@@ -323,13 +336,13 @@ _RELATIONS = (
     ),
 )
 _CLOSURE = """
-        kind VARCHAR bundle or run
-        id VARCHAR its KSUID
-        name VARCHAR repo@ref or repo@id of a bundle, pipeline/step of a run
-        repo VARCHAR the repo of a bundle
-        ref VARCHAR a label or else a branch that points at the bundle now
+        kind VARCHAR bundle or run; AT file file
+        id VARCHAR its KSUID; of a file repo@bundle:path with the first bundle that holds it
+        name VARCHAR repo@ref or repo@id of a bundle, with :path of a file; pipeline/step of a run
+        repo VARCHAR the repo of a bundle or a file
+        ref VARCHAR a label or else a branch that points at the bundle now, or at one that holds the file
         depth BIGINT how many runs away: the run that wrote a bundle and what that run read have 1
-        how VARCHAR declared or observed: how the edge to it is known
+        how VARCHAR declared, observed or inferred: how the edge to it is known
         via_id VARCHAR the node before it on a shortest way
         truncated BOOLEAN set on the last row when more were cut off"""
 _SOURCES = (
@@ -433,6 +446,22 @@ _SOURCES = (
         bundle VARCHAR what it wrote
         content VARCHAR the content that was asked for
         role VARCHAR the name of the output in the run
+        """,
+    ),
+    _relation(
+        "contains",
+        "WHAT CONTAINS file '…', bundle '…' or hash '…': what holds the content, or by shared chunks at least half of it",
+        """
+        repo VARCHAR the name of the repo
+        bundle VARCHAR the bundle
+        ref VARCHAR a label or else a branch that points at the bundle now
+        path VARCHAR the file in it; empty where whole bundles are compared
+        content VARCHAR the content of that file or bundle
+        size BIGINT its bytes
+        shared_bytes BIGINT how many bytes of what was asked for it holds
+        share DOUBLE what part that is of what was asked for, up to 1
+        how VARCHAR same (it is that very content) or part (it shares chunks or files)
+        run VARCHAR the run that wrote the bundle; NULL for an upload
         """,
     ),
 )

@@ -1,7 +1,7 @@
 """Small histories, really recorded: bundles committed, runs opened and closed, refs moved, as a run's end does it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from blake3 import blake3
 
@@ -45,6 +45,8 @@ class Doing:
     code: CodeVersion | None = None
     """Instead of a script that only has this fingerprint."""
     policy: tuple[EnvironmentPart, ...] = ()
+    opened: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """What the run was seen to read, by the reference: paths relative to the part, directories that it listed with a `/`."""
 
 
 class World:
@@ -87,7 +89,7 @@ class World:
             doing.step,
             doing.pipeline,
             doing.status,
-            inputs=tuple(self.read(reference) for reference in doing.reads),
+            inputs=tuple(replace(self.read(each), read=doing.opened.get(each)) for each in doing.reads),
             params=doing.params,
             policy=doing.policy,
             code=doing.code or CodeVersion(fingerprint=doing.fingerprint, method="script"),
