@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from typer._click.formatting import HelpFormatter
 
 
+PROGRAM = "datamon"
 UNCUT = 1_000
 """Characters of a first sentence: all of them."""
 HELP_WIDTH = 100

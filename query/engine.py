@@ -11,6 +11,7 @@ from datamon.query.compile import Compiled, compile_select, parameters, shown
 from datamon.query.complaints import complaint
 from datamon.query.files import attach_files
 from datamon.query.index.opening import Index, open_index
+from datamon.query.inferred import attach_inferred
 from datamon.query.language.faults import fault
 from datamon.query.language.parse import parse
 from datamon.query.language.statement import Describe, Placed, Select, Stale, Statement
@@ -94,6 +95,8 @@ def _run(asking: Asking, select: Select, compiled: Compiled, connection: duckdb.
         return _explained(asking, select)
     if "files" in read:
         attach_files(connection, asking.store)
+    if "inferred" in read:
+        attach_inferred(connection, asking.store)
     columns = {column.name for name in read if name in RELATIONS for column in RELATIONS[name].columns}
     truncated = False
     for placed in select.sources:

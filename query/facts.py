@@ -22,7 +22,7 @@ from datamon.lineage.facts import (
     at_position,
 )
 from datamon.lineage.modules import Sources
-from datamon.lineage.records import RunOpened, combine
+from datamon.lineage.records import Run, RunOpened, combine
 from datamon.lineage.working_tree import Now, WorkingTree, look
 from datamon.query.gone import without_bytes
 from datamon.query.language.statement import Using
@@ -84,15 +84,20 @@ def look_now(
 
 def opened_runs(connection: Connection, runs: Collection[str]) -> Iterator[RunOpened]:
     """The opening records of these runs."""
+    return (run.opened for run in recorded_runs(connection, runs))
+
+
+def recorded_runs(connection: Connection, runs: Collection[str]) -> Iterator[Run]:
+    """What is recorded of these runs, in the order of their ids."""
     told = _grouped(
         connection,
-        "SELECT run, record FROM kept.journal_events WHERE kind = 'run-opened' AND run IN (SELECT unnest(?::VARCHAR[]))",
+        "SELECT run, record FROM kept.journal_events WHERE run IN (SELECT unnest(?::VARCHAR[]))",
         sorted(runs),
     )
     for run in sorted(runs):
         combined = combine(json.loads(record) for (record,) in told.get(run, ()))
         if combined is not None:
-            yield combined.opened
+            yield combined
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,9 @@ import duckdb
 Direction = Literal["upstream", "downstream"]
 NodeKind = Literal["run", "bundle"]
 
+EdgeRow = tuple[NodeKind, str, NodeKind, str, str | None, str]
+"""A row of the relation `edges`."""
+
 
 class Node(NamedTuple):
     """A version of something: a run, or a bundle."""
@@ -57,7 +60,7 @@ UNBOUNDED = Bounds()
 class Graph:
     """Adjacency in both directions, in memory."""
 
-    def __init__(self, edges: Iterable[tuple[NodeKind, str, NodeKind, str, str | None, str]]) -> None:
+    def __init__(self, edges: Iterable[EdgeRow]) -> None:
         """From rows as those of the relation `edges`; the same row twice is one edge."""
         self._upstream: dict[Node, list[Edge]] = defaultdict(list)
         self._downstream: dict[Node, list[Edge]] = defaultdict(list)
@@ -111,7 +114,7 @@ class Graph:
         return self._upstream if direction == "upstream" else self._downstream
 
 
-def _order(edge: tuple[NodeKind, str, NodeKind, str, str | None, str]) -> tuple[str, ...]:
+def _order(edge: EdgeRow) -> tuple[str, ...]:
     return tuple(part or "" for part in edge)
 
 
@@ -138,8 +141,8 @@ READS = {
 }
 
 
-def read_graph(connection: duckdb.DuckDBPyConnection, kept: Kept = Kept()) -> Graph:
-    """The graph of the runs that an index knows."""
+def read_graph(connection: duckdb.DuckDBPyConnection, kept: Kept = Kept(), more: Iterable[EdgeRow] = ()) -> Graph:
+    """The graph of the runs that an index knows, with `more` edges."""
     schema = "with_system" if kept.system else "main"
     unpinned = "" if kept.pinned else "AND i.ref_kind IN ('branch', 'label')"
     some = kept.using != "any" or not kept.pinned
@@ -152,4 +155,4 @@ def read_graph(connection: duckdb.DuckDBPyConnection, kept: Kept = Kept()) -> Gr
         {counts if some else ""}""",  # noqa: S608
         [kept.failed, list(kept.runs)],
     ).fetchall()
-    return Graph(rows)
+    return Graph([*rows, *more])

@@ -138,6 +138,19 @@ _RELATIONS = (
         """,
     ),
     _relation(
+        "inferred",
+        "dependencies that no run recorded but equal contents suggest; made only when a statement names it",
+        """
+        repo_from VARCHAR the repo that had the contents before
+        bundle_from VARCHAR its bundle that shares the most bytes, of several the newest
+        repo_to VARCHAR the other repo
+        bundle_to VARCHAR its bundle in which the contents are new
+        files BIGINT how many contents they share
+        shared_bytes BIGINT and how many bytes these have
+        share DOUBLE what part that is of the bytes of bundle_to, up to 1
+        """,
+    ),
+    _relation(
         "runs",
         "recorded executions",
         """
@@ -262,6 +275,31 @@ _RELATIONS = (
         """,
     ),
     _relation(
+        "replays",
+        "what came of doing runs again exactly: a row for each output",
+        """
+        run VARCHAR the run that was done again
+        replay VARCHAR the replay's own id
+        started TIMESTAMP when the replay began
+        ended TIMESTAMP when it ended
+        verdict VARCHAR matched when it ended as the run did and all outputs came out bit by bit; differed; failed
+        role VARCHAR which output of the run; NULL where the replay has none
+        repo VARCHAR the repo it lies in
+        branch VARCHAR the branch that the run wrote it to
+        result VARCHAR of this output: matched, differed, or missing when nothing was written
+        path VARCHAR the first path that differed, in the order of paths
+        change VARCHAR how: added, deleted or changed
+        old VARCHAR the content there, or of the whole output, as the run had it
+        new VARCHAR the same as the replay had it
+        error VARCHAR how a replay that failed ended
+        environment VARCHAR the hash of the environment it had
+        packages BOOLEAN whether the recorded packages were installed for it
+        whole BOOLEAN whether every file of its tree was known to be as it was, and not only the code
+        host VARCHAR the host it was done on
+        author VARCHAR who did it
+        """,
+    ),
+    _relation(
         "env",
         "the packages that runs had",
         """
@@ -298,13 +336,13 @@ _RELATIONS = (
     ),
 )
 _CLOSURE = """
-        kind VARCHAR bundle or run
-        id VARCHAR its KSUID
-        name VARCHAR repo@ref or repo@id of a bundle, pipeline/step of a run
-        repo VARCHAR the repo of a bundle
-        ref VARCHAR a label or else a branch that points at the bundle now
+        kind VARCHAR bundle or run; AT file file
+        id VARCHAR its KSUID; of a file repo@bundle:path with the first bundle that holds it
+        name VARCHAR repo@ref or repo@id of a bundle, with :path of a file; pipeline/step of a run
+        repo VARCHAR the repo of a bundle or a file
+        ref VARCHAR a label or else a branch that points at the bundle now, or at one that holds the file
         depth BIGINT how many runs away: the run that wrote a bundle and what that run read have 1
-        how VARCHAR declared or observed: how the edge to it is known
+        how VARCHAR declared, observed or inferred: how the edge to it is known
         via_id VARCHAR the node before it on a shortest way
         truncated BOOLEAN set on the last row when more were cut off"""
 _SOURCES = (
@@ -344,6 +382,40 @@ _SOURCES = (
         """,
     ),
     _relation(
+        "diff",
+        "DIFF ref, ref: in what two bundles, or two runs, differ",
+        """
+        kind VARCHAR file, param, code, env or input
+        name VARCHAR the path, param, file of the code, package or input
+        change VARCHAR added, deleted or changed
+        old VARCHAR what the first has; contents are hashes
+        new VARCHAR what the second has
+        """,
+    ),
+    _relation(
+        "differences",
+        "WHY DOES ref DIFFER FROM ref: what differs on the way on which they were made, nearest first",
+        """
+        depth BIGINT how many runs up: the runs that wrote the two have 1
+        kind VARCHAR step, command, param, code, env or input
+        name VARCHAR the param, file of the code, package or input
+        old VARCHAR what the way to the second has; contents are hashes
+        new VARCHAR what the way to the first has
+        via VARCHAR the inputs on the way there, joined by /; empty next to the two
+        """,
+    ),
+    _relation(
+        "not_reused",
+        "WHY WAS run NOT REUSED: in what it differs from the nearest earlier run of its step",
+        """
+        kind VARCHAR code, command, param, input, env or output
+        name VARCHAR which of them
+        change VARCHAR added, deleted or changed
+        old VARCHAR what the earlier run had; contents are hashes
+        new VARCHAR what the run had
+        """,
+    ),
+    _relation(
         "stale",
         "STALE [OF ref]: a row for each stale output and cause",
         """
@@ -374,6 +446,22 @@ _SOURCES = (
         bundle VARCHAR what it wrote
         content VARCHAR the content that was asked for
         role VARCHAR the name of the output in the run
+        """,
+    ),
+    _relation(
+        "contains",
+        "WHAT CONTAINS file '…', bundle '…' or hash '…': what holds the content, or by shared chunks at least half of it",
+        """
+        repo VARCHAR the name of the repo
+        bundle VARCHAR the bundle
+        ref VARCHAR a label or else a branch that points at the bundle now
+        path VARCHAR the file in it; empty where whole bundles are compared
+        content VARCHAR the content of that file or bundle
+        size BIGINT its bytes
+        shared_bytes BIGINT how many bytes of what was asked for it holds
+        share DOUBLE what part that is of what was asked for, up to 1
+        how VARCHAR same (it is that very content) or part (it shares chunks or files)
+        run VARCHAR the run that wrote the bundle; NULL for an upload
         """,
     ),
 )

@@ -44,6 +44,10 @@ class Told:
     author: Author = ADA
     code: CodeVersion = field(default_factory=CodeVersion)
     policy: tuple[EnvironmentPart, ...] = ()
+    at_ns: int | None = None
+    """When it began, and was recorded; None: so many seconds after `START_NS` as its number says."""
+    closed_ns: int | None = None
+    """When its end was recorded; None: at once."""
 
     @property
     def run(self) -> RunId:
@@ -53,7 +57,7 @@ class Told:
     @property
     def started_ns(self) -> int:
         """When the run began."""
-        return START_NS + self.number * 10**9
+        return START_NS + self.number * 10**9 if self.at_ns is None else self.at_ns
 
     def events(self) -> list[Record]:
         """Its journal records in the order in which they come about: opened, and what ended it unless it is running."""
@@ -65,7 +69,8 @@ class Told:
         return [opened, stamped(RUN_CLOSED, {**self._stamp(2), "run": self.run, "close": self._closed().to_record()})]
 
     def _stamp(self, place: int) -> Record:
-        return {"event": _ksuid(self.number, place), "time": self.started_ns + place}
+        late = place > 1 and self.closed_ns is not None
+        return {"event": _ksuid(self.number, place), "time": self.closed_ns if late else self.started_ns + place}
 
     def _opened(self) -> RunOpened:
         return RunOpened(

@@ -1,7 +1,7 @@
 """Small histories, really recorded: bundles committed, runs opened and closed, refs moved, as a run's end does it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from blake3 import blake3
 
@@ -45,13 +45,17 @@ class Doing:
     code: CodeVersion | None = None
     """Instead of a script that only has this fingerprint."""
     policy: tuple[EnvironmentPart, ...] = ()
+    opened: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """What the run was seen to read, by the reference: paths relative to the part, directories that it listed with a `/`."""
 
 
 class World:
     """A store and what happens in it. No bytes of files are kept: lineage looks at hashes only."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, *, timely: bool = False) -> None:
+        """With `timely` runs have the times of the store's clock; otherwise one a second, whatever the clock says."""
         self.store = store
+        self.timely = timely
         self.repos: dict[str, Repo] = {}
         self.count = 0
 
@@ -85,15 +89,16 @@ class World:
             doing.step,
             doing.pipeline,
             doing.status,
-            inputs=tuple(self.read(reference) for reference in doing.reads),
+            inputs=tuple(replace(self.read(each), read=doing.opened.get(each)) for each in doing.reads),
             params=doing.params,
             policy=doing.policy,
             code=doing.code or CodeVersion(fingerprint=doing.fingerprint, method="script"),
+            at_ns=self.store.clock() if self.timely else None,
         )
         outputs = []
         if doing.status == "succeeded":
             outputs = [self._write(told.run, where, files) for where, files in doing.writes.items()]
-        told = told.but(outputs=tuple(outputs))
+        told = told.but(outputs=tuple(outputs), closed_ns=self.store.clock() if self.timely else None)
         for event in told.events():
             self.store.journal.append(event)
         for output in outputs:

@@ -85,6 +85,7 @@ CODES: dict[str, str] = {
     "missing-bytes": "bytes that a bundle needs are gone",
     "bad-record": "a stored record that cannot be read",
     # unavailable
+    "packages-missing": "recorded packages that cannot be installed here",
     "disk-full": "no room is left",
     "backend-unavailable": "the backend does not answer",
     "source-unavailable": "the place of a URL does not answer, or not to the end",

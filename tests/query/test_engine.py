@@ -10,8 +10,9 @@ from datamon.errors import DatamonError, Invalid
 from datamon.query.engine import ask, ask_on
 from datamon.query.files import attach_files
 from datamon.query.index import open_index
+from datamon.query.inferred import attach_inferred
 from datamon.query.relations import RELATIONS, SOURCES
-from datamon.query.sources import closure, closures, paths, plan, produced, stale
+from datamon.query.sources import closure, closures, contains, diff, differ, paths, plan, produced, stale
 from datamon.query.sources.tables import put_table
 from datamon.query.testing.stories import Story
 from datamon.query.testing.worlds import Doing
@@ -36,6 +37,8 @@ def test_describe_tells_each_relations_columns_and_types_as_they_are(story: Stor
     with story.index.connect() as connection:
         if name == "files":
             attach_files(connection, story.world.store)
+        if name == "inferred":
+            attach_inferred(connection, story.world.store)
         actual = [(row[0], row[1]) for row in connection.execute(f"DESCRIBE {name}").fetchall()]
     described = story.ask(f"DESCRIBE {name}")
     assert [(row["column"], row["type"]) for row in described] == actual
@@ -49,8 +52,12 @@ def test_describe_tells_each_sources_columns_as_it_gives_them(story: Story) -> N
         "affected": closures.AFFECTED_COLUMNS,
         "paths": paths.COLUMNS,
         "plan": plan.COLUMNS,
+        "diff": diff.COLUMNS,
+        "differences": differ.COLUMNS,
+        "not_reused": diff.COLUMNS,
         "stale": stale.COLUMNS,
         "produced": produced.COLUMNS,
+        "contains": contains.COLUMNS,
     }
     assert set(given_by) == set(SOURCES)
     for name, columns in given_by.items():

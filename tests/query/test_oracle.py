@@ -9,16 +9,13 @@ import networkx as nx
 import pytest
 from blake3 import blake3
 
-from datamon.errors import Conflict, NotFound
-from datamon.lineage.records import Param, Status
 from datamon.query.engine import ask_on
 from datamon.query.index import open_index
+from datamon.query.testing.playing import play
 from datamon.query.testing.random_histories import Event, Label, Run, Unlabel, Upload, random_history
-from datamon.query.testing.worlds import Did, Doing, World
+from datamon.query.testing.worlds import Did, World
 from datamon.store.bundle import Bundle
-from datamon.store.ids import BundleId
 from datamon.store.opening import memory_store
-from datamon.store.refs import delete_label, set_label
 from datamon.store.testing.clocks import SteppingClock
 
 Row = tuple[object, ...]
@@ -167,54 +164,27 @@ class Oracle:
 
 def perform(world: World, oracle: Oracle, event: Event) -> None:
     """Lets one event happen where it can, and tells the oracle."""
-    if isinstance(event, Upload):
-        bundle = world.upload(event.repo, event.files)
-        oracle.saw(bundle, event.repo, event.files)
-        oracle.refs[event.repo, "main"] = bundle.id
-    elif isinstance(event, Label):
-        head = oracle.refs.get((event.repo, "main"))
-        if head is None or (event.repo, event.name) in oracle.frozen:
-            return
-        set_label(world.store, world.repo(event.repo), event.name, BundleId(head), frozen=event.frozen)
-        oracle.refs[event.repo, event.name] = head
-        if event.frozen:
-            oracle.frozen.add((event.repo, event.name))
-    elif isinstance(event, Unlabel):
-        try:
-            delete_label(world.store, world.repo(event.repo), event.name)
-        except (NotFound, Conflict):
-            return
-        del oracle.refs[event.repo, event.name]
+    done = play(world, event)
+    if isinstance(done, Bundle):
+        assert isinstance(event, Upload)
+        oracle.saw(done, event.repo, event.files)
+        oracle.refs[event.repo, "main"] = done.id
+    elif isinstance(done, Did):
+        assert isinstance(event, Run)
+        oracle.runs.append((event, done))
+        for wrote in done.outputs:
+            files = event.writes[wrote.repo_name]
+            known = Known(wrote.bundle, wrote.repo_name, wrote.content, files, len(oracle.bundles))
+            oracle.bundles[wrote.bundle] = known
+            oracle.refs[wrote.repo_name, "main"] = wrote.bundle
+    elif done is not None:
+        assert isinstance(event, Label | Unlabel)
         oracle.frozen.discard((event.repo, event.name))
-    else:
-        record(world, oracle, event)
-
-
-def record(world: World, oracle: Oracle, event: Run) -> None:
-    """A run of what can be read."""
-    reads = tuple(text for read in event.reads if (text := readable(world, oracle, *read)))
-    status: Status = "failed" if event.fails else "succeeded"
-    params = (Param("p", event.param),)
-    did = world.run(Doing(event.step, reads, event.writes, status, fingerprint=event.fingerprint, params=params))
-    oracle.runs.append((event, did))
-    for wrote in did.outputs:
-        files = event.writes[wrote.repo_name]
-        oracle.bundles[wrote.bundle] = Known(wrote.bundle, wrote.repo_name, wrote.content, files, len(oracle.bundles))
-        oracle.refs[wrote.repo_name, "main"] = wrote.bundle
-
-
-def readable(world: World, oracle: Oracle, repo: str, ref: str, path: str) -> str | None:
-    """The reference, when it means something now."""
-    head = oracle.refs.get((repo, "main"))
-    text = f"{repo}@{head}" if ref == "id" else f"{repo}@{ref}"
-    text += f":{path}" if path else ""
-    if head is None:
-        return None
-    try:
-        world.read(text)
-    except NotFound:
-        return None
-    return text
+        if isinstance(event, Unlabel):
+            del oracle.refs[event.repo, event.name]
+        else:
+            oracle.refs[event.repo, event.name] = done
+            oracle.frozen |= {(event.repo, event.name)} if event.frozen else set()
 
 
 Ask = Callable[[str], list[Row]]
