@@ -7,7 +7,7 @@ import duckdb
 
 from datamon.query.answer import Answer
 from datamon.query.asking import Asking, Rows, find_bundles, find_runs
-from datamon.query.compile import Compiled, compile_select, parameters, shown
+from datamon.query.compile import Compiled, compile_select, parameters
 from datamon.query.complaints import complaint
 from datamon.query.files import attach_files
 from datamon.query.index.opening import Index, open_index
@@ -92,7 +92,7 @@ def _run(asking: Asking, select: Select, compiled: Compiled, connection: duckdb.
     bare = len(select.pieces) == 1 and len(names) == 1
     read = frozenset() if bare else check(connection, compiled, {*RELATIONS, *names})
     if select.explain:
-        return _explained(asking, select)
+        return _explained(asking, select, connection)
     if "files" in read:
         attach_files(connection, asking.store)
     if "inferred" in read:
@@ -125,21 +125,12 @@ def _nothing_stale(asking: Asking, source: Stale) -> str:
     return f"nothing{within} is stale{because}"
 
 
-def _explained(asking: Asking, select: Select) -> Answer:
+def _explained(asking: Asking, select: Select, connection: duckdb.DuckDBPyConnection) -> Answer:
+    from datamon.query.elsewhere.explaining import spelled_out  # brings sqlglot, 90 ms, and only EXPLAIN needs it
+
     lines = [f"-- {placed.name}: {_typed(asking, placed)}" for placed in select.sources]
-    lines += [f"-- {note}" for note in asking.notes]
-    lines += _laid_out(shown(select)).splitlines()
+    lines += spelled_out(asking, select, connection)
     return Answer(("sql",), ("VARCHAR",), [(line,) for line in lines])
-
-
-def _laid_out(sql: str) -> str:
-    """`sql` with its clauses on lines of their own; as typed where sqlglot does not know a word of it."""
-    import sqlglot  # takes longer than a question does, and only EXPLAIN needs it
-
-    try:
-        return "\n".join(sqlglot.transpile(sql, read="duckdb", write="duckdb", pretty=True))
-    except sqlglot.errors.SqlglotError:
-        return sql
 
 
 def _typed(asking: Asking, placed: Placed) -> str:

@@ -16,6 +16,7 @@ from datamon.query.language.tokens import Token
 from datamon.query.relations import RELATIONS
 from datamon.query.safety import check
 from datamon.query.sources.closures import change_of, walk_of
+from datamon.query.sources.files import is_by_file
 from datamon.query.sources.judged import asked_of
 from datamon.query.sources.produced import contents_with_part
 from datamon.query.sources.starts import starts_of
@@ -23,11 +24,14 @@ from datamon.query.sources.starts import starts_of
 
 def source_sql(asking: Asking, world: World, placed: Placed) -> str | None:
     """The one SELECT (DuckDB's dialect) that gives the rows of a source from the tables alone, references resolved, facts of now
-    and values written out. None for what is answered where it is asked: PATHS, PLAN and the comparisons, and whatever follows
-    files or columns or asks for a past moment. Raises errors that point at their place.
+    and values written out. None for what is answered where it is asked: PATHS, PLAN and the comparisons, whatever follows
+    files or columns or guesses from shared contents, and a past moment. Raises errors that point at their place.
     """
     source = placed.source
-    if options(source).as_of is not None or options(source).at in ("file", "column"):
+    said = options(source)
+    if said.as_of is not None or said.at in ("file", "column") or "inferred" in said.including:
+        return None
+    if isinstance(source, Closure | Affected) and is_by_file(source):
         return None
     match source:
         case Closure():

@@ -26,6 +26,7 @@ from datamon.query.engine import MOST_ROWS, understood
 from datamon.query.files import attach_files
 from datamon.query.index.connect import DEFAULT_LIMIT_S
 from datamon.query.index.opening import Index
+from datamon.query.inferred import attach_inferred
 from datamon.query.language.faults import fault
 from datamon.query.language.statement import Describe, Select, stem
 from datamon.query.place import NOWHERE, Place
@@ -35,6 +36,8 @@ from datamon.query.sources.evaluate import rows_of
 from datamon.query.sources.tables import put_table
 from datamon.store.opening import Store
 
+_ATTACHED = {"files": attach_files, "inferred": attach_inferred}
+"""Relations that no table holds: they are read where the question is asked, when a statement names them."""
 _FORMS = {"DOUBLE": float, "FLOAT": float} | dict.fromkeys(
     ("HUGEINT", "BIGINT", "INTEGER", "SMALLINT", "TINYINT", "UBIGINT"), int
 )
@@ -109,8 +112,10 @@ def _answer(
         _put(database, placed.name, found)
         put_table(connection, placed.name, found.columns, [])
         tables[placed.name] = found.columns
-    if "files" in read:
-        _put_files(asking.store, connection, database)
+    for name in sorted(read & _ATTACHED.keys()):
+        _ATTACHED[name](connection, asking.store)
+        columns = [(column.name, column.type) for column in RELATIONS[name].columns]
+        _put(database, name, Rows(columns, connection.execute(f"FROM {name}").fetchall()))
     database.read_only(elsewhere.limit_s)
     if bare:
         return _bare(asking, select, _asked(asking, select, spelled[names[0]], database, elsewhere))
@@ -188,9 +193,3 @@ def _put(database: Postgres, name: str, found: Rows) -> None:
     columns = ", ".join(f'"{column}" {layout.type_of(kind)}' for column, kind in found.columns)
     database.execute(f'CREATE TEMPORARY TABLE "{name}" ({columns})')
     database.put(f'"{name}"', [column for column, _ in found.columns], found.rows)
-
-
-def _put_files(store: Store, connection: duckdb.DuckDBPyConnection, database: Postgres) -> None:
-    attach_files(connection, store)
-    columns = [(column.name, column.type) for column in RELATIONS["files"].columns]
-    _put(database, "files", Rows(columns, connection.execute("FROM files").fetchall()))

@@ -35,10 +35,10 @@ def explain(
     params: Mapping[str, object] | None = None,
     place: Place = NOWHERE,
 ) -> Answer:
-    """The lines of the SELECT that `EXPLAIN …` is in that dialect, over the tables as `index push` names them (for duckdb, as this
-    machine's index does). Sources that no
-    tables answer stand in it by their names, and a line says so. Raises Invalid (`bad-statement`) for what is no EXPLAIN or
-    cannot be said in that dialect, and as `engine.ask`.
+    """The lines of the SELECT that `EXPLAIN …` is in that dialect, over the tables as `index push` names them (for duckdb, as
+    this machine's index does). Sources that no tables answer stand in it by their names, and a line says so.
+
+    Raises Invalid (`bad-statement`) for what is no EXPLAIN or cannot be said in that dialect, and as `engine.ask`.
     """
     asking = Asking(store, text, dict(params or {}), place)
     statement = understood(asking)

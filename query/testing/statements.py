@@ -27,7 +27,7 @@ def statements_about(
         kind = draw.choice(["UPSTREAM", "DOWNSTREAM", "AFFECTED", "STALE", "WHY", "PRODUCED", "USED"])
         deleted = " INCLUDING deleted"
         if kind in ("UPSTREAM", "DOWNSTREAM"):
-            further = ["param 'p=1'", f"file '{repo}@{bundle}:f'"] if kind == "DOWNSTREAM" else []
+            further = ["param 'p=1'", f"'{repo}@{bundle}:f'"] if kind == "DOWNSTREAM" else []
             start = draw.choice([ref, ref, ref, *further])
             yield f"{kind} OF {start}{_walk(draw)}{deleted}"
         elif kind == "AFFECTED":
