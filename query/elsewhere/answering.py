@@ -126,8 +126,8 @@ def _answer(
         del rows[MOST_ROWS:]
         truncated = True
         asking.note(f"only the first {MOST_ROWS:,} rows are shown")
-    columns, types = zip(*shape, strict=True)
-    return Answer(columns, types, [_typed(row, types) for row in rows], truncated, asking.notes)
+    names_of, types = zip(*shape, strict=True)
+    return Answer(names_of, types, [_typed(row, types) for row in rows], truncated, asking.notes)
 
 
 def _shape(
