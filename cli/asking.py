@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from datamon.cli.environment import process_environment, working_directory
 from datamon.errors import Denied
@@ -13,14 +14,19 @@ from datamon.query.index.opening import Index, open_index
 from datamon.query.place import Place
 from datamon.store.opening import Store
 
+if TYPE_CHECKING:
+    from datamon.store.external.access import Access
+
 
 @dataclass(frozen=True, slots=True)
 class Where:
-    """What answers: this machine, or with `engine` (a URL) the tables in `schema` there. `dialect` is that of EXPLAIN's SQL."""
+    """What answers: this machine, or `engine`: the tables in `schema` at a URL, or `spark`, which needs `access`. `dialect` is
+    that of EXPLAIN's SQL."""
 
     engine: str | None = None
     schema: str = "datamon"
     dialect: str | None = None
+    access: "Access | None" = None
 
 
 HERE = Where()
@@ -34,7 +40,7 @@ def ask_here(store: Store, text: str, params: Mapping[str, object], where: Where
         return ask(store, text, params=params, place=place, index=index)
     from datamon.query.elsewhere.asking import Engine, ask_elsewhere  # brings sqlglot, 90 ms, which few questions need
 
-    engine = Engine(where.engine, where.schema, where.dialect)
+    engine = Engine(where.engine, where.schema, where.dialect, where.access)
     return ask_elsewhere(store, text, engine, params=params, place=place, index=index)
 
 

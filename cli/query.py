@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from datamon.cli.opening import open_configured
+from datamon.cli.opening import access_of, open_configured, settings_of
 from datamon.cli.options import FormatOption
 from datamon.cli.output import Listing, note, show
 from datamon.cli.pairs import named_values
@@ -25,7 +25,10 @@ def query(
     engine: Annotated[
         str | None,
         typer.Option(
-            "--engine", metavar="URL", help="Answer over the tables that `datamon index push URL` keeps there."
+            "--engine",
+            metavar="URL",
+            help="Answer over the tables that `datamon index push URL` keeps there; spark: by your own Spark, which scans files, "
+            "params and metrics in the store.",
         ),
     ] = None,
     schema: Annotated[
@@ -52,6 +55,7 @@ def query(
       datamon query "WHY IS 'features' STALE"
       datamon query "FROM UPSTREAM OF 'report' WHERE kind = 'bundle'" --format json
       datamon query --engine postgresql://ada@db.example.org/lineage "WHAT IS STALE"
+      datamon query --engine spark "SELECT bundle, sum(size) FROM files GROUP BY bundle"
       datamon query "EXPLAIN UPSTREAM OF 'report'" --dialect bigquery
       datamon query "SELECT step, count(*) FROM runs WHERE status = \\$s GROUP BY step" --param s=failed
     """
@@ -60,7 +64,8 @@ def query(
     statement = sys.stdin.read() if text == "-" else text
     values = named_values("param", params or [])
     store = open_configured(ctx)
-    answer = ask_here(store, statement, values, Where(engine, schema, dialect))
+    access = access_of(settings_of(ctx)) if engine == "spark" else None
+    answer = ask_here(store, statement, values, Where(engine, schema, dialect, access))
     show(Listing(tuple(answer.columns), answer.rows), form)
     for sentence in answer.notes:
         note(sentence)

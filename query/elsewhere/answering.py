@@ -4,8 +4,7 @@ What names mean is found where the question is asked: references from the store 
 machine's index, facts of now from the working tree. The rest is one SELECT, in a transaction that only reads.
 """
 
-import decimal
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import duckdb
@@ -13,14 +12,15 @@ from sqlglot.errors import SqlglotError
 
 from datamon.errors import Conflict, DatamonError, NotFound, Unavailable
 from datamon.query.answer import Answer
-from datamon.query.asking import Asking, Columns, Row, Rows, find_runs
-from datamon.query.compile import compile_select, parameters
+from datamon.query.asking import Asking, Row, Rows, find_runs
+from datamon.query.compile import compile_select
 from datamon.query.compiled.sources import source_sql
-from datamon.query.complaints import complaint
 from datamon.query.elsewhere import schema as layout
 from datamon.query.elsewhere.dialects import translated
+from datamon.query.elsewhere.explaining import explain
 from datamon.query.elsewhere.postgres import Postgres, Refused
 from datamon.query.elsewhere.push import DEFAULT_SCHEMA, check_name, read_state
+from datamon.query.elsewhere.shapes import in_shape, shape_of
 from datamon.query.elsewhere.whole import COLUMNS, Tables, plain_sql, tables_of, with_sources
 from datamon.query.engine import MOST_ROWS, understood
 from datamon.query.files import attach_files
@@ -38,9 +38,6 @@ from datamon.store.opening import Store
 
 _ATTACHED = {"files": attach_files, "inferred": attach_inferred}
 """Relations that no table holds: they are read where the question is asked, when a statement names them."""
-_FORMS = {"DOUBLE": float, "FLOAT": float} | dict.fromkeys(
-    ("HUGEINT", "BIGINT", "INTEGER", "SMALLINT", "TINYINT", "UBIGINT"), int
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +68,8 @@ def ask_postgres(
     statement = understood(asking)
     if not isinstance(statement, Select):
         return describe(statement) if isinstance(statement, Describe) else list_relations()
+    if statement.explain:
+        return explain(store, text, "postgres", params=params, place=place, index=index)
     with index.connect() as connection, asking.closing, Postgres(elsewhere.url) as database:
         _check_pushed(database, store, elsewhere.schema)
         find_runs(asking, statement, connection)
@@ -107,7 +106,7 @@ def _answer(
             continue
         found = rows_of(asking, connection, placed)
         if bare:
-            return _shown(asking, found.columns, found.rows, found.truncated)
+            return in_shape(asking, found.columns, found.rows, found.truncated)
         truncated = truncated or found.truncated
         _put(database, placed.name, found)
         put_table(connection, placed.name, found.columns, [])
@@ -119,48 +118,15 @@ def _answer(
     database.read_only(elsewhere.limit_s)
     if bare:
         return _bare(asking, select, _asked(asking, select, spelled[names[0]], database, elsewhere))
-    shape = _shape(asking, select, connection, {name: tables[name] for name in (*read, *names)})
+    shape = shape_of(asking, select, connection, {name: tables[name] for name in (*read, *names)})
     sql = _whole(asking, select, spelled, tables)
-    rows = _asked(asking, select, sql, database, elsewhere)
-    if len(rows) > MOST_ROWS:
-        del rows[MOST_ROWS:]
-        truncated = True
-        asking.note(f"only the first {MOST_ROWS:,} rows are shown")
-    names_of, types = zip(*shape, strict=True)
-    return Answer(names_of, types, [_typed(row, types) for row in rows], truncated, asking.notes)
-
-
-def _shape(
-    asking: Asking, select: Select, connection: duckdb.DuckDBPyConnection, tables: Tables
-) -> list[tuple[str, str]]:
-    """The columns of the answer and their types, as the engine of this machine has them; it also says what is wrong."""
-    compiled = compile_select(select)
-    known = {column for columns in tables.values() for column, _ in columns}
-    values = {name: asking.params[name] for name in parameters(select.pieces)}
-    try:
-        described = connection.execute(f"DESCRIBE {compiled.sql}", values or None).fetchall()
-    except duckdb.Error as error:
-        raise complaint(error, compiled, known) from error
-    return [(str(name), "TIMESTAMP" if "ZONE" in str(kind) else str(kind)) for name, kind, *_ in described]
+    return in_shape(asking, shape, _asked(asking, select, sql, database, elsewhere), truncated)
 
 
 def _bare(asking: Asking, select: Select, rows: list[Row]) -> Answer:
     columns = COLUMNS[stem(select.sources[0].source)]
     cut = [name for name, _ in columns].index("truncated") if ("truncated", "BOOLEAN") in columns else None
-    return _shown(asking, columns, rows, cut is not None and bool(rows) and rows[-1][cut] is True)
-
-
-def _shown(asking: Asking, columns: Columns, rows: list[Row], truncated: bool) -> Answer:
-    names, types = zip(*columns, strict=True)
-    return Answer(names, types, [_typed(row, types) for row in rows], truncated, asking.notes)
-
-
-def _typed(row: Row, types: Sequence[str]) -> Row:
-    """Numbers in the form that DuckDB gives them: sums of whole numbers are whole, averages are not."""
-    return tuple(
-        _FORMS[kind](value) if isinstance(value, decimal.Decimal | int | float) and kind in _FORMS else value
-        for value, kind in zip(row, types, strict=True)
-    )
+    return in_shape(asking, columns, rows, cut is not None and bool(rows) and rows[-1][cut] is True)
 
 
 def _whole(asking: Asking, select: Select, spelled: dict[str, str], tables: Tables) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from blake3 import blake3
 
 from datamon.lineage.records import CodeVersion, EnvironmentPart, InputRecord, OutputRecord, Param, Status
+from datamon.lineage.run_parts import Metric
 from datamon.query.testing.events import Told
 from datamon.store.bundle import Bundle, Move, Repo
 from datamon.store.commit import CommitRequest, commit_bundle
@@ -42,6 +43,7 @@ class Doing:
     pipeline: str = "default"
     fingerprint: str = "f1"
     params: tuple[Param, ...] = ()
+    metrics: tuple[Metric, ...] = ()
     code: CodeVersion | None = None
     """Instead of a script that only has this fingerprint."""
     policy: tuple[EnvironmentPart, ...] = ()
@@ -91,6 +93,7 @@ class World:
             doing.status,
             inputs=tuple(replace(self.read(each), read=doing.opened.get(each)) for each in doing.reads),
             params=doing.params,
+            metrics=doing.metrics,
             policy=doing.policy,
             code=doing.code or CodeVersion(fingerprint=doing.fingerprint, method="script"),
             at_ns=self.store.clock() if self.timely else None,

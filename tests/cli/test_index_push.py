@@ -15,7 +15,7 @@ def test_what_was_pushed_is_asked_in_the_database(shell: Shell) -> None:
         assert first.out.startswith("Pushed ")
         assert shell("index", "push", url).out == "Nothing is new since the last push\n"
         asked = shell("query", "--engine", url, "SELECT name FROM repos", "--format", "jsonl")
-        assert asked.out == '{"name":"raw"}\n', asked
+        assert asked.out == '{"name": "raw"}\n', asked
         away = shell("query", "--engine", url, "--schema", "other", "FROM repos")
         assert away.code != 0
         assert "datamon index push" in away.err
