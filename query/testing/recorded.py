@@ -1,10 +1,11 @@
 """Random histories, really recorded, with steps that read and write one repo and runs that repeat what was written."""
 
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from datamon.errors import Conflict, NotFound
 from datamon.lineage.records import Param, Status
+from datamon.query.testing.late_journal import LateJournal
 from datamon.query.testing.random_histories import Event, Label, Run, Unlabel, Upload, random_history
 from datamon.query.testing.worlds import Did, Doing, World
 from datamon.store.ids import BundleId
@@ -28,10 +29,12 @@ class Recorded:
         return sorted(self.heads)
 
 
-def recorded(seed: int) -> Recorded:
-    """The history of a seed, recorded: labels are frozen and deleted, runs fail, read and write one
-    repo, and repeat what was written."""
-    history = Recorded(World(memory_store(clock=SteppingClock())))
+def recorded(seed: int, *, late: bool = False) -> Recorded:
+    """The history of a seed, recorded: labels are frozen and deleted, runs fail, read and write one repo, and repeat what was
+    written. With `late` its records arrive shuffled and late, and some runs are imported at the end."""
+    store = memory_store(clock=SteppingClock())
+    journal = LateJournal(store.journal, seed)
+    history = Recorded(World(replace(store, journal=journal) if late else store))
     draw = random.Random(seed)  # noqa: S311 (a seeded history, no secret)
     for event in random_history(seed):
         _perform(history, event)
@@ -41,6 +44,9 @@ def recorded(seed: int) -> Recorded:
             target = next(iter(event.writes))
             again = Run("s5", ((target, "main", ""),), {target: {"f": draw.choice("ab"), "h": "1"}}, False, "c1", "1")
             _perform(history, again)  # reads one repo and writes it
+    if late:
+        journal.arrive(store)
+        history.world.store = store
     return history
 
 
