@@ -9,6 +9,7 @@ from datamon.query.answer import Answer
 from datamon.query.asking import Asking, Rows, find_bundles, find_runs
 from datamon.query.compile import Compiled, compile_select, parameters
 from datamon.query.complaints import complaint
+from datamon.query.describing import describe, list_relations
 from datamon.query.files import attach_files
 from datamon.query.index.opening import Index, open_index
 from datamon.query.inferred import attach_inferred
@@ -17,7 +18,7 @@ from datamon.query.language.parse import parse
 from datamon.query.language.statement import Describe, Placed, Select, Stale, Statement
 from datamon.query.language.tokens import tokenize
 from datamon.query.place import NOWHERE, Place
-from datamon.query.relations import RELATIONS, describe, list_relations
+from datamon.query.relations import RELATIONS
 from datamon.query.safety import check
 from datamon.query.sources.evaluate import rows_of
 from datamon.query.sources.tables import put_table

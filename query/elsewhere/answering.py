@@ -15,6 +15,7 @@ from datamon.query.answer import Answer
 from datamon.query.asking import Asking, Row, Rows, find_runs
 from datamon.query.compile import compile_select
 from datamon.query.compiled.sources import source_sql
+from datamon.query.describing import describe, list_relations
 from datamon.query.elsewhere import schema as layout
 from datamon.query.elsewhere.dialects import translated
 from datamon.query.elsewhere.explaining import explain
@@ -30,7 +31,7 @@ from datamon.query.inferred import attach_inferred
 from datamon.query.language.faults import fault
 from datamon.query.language.statement import Describe, Select, stem
 from datamon.query.place import NOWHERE, Place
-from datamon.query.relations import RELATIONS, describe, list_relations
+from datamon.query.relations import RELATIONS
 from datamon.query.safety import check
 from datamon.query.sources.evaluate import rows_of
 from datamon.query.sources.tables import put_table

@@ -16,6 +16,7 @@ from datamon.errors import Unavailable
 from datamon.query.answer import Answer
 from datamon.query.asking import Asking, Row, find_runs
 from datamon.query.compile import compile_select
+from datamon.query.describing import describe, list_relations
 from datamon.query.elsewhere.dialects import translated
 from datamon.query.elsewhere.scans import SCANNED, scan
 from datamon.query.elsewhere.shapes import in_shape, shape_of
@@ -26,7 +27,7 @@ from datamon.query.inferred import attach_inferred
 from datamon.query.language.faults import fault
 from datamon.query.language.statement import Describe, Select
 from datamon.query.place import NOWHERE, Place
-from datamon.query.relations import RELATIONS, describe, list_relations
+from datamon.query.relations import RELATIONS
 from datamon.query.safety import check
 from datamon.query.sources.evaluate import rows_of
 from datamon.query.sources.tables import put_table

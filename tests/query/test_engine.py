@@ -11,7 +11,8 @@ from datamon.query.engine import ask, ask_on
 from datamon.query.files import attach_files
 from datamon.query.index import open_index
 from datamon.query.inferred import attach_inferred
-from datamon.query.relations import RELATIONS, SOURCES
+from datamon.query.relations import RELATIONS
+from datamon.query.source_columns import SOURCES
 from datamon.query.sources import closure, closures, contains, diff, differ, paths, plan, produced, stale
 from datamon.query.sources.tables import put_table
 from datamon.query.testing.stories import Story
