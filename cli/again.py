@@ -1,7 +1,9 @@
-"""The process of one step that is done again: `python -m datamon.cli.again ORDER FILE`, started by `datamon rebuild`.
+"""The process of one step that is done again: `python -m datamon.cli.again ORDER FILE`, started by `datamon rebuild`
+and `datamon run replay`.
 
-ORDER is a file with the record of the run to do again, FILE the number of the open file that the answer is written to. What the
-step prints goes to this process's own streams. The store, and what recordings hide, are those of the environment's settings.
+ORDER is a file with the record of the run to do again, and for a replay the root of its code. FILE is the number of the open file
+that the answer is written to. What the step prints goes to this process's own streams. The store, and what recordings hide, are
+those of the environment's settings.
 """
 
 import json
@@ -13,7 +15,7 @@ from pathlib import Path
 from datamon.cli.environment import working_directory
 from datamon.cli.session import Session, open_session
 from datamon.errors import DatamonError
-from datamon.lineage.again import Again, again
+from datamon.lineage.again import Again, again, exactly
 from datamon.lineage.calling import Call, call_again
 from datamon.lineage.capture.host import capture_host
 from datamon.lineage.capture.streams import Sinks
@@ -28,7 +30,8 @@ def main(order: Path, file: int) -> int:
     """Does what is ordered and answers; 0 when it succeeded, 1 when not."""
     os.set_inheritable(file, False)
     try:
-        answer = _answer(RunOpened.from_record(json.loads(order.read_bytes())))
+        ordered = json.loads(order.read_bytes())
+        answer = _answer(RunOpened.from_record(ordered["run"]), Path(ordered["root"]) if ordered["root"] else None)
     except KeyboardInterrupt:
         answer = Answer(None, "stopped")
     except DatamonError as error:
@@ -37,9 +40,12 @@ def main(order: Path, file: int) -> int:
     return 0 if answer.error is None else 1
 
 
-def _answer(run: RunOpened) -> Answer:
+def _answer(run: RunOpened, root: Path | None) -> Answer:
     session = open_session()
-    meant = again(session.store, run, WorkingTree(working_directory(), capture_host().name))
+    if root is not None:
+        meant = exactly(session.store, run, root)
+    else:
+        meant = again(session.store, run, WorkingTree(working_directory(), capture_host().name))
     if isinstance(meant.work, CommandRequest):
         return _command(session, meant.work)
     return _call(meant, meant.work)

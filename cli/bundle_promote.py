@@ -5,8 +5,9 @@ from typing import Annotated
 
 import typer
 
+from datamon.cli.globals import Globals
 from datamon.cli.opening import open_configured, open_settled
-from datamon.cli.options import BranchOption, BundleOption, FormatOption, Globals, LabelOption, RepoOption
+from datamon.cli.options import BranchOption, BundleOption, FormatOption, LabelOption, RepoOption
 from datamon.cli.output import note, say, show
 from datamon.cli.progress import watching
 from datamon.cli.rows import told_bundle_listing

@@ -7,7 +7,7 @@ import typer
 
 from datamon.cli.commands import Phrases
 from datamon.cli.config_file import Keys, change_configuration, write_configuration
-from datamon.cli.options import Globals
+from datamon.cli.globals import Globals
 from datamon.cli.output import note
 from datamon.cli.settings import configuration_file
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import yaml
 
+from datamon.cli.configuration import read_configuration
 from datamon.cli.output import note
-from datamon.cli.settings import read_configuration
 from datamon.errors import Conflict
 
 PRIVATE = 0o600

@@ -8,13 +8,15 @@ import typer
 
 from datamon.cli.commands import Phrases
 from datamon.cli.config_file import Keys, change_configuration
+from datamon.cli.configuration import Place, checked, said_in
 from datamon.cli.context_rows import context_listing, context_record, told
 from datamon.cli.environment import working_directory
+from datamon.cli.globals import Globals
 from datamon.cli.named_places import PLACES, NamedPlace, NamedPlaces, without_secrets
 from datamon.cli.opening import open_settled, places_of
-from datamon.cli.options import FormatOption, Globals
+from datamon.cli.options import FormatOption
 from datamon.cli.output import note, show, show_record
-from datamon.cli.settings import Place, Settings, load_settings, no_context
+from datamon.cli.settings import Settings, load_settings, no_context
 from datamon.errors import Conflict, Denied, Invalid, NotFound, Unavailable
 from datamon.store.names import check_name
 from datamon.store.opening import find_store
@@ -79,7 +81,8 @@ def create(
     place = before | given
     if not place.keys() & PLACES:
         raise Invalid("usage", f"the context {name!r} needs a place: give --metadata")
-    settings = load_settings(Globals(places.flags.config, name), place=Place.model_validate(place))
+    said = checked(Place, place, f"the context {name!r} is wrong", context=name)
+    settings = load_settings(Globals(places.flags.config, name), place=said)
     store = None if unchecked else _store_there(settings, init=init)
     if shared:
         place |= {key: getattr(settings, key) for key in ("metadata", "blob") if key in place}  # absolute
@@ -196,7 +199,7 @@ def _absolute(place: str | None) -> str | None:
 def _before(places: NamedPlaces, name: str, given: Keys, *, shared: bool, force: bool) -> Keys:
     """What the context says that is changed, or that of the file that is to be shared."""
     own = places.configuration.contexts.get(name)
-    mine: Keys = own.model_dump(exclude_none=True) if own is not None else {}
+    mine: Keys = said_in(own) if own is not None else {}
     if not shared:
         return mine if force else {}
     version = places.shared_or_refuse().opened().find(name) if force else None

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from datamon.cli.check import DAMAGE_EXIT, FINDING_COLUMNS, finding_row
+from datamon.cli.globals import Globals
 from datamon.cli.opening import open_settled, settings_of
-from datamon.cli.options import FormatOption, Globals
+from datamon.cli.options import FormatOption
 from datamon.cli.output import Listing, Row, note, show
 from datamon.cli.progress import watching
 from datamon.cli.settings import Settings

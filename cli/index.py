@@ -90,8 +90,8 @@ def rebuild(ctx: typer.Context) -> None:
 def check(ctx: typer.Context, form: FormatOption = None) -> int:
     """Compare the index with one that is made anew beside it, and tell what differs; exit code 8 when anything is damaged.
 
-    Changes nothing. What the index only lacks yet is no damage. Takes the time of a rebuild, and its room while it lasts. A line is
-    severity , code , message.
+    Changes nothing. What the index only lacks yet is no damage. Takes the time of a rebuild, and its room while it lasts. A
+    line is severity , code , message.
 
     \b
     Examples:
@@ -105,14 +105,20 @@ def check(ctx: typer.Context, form: FormatOption = None) -> int:
     rows: list[Row] = [tuple(getattr(finding, column) for column in FINDING_COLUMNS) for finding in found]
     show(Listing(FINDING_COLUMNS, rows, lambda row: f"{row[0]} , {row[1]} , {row[-1]}"), form)
     damage = sum(finding.is_damage for finding in found)
-    note(f"{damage:,} findings of damage; `datamon index rebuild` makes the index anew" if damage else "no damage was found")
+    note(
+        f"{damage:,} findings of damage; `datamon index rebuild` makes the index anew"
+        if damage
+        else "no damage was found"
+    )
     return DAMAGE_EXIT if damage else 0
 
 
 def _directory(store: Store) -> Path:
     """Where this machine keeps indexes. Raises Invalid (`usage`) when it keeps none."""
     if store.state_dir is None:
-        raise Invalid("usage", "this machine keeps no index: each question makes its own; set a home directory for datamon")
+        raise Invalid(
+            "usage", "this machine keeps no index: each question makes its own; set a home directory for datamon"
+        )
     return store.state_dir / "index"
 
 
@@ -134,5 +140,9 @@ def _record(found: "IndexStatus", now_ns: int) -> dict[str, object]:
 
 
 def _lines(found: "IndexStatus", now_ns: int) -> list[str]:
-    told = [f"{name} , {value}" for name, value in _record(found, now_ns).items() if value is not None and value is not False]
+    told = [
+        f"{name} , {value}"
+        for name, value in _record(found, now_ns).items()
+        if value is not None and value is not False
+    ]
     return [*told, f"meaning , {found.meaning}"]

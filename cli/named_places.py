@@ -7,9 +7,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from datamon.cli.configuration import Configuration, read_configuration, said_in
 from datamon.cli.environment import process_environment
-from datamon.cli.options import Globals
-from datamon.cli.settings import Configuration, configuration_file, read_configuration, shared_source
+from datamon.cli.globals import Globals
+from datamon.cli.settings import configuration_file, shared_source
 from datamon.cli.shared_contexts import SharedSource
 from datamon.errors import DatamonError, Invalid
 from datamon.store.contexts import SharedContext
@@ -95,7 +96,7 @@ class NamedPlaces:
         return self._of_shared(version) if version is not None else None
 
     def _of_file(self, name: str) -> NamedPlace:
-        place = self.configuration.contexts[name].model_dump(exclude_none=True)
+        place = said_in(self.configuration.contexts[name])
         return NamedPlace(name, place, str(self.file), name == self.used)
 
     def _of_shared(self, version: SharedContext) -> NamedPlace:

@@ -2,11 +2,10 @@
 
 from dataclasses import replace
 from pathlib import Path
-
-import typer
+from typing import TYPE_CHECKING
 
 from datamon.cli.environment import process_environment
-from datamon.cli.options import Globals
+from datamon.cli.globals import Globals
 from datamon.cli.output import note
 from datamon.cli.settings import Settings, load_settings
 from datamon.errors import DatamonError
@@ -15,11 +14,22 @@ from datamon.lineage.finishing import finish_pending
 from datamon.lineage.recording import Policy, Signing
 from datamon.lineage.secrets import DEFAULT_NAMES, Redactor, secret_values
 from datamon.store.opening import Places, Store, open_store
+from datamon.store.view import view_of
+
+if TYPE_CHECKING:
+    import typer
+
+    from datamon.store.external.access import Access
 
 
-def open_configured(ctx: typer.Context) -> Store:
+def open_configured(ctx: "typer.Context") -> Store:
     """The store that the settings name, made on first use; runs that were left unfinished are finished or told of on stderr."""
-    store = open_settled(settings_of(ctx))
+    return open_tidied(settings_of(ctx))
+
+
+def open_tidied(settings: Settings) -> Store:
+    """As `open_configured`, under these settings."""
+    store = open_settled(settings)
     try:
         for finished in finish_pending(store, capture_host()):
             note(finished.message)
@@ -28,7 +38,7 @@ def open_configured(ctx: typer.Context) -> Store:
     return store
 
 
-def open_for_completion(ctx: typer.Context) -> Store | None:
+def open_for_completion(ctx: "typer.Context") -> Store | None:
     """The store that the line to be completed means; None when its default place is not there, for asking makes nothing.
 
     Raises as `load_settings` and `open_store`.
@@ -40,7 +50,7 @@ def open_for_completion(ctx: typer.Context) -> Store | None:
     return open_settled(settings)
 
 
-def settings_of(ctx: typer.Context) -> Settings:
+def settings_of(ctx: "typer.Context") -> Settings:
     """The settings under the program's own options."""
     flags: Globals = ctx.obj
     return load_settings(flags)
@@ -48,7 +58,8 @@ def settings_of(ctx: typer.Context) -> Settings:
 
 def open_settled(settings: Settings) -> Store:
     """The store that these settings name, made on first use. What this machine keeps for it lies apart from other stores'."""
-    return open_store(places_of(settings), settings.author)
+    store = open_store(places_of(settings), settings.author)
+    return store if settings.view is None else view_of(store, settings.view)
 
 
 def places_of(settings: Settings) -> Places:
@@ -68,12 +79,27 @@ def places_of(settings: Settings) -> Places:
     )
 
 
+def access_of(settings: Settings) -> "Access":
+    """What tasks on other machines are told to open this store: where its key lies, and never the key out of a file."""
+    from datamon.store.external.access import Access  # only what Spark runs needs it
+
+    places = places_of(settings)
+    if settings.key_text is None:  # it comes out of a file, which the tasks read themselves
+        places = replace(places, key=None)
+    return Access(places, settings.author, settings.key_file)
+
+
 def policy_of(settings: Settings) -> Policy:
     """What recordings keep and hide under these settings. The values of variables that are named like secrets are hidden too."""
     variables = process_environment()
     names = (*DEFAULT_NAMES, *settings.secret_names)
     values = (*settings.secret_values, *secret_values(variables, names), *_key_texts(settings))
-    return Policy(redactor=Redactor(names, values), variables=variables, sign=_signing(settings))
+    return Policy(
+        redactor=Redactor(names, values),
+        variables=variables,
+        kept_variables=settings.kept_variables,
+        sign=_signing(settings),
+    )
 
 
 def _signing(settings: Settings) -> Signing | None:

@@ -1,37 +1,11 @@
 """Options that several commands share, each spelled and explained once."""
 
-from dataclasses import dataclass
-from enum import StrEnum
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from datamon.cli.completing import branch_names, label_names, repo_names
-
-GLOBAL_OPTIONS = ("--config", "--context")
-"""Options of the program itself that take a value; `main` lets them stand anywhere."""
-GLOBAL_FLAGS = ("--degraded",)
-"""Such that take none."""
-
-
-@dataclass(frozen=True, slots=True)
-class Globals:
-    """What the program's own options say; each command finds it as `ctx.obj`."""
-
-    config: Path | None = None
-    context: str | None = None
-    degraded: bool = False
-
-
-class Format(StrEnum):
-    """How an answer is written, in place of the plain lines."""
-
-    TABLE = "table"
-    JSON = "json"
-    JSONL = "jsonl"
-    CSV = "csv"
-
+from datamon.cli.globals import Format
 
 FormatOption = Annotated[
     Format | None,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
-from datamon.cli.options import Format
+from datamon.cli.globals import Format
 from datamon.cli.tables import table_lines
 
 Row = Sequence[object]

@@ -11,7 +11,7 @@ from typing import IO, TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from datamon.cli.options import Format
+from datamon.cli.globals import Format
 from datamon.cli.output import Listing, note, pieces, terminal_width
 from datamon.cli.paging import write_paged
 from datamon.errors import Invalid
@@ -140,8 +140,8 @@ def _show_columns(answer: "Answer", form: AnswerFormat | None, to: Path | None) 
 
 @contextlib.contextmanager
 def _whole(path: Path) -> Iterator[IO[bytes]]:
-    """A file to write that is at `path` when the block has ended well, and not at all when not. What is no regular file (a pipe, a
-    device) is written itself."""
+    """A file to write that is at `path` when the block has ended well, and not at all when not. What is no regular file (a
+    pipe, a device) is written itself."""
     if path.exists() and not path.is_file():
         with path.open("wb") as file:
             yield file

@@ -12,7 +12,8 @@ from datamon.query.answer import Answer
 from datamon.query.index import Index
 from datamon.query.language.completing import Known
 from datamon.query.language.unfinished import ends, readable
-from datamon.query.relations import RELATIONS, SOURCES
+from datamon.query.relations import RELATIONS
+from datamon.query.source_columns import SOURCES
 from datamon.store.opening import Store
 
 HELP = """\
@@ -44,7 +45,9 @@ _NAMES = {
     "params": "SELECT DISTINCT name FROM params ORDER BY 1",
     "packages": "SELECT DISTINCT name FROM env ORDER BY 1",
 }
-COLUMNS = {each.name: tuple(column.name for column in each.columns) for each in (*RELATIONS.values(), *SOURCES.values())}
+COLUMNS = {
+    each.name: tuple(column.name for column in each.columns) for each in (*RELATIONS.values(), *SOURCES.values())
+}
 
 
 @dataclass(slots=True)
@@ -84,8 +87,8 @@ class Session:
 
 
 def is_done(text: str) -> bool:
-    """Whether Enter behind `text` sends it: a word to the prompt, a statement that ends with `;` or, before an empty line, one that
-    no more text is needed for."""
+    """Whether Enter behind `text` sends it: a word to the prompt, a statement that ends with `;` or, before an empty line, one
+    that no more text is needed for."""
     typed = text.strip()
     if not typed or typed.startswith("\\") or typed.rstrip(";").strip().lower() in (*_LEAVE, *_HELP):
         return True

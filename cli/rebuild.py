@@ -9,12 +9,12 @@ import typer
 from datamon.cli.asking import index_here
 from datamon.cli.environment import process_environment, working_directory
 from datamon.cli.opening import open_configured, policy_of, settings_of
-from datamon.cli.options import FormatOption, Globals
+from datamon.cli.options import FormatOption
 from datamon.cli.output import Listing, note, say, show
 from datamon.cli.rebuild_tree import following, outcome_line
+from datamon.cli.step_program import step_program
 from datamon.errors import Invalid
 from datamon.lineage.capture.host import capture_host
-from datamon.lineage.children import Program, python_program
 from datamon.lineage.facts import Facts, Subject
 from datamon.lineage.plan import because
 from datamon.lineage.rebuilding import Known, Prospect, RebuildRequest, Rebuilt, prospects, rebuild
@@ -65,17 +65,10 @@ def rebuild_(
 
 def _request(ctx: typer.Context, store: Store, wanted: Resolved | None, jobs: int) -> RebuildRequest:
     cwd, host = working_directory(), capture_host().name
-    flags: Globals = ctx.obj
-    said = {
-        "DATAMON_CONFIG": str(flags.config.absolute()) if flags.config else None,
-        "DATAMON_CONTEXT": flags.context,
-        "DATAMON_DEGRADED": "1" if flags.degraded else None,
-    }
-    variables = process_environment() | {name: value for name, value in said.items() if value is not None}
     ref = f" {wanted.repo.name}{f'@{wanted.ref}' if wanted.ref else ''}" if wanted else " --all"
     return RebuildRequest(
         known=_Known(store, index_here(store), Place(cwd, host, variables=process_environment()), wanted).known,
-        program=Program(python_program("datamon.cli.again"), variables, cwd),
+        program=step_program(ctx),
         argv=("datamon", *f"rebuild{ref}".split()),
         host=host,
         jobs=jobs,

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 import typer
 
 from datamon.cli.bundle_diff import FOUND_EXIT
-from datamon.cli.commands import HELP_OPTIONS, HELP_WIDTH, Phrases, Root, load, words
-from datamon.cli.main import BROKEN_PIPE_EXIT, PROGRAM, program
-from datamon.cli.settings import SETTINGS
+from datamon.cli.commands import HELP_OPTIONS, HELP_WIDTH, PROGRAM, Phrases, Root, load, words
+from datamon.cli.main import BROKEN_PIPE_EXIT
+from datamon.cli.program import program
+from datamon.cli.settings_table import SETTINGS
 from datamon.errors import EXIT_CODES, exit_code
 
 if TYPE_CHECKING:

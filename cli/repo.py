@@ -5,8 +5,9 @@ from typing import Annotated
 import typer
 
 from datamon.cli.commands import Phrases
+from datamon.cli.globals import Format
 from datamon.cli.opening import open_configured
-from datamon.cli.options import Format, FormatOption, RepoOption
+from datamon.cli.options import FormatOption, RepoOption
 from datamon.cli.output import show
 from datamon.cli.progress import watching
 from datamon.cli.repo_delete import delete, delete_files

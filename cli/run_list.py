@@ -5,8 +5,9 @@ from typing import Annotated
 
 import typer
 
+from datamon.cli.globals import Format
 from datamon.cli.opening import open_configured
-from datamon.cli.options import Format, FormatOption
+from datamon.cli.options import FormatOption
 from datamon.cli.output import Listing, Row, show
 
 LIST_COLUMNS = (

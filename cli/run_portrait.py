@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datamon.cli.output import printable
 from datamon.cli.rows import moment
 from datamon.lineage.records import CodeVersion, Environment, InputRecord, PlannedMove, Run
+from datamon.lineage.replays import Replay
 from datamon.store.clock import timestamp
 from datamon.store.ids import BundleId
 from datamon.store.tombstones import Tombstone
@@ -51,6 +52,7 @@ def run_record(run: Run, environment: Environment | None, gone: Gone) -> dict[st
         "metrics": [metric.to_record() for metric in closed.metrics] if closed else [],
         "moves": [_moved(run, move) for move in closed.moves] if closed else [],
         "resources": closed.resources.to_record() if closed and closed.resources else None,
+        "replays": [{"replay": each.event, **each.to_record()} for each in run.replays],
         "streams": closed.streams if closed else None,
         "environment": environment.to_record() if environment else None,
     }
@@ -95,8 +97,15 @@ def run_lines(run: Run, environment: Environment | None, gone: Gone) -> Iterator
         cpu = f", {used.user_s:.3f} s user, {used.system_s or 0:.3f} s system" if used.user_s is not None else ""
         memory = f", {used.max_rss_bytes / 2**20:.1f} MiB at most" if used.max_rss_bytes is not None else ""
         yield _fact("resources", f"{used.wall_s:.3f} s{cpu}{memory}")
+    yield from _list("replays", [_replay(each) for each in run.replays])
     if closed and closed.streams:
         yield _fact("streams", f"{closed.streams} (see `datamon run logs {run.id}`)")
+
+
+def _replay(replay: Replay) -> str:
+    unlike = [f"{o.repo_name}@{o.branch} {o.path or o.verdict}" for o in replay.outputs if o.verdict != "matched"]
+    why = replay.error or ", ".join(unlike)
+    return f"{replay.verdict}{f' ({why})' if why else ''}, {timestamp(replay.started_ns)}, {replay.author.name} on {replay.host}"
 
 
 def child_records(children: Sequence[Run]) -> list[dict[str, object]]:

@@ -2,14 +2,14 @@
 
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from os import PathLike
 from pathlib import Path
 
 from datamon.cli.environment import process_environment, working_directory
+from datamon.cli.globals import Globals
 from datamon.cli.opening import open_settled, policy_of
-from datamon.cli.options import Globals
 from datamon.cli.settings import Settings, load_settings
 from datamon.lineage.carrying import carry
 from datamon.lineage.context import RunOpener, make_run
@@ -36,7 +36,7 @@ def open_session(
     process opens its own. Raises as `load_settings` and `open_store`."""
     settings = load_settings(Globals(config=Path(config) if config is not None else None, context=context))
     if place is not None:
-        settings = settings.model_copy(update={"metadata": os.fspath(place), "blob": os.fspath(place), "mirror": None})
+        settings = replace(settings, metadata=os.fspath(place), blob=os.fspath(place), mirror=None)
     return Session(_store(settings, os.getpid()), policy_of(settings))
 
 

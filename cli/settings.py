@@ -1,7 +1,7 @@
 """Settings: what flags, environment variables and `~/.datamon/datamon.yaml` say, and what holds where none says anything.
 
 Each setting is looked for in this order: what a flag says, what the environment says, what the configuration file says,
-the default. `SETTINGS` is the table that the documentation is made from.
+the default. `settings_table` has them all.
 """
 
 import difflib
@@ -10,18 +10,16 @@ import re
 import socket
 import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-
+from datamon.cli.configuration import Cache, Configuration, MirrorKeys, Place, checked, read_configuration
 from datamon.cli.environment import process_environment, working_directory
-from datamon.cli.options import Globals
+from datamon.cli.globals import Globals
 from datamon.cli.shared_contexts import SharedSource
 from datamon.errors import Invalid, NotFound
+from datamon.lineage.nesting import VIEW_VARIABLE
 from datamon.store.backend.arbiter import Terms
 from datamon.store.bundle import Author
 from datamon.store.encryption_key import EncryptionKey, key_of, read_key
@@ -33,188 +31,9 @@ CACHE_BYTES = 10 * 10**9
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([BKMGT]?)(?:(i)?B)?", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """One row of the table of settings."""
-
-    meaning: str
-    default: str
-    flag: str | None = None
-    variable: str | None = None
-    key: str | None = None
-
-
-SETTINGS: tuple[Setting, ...] = (
-    Setting("The configuration file.", "`datamon.yaml` in the home directory of datamon", "--config", "DATAMON_CONFIG"),
-    Setting(
-        "Which of the file's `contexts` to use, or of those that are shared.",
-        "none: the file's own keys",
-        "--context",
-        "DATAMON_CONTEXT",
-        "context",
-    ),
-    Setting(
-        "Where a team keeps the contexts that it shares, said like `metadata`.",
-        "none",
-        variable="DATAMON_GLOBAL_CONFIG",
-        key="config",
-    ),
-    Setting(
-        "Where metadata lies: a bucket name, a path that starts with `/`, `.` or `~`, or a `file://` or `gs://` URL.",
-        "`store` in the home directory of datamon",
-        variable="DATAMON_METADATA",
-        key="metadata",
-    ),
-    Setting(
-        "Where file contents lie, said like `metadata`.",
-        "the place of the metadata",
-        variable="DATAMON_BLOB",
-        key="blob",
-    ),
-    Setting("Who you are, in what you make.", "git's `user.name`, else the login", variable="DATAMON_NAME", key="name"),
-    Setting(
-        "Your address, in what you make.", "git's `user.email`, else login@host", variable="DATAMON_EMAIL", key="email"
-    ),
-    Setting(
-        "A Google Cloud service account's key file.",
-        "what Google's library finds, in a pod its service account",
-        variable="GOOGLE_APPLICATION_CREDENTIALS",
-        key="credential",
-    ),
-    Setting(
-        "How much of what was read from a bucket is kept on this machine's disk at most: `500MB`, `10GB`; `0` for nothing.",
-        "`10GB`",
-        variable="DATAMON_CACHE_SIZE",
-        key="cache.size",
-    ),
-    Setting("The directory that it is kept in.", "`cache` in the home directory of datamon", key="cache.path"),
-    Setting(
-        "The key of an encrypted store, or of a new one: the file that has it, as `datamon store create-key` makes it.",
-        "none: the store is not encrypted",
-        variable="DATAMON_ENCRYPTION_KEY_FILE",
-        key="encryption.key_file",
-    ),
-    Setting("The same key itself; beats a key file.", "none", variable="DATAMON_ENCRYPTION_KEY"),
-    Setting(
-        "The private key that signs every run that is recorded, as `datamon run create-signing-key` makes it.",
-        "none: runs are not signed",
-        variable="DATAMON_SIGNING_KEY_FILE",
-        key="signing.key_file",
-    ),
-    Setting(
-        "The public keys whose signatures `datamon run verify` trusts, where no `--trusted-key` names others.",
-        "none: any key that a signature names",
-        key="signing.trusted_key_files",
-    ),
-    Setting(
-        "In place of `metadata` and `blob`: several sides that each have everything, as `{min_sides: 2, sides: [{name: eu, "
-        "metadata: PLACE, blob: PLACE, credential: FILE}, …]}`. See [operations](operations.md#mirrored-stores).",
-        "none: one place",
-        key="mirror",
-    ),
-    Setting(
-        "When set to anything but `0`, a mirrored store takes what fewer sides than `min_sides` acknowledge.",
-        "off",
-        "--degraded",
-        "DATAMON_DEGRADED",
-    ),
-    Setting("Names of params and variables whose values are never recorded.", "none", key="secrets.names"),
-    Setting(
-        "Environment variables whose values are never recorded, wherever they turn up.",
-        "none",
-        key="secrets.values_from",
-    ),
-    Setting("datamon's home directory.", "`~/.datamon`", variable="DATAMON_HOME"),
-    Setting("When set to anything but `0`, errors show their traceback.", "off", variable="DATAMON_DEBUG"),
-    Setting("When set, nothing is coloured.", "off", variable="NO_COLOR"),
-)
-"""Everything that can be set."""
-
-
-class Encryption(BaseModel):
-    """How an encrypted store is opened."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-    key_file: str
-
-
-class SideKeys(BaseModel):
-    """One side of a mirrored store: where it lies, said like a store's own place."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-    name: str
-    metadata: str
-    blob: str | None = None
-    credential: str | None = None
-
-
-class MirrorKeys(BaseModel):
-    """The sides of a mirrored store."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-    sides: list[SideKeys] = Field(min_length=2)
-    min_sides: int = 2
-
-
-class Place(BaseModel):
-    """The keys that say where a store lies and who writes to it: at the top of the file, or in one of its contexts."""
-
-    model_config = ConfigDict(extra="allow", strict=True)
-
-    metadata: str | None = None
-    blob: str | None = None
-    email: str | None = None
-    name: str | None = None
-    credential: str | None = None
-    encryption: Encryption | None = None
-    mirror: MirrorKeys | None = None
-
-
-class Secrets(BaseModel):
-    """What must never be recorded."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-    names: list[str] = Field(default_factory=list)
-    values_from: list[str] = Field(default_factory=list)
-
-
-class Signing(BaseModel):
-    """Who signs runs, and whose signatures are trusted."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-    key_file: str | None = None
-    trusted_key_files: list[str] = Field(default_factory=list)
-
-
-class Cache(BaseModel):
-    """What is kept on this machine's disk of far places."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-    size: str | int | None = None
-    path: str | None = None
-
-
-class Configuration(Place):
-    """A configuration file. Keys that are not known are left alone."""
-
-    context: str | None = None
-    config: str | None = None
-    contexts: dict[str, Place] = Field(default_factory=dict)
-    secrets: Secrets = Field(default_factory=Secrets)
-    cache: Cache = Field(default_factory=Cache)
-    signing: Signing = Field(default_factory=Signing)
-
-
-class Settings(BaseModel):
+@dataclass(frozen=True)
+class Settings:
     """What holds for this process."""
-
-    model_config = ConfigDict(frozen=True)
 
     home: Path
     file: Path
@@ -224,15 +43,18 @@ class Settings(BaseModel):
     name: str | None
     email: str | None
     credential: Path | None
-    key_file: Path | None = None
-    key_text: str | None = Field(default=None, repr=False)
     mirror: MirrorPlaces | None
     secret_names: tuple[str, ...]
-    secret_values: tuple[str, ...]
+    secret_values: tuple[str, ...] = field(repr=False)
     cache_dir: Path
     cache_bytes: int
+    key_file: Path | None = None
+    key_text: str | None = field(default=None, repr=False)
     signing_key: Path | None = None
     trusted_keys: tuple[Path, ...] = ()
+    kept_variables: tuple[str, ...] = ()
+    view: Path | None = None
+    """Where a replay keeps what it writes; nothing of it reaches the store."""
 
     @property
     def state_dir(self) -> Path:
@@ -311,6 +133,8 @@ def load_settings(
         trusted_keys=tuple(
             Path(_anchored("credential", each, file) or each) for each in configuration.signing.trusted_key_files
         ),
+        kept_variables=tuple(configuration.variables),
+        view=_path(variables.get(VIEW_VARIABLE)),
     )
 
 
@@ -355,48 +179,6 @@ def configuration_file(flags: Globals, environment: Mapping[str, str] | None = N
     return Path(named).expanduser().absolute() if named else home_directory(variables) / "datamon.yaml"
 
 
-def read_configuration(file: Path, *, must_exist: bool = False) -> Configuration:
-    """What a configuration file says; nothing when it is absent and need not exist. Raises `bad-config`."""
-    try:
-        document: Any = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        if must_exist:
-            raise NotFound(
-                "path-not-found",
-                f"there is no configuration file {file}; make it with `datamon config create`",
-                path=str(file),
-            ) from None
-        return Configuration()
-    except OSError as error:
-        raise Invalid(
-            "bad-config",
-            f"the configuration {file} cannot be read ({error.strerror}); name another with --config, or mend it",
-            file=str(file),
-        ) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise Invalid(
-            "bad-config", f"the configuration {file} is not YAML{_line(error)}; correct it", file=str(file)
-        ) from error
-    _check_keys(document, file)
-    try:
-        return Configuration.model_validate({} if document is None else document)
-    except ValidationError as error:
-        raise Invalid(
-            "bad-config", f"the configuration {file} is wrong{_fault(error)}; correct it", file=str(file)
-        ) from error
-
-
-def _check_keys(document: object, file: Path) -> None:
-    """Keys that are not known are left alone, but not one that is a known one misspelt: what it says would not hold."""
-    known = set(Configuration.model_fields)
-    for key in document if isinstance(document, dict) else ():
-        near = difflib.get_close_matches(str(key), known, n=1, cutoff=0.8)
-        if key not in known and near:
-            raise Invalid(
-                "bad-config", f"the configuration {file} has the key {key!r}; did you mean {near[0]!r}?", file=str(file)
-            )
-
-
 def shared_source(configuration: Configuration, variables: Mapping[str, str], file: Path) -> SharedSource | None:
     """Where shared contexts are looked for, and with which credentials; None when nowhere."""
     place = _anchored("config", variables.get("DATAMON_GLOBAL_CONFIG"), None)
@@ -415,15 +197,12 @@ def _context(configuration: Configuration, name: str, file: Path, shared: Shared
         found = None if told is None else _shared_place(told, name, shared.place)
     if found is None:
         raise no_context(name, configuration, file, shared)
-    return found.model_copy(update={"blob": found.blob or found.metadata})
+    return replace(found, blob=found.blob or found.metadata)
 
 
 def _shared_place(told: Mapping[str, object], name: str, where: str) -> Place:
-    try:
-        return Place.model_validate(told)
-    except ValidationError as error:
-        message = f"the context {name!r} in {where} is wrong{_fault(error)}; make it anew with --shared --force"
-        raise Invalid("bad-config", message, context=name) from error
+    again = "make it anew with --shared --force"
+    return checked(Place, told, f"the context {name!r} in {where} is wrong", again, context=name)
 
 
 def no_context(name: str, configuration: Configuration, file: Path, shared: SharedSource | None) -> NotFound:
@@ -461,12 +240,6 @@ def _anchored(key: str, value: str | None, file: Path | None) -> str | None:
     return os.path.normpath((file.parent if file else working_directory()) / path)
 
 
-def _fault(error: ValidationError) -> str:
-    first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"])
-    return f"{f' at {where}' if where else ''}: {first['msg'].lower()}"
-
-
 def _cache_bytes(cache: Cache, variables: Mapping[str, str], file: Path) -> int:
     text = variables.get("DATAMON_CACHE_SIZE") or cache.size
     if text is None:
@@ -480,11 +253,6 @@ def _cache_bytes(cache: Cache, variables: Mapping[str, str], file: Path) -> int:
         )
     number, unit, binary = found.groups()
     return int(float(number) * (1024 if binary else 1000) ** "BKMGT".index((unit or "B").upper()))
-
-
-def _line(error: Exception) -> str:
-    mark = getattr(error, "problem_mark", None)
-    return f" at line {mark.line + 1}" if mark is not None else ""
 
 
 def _git_author() -> dict[str, str]:

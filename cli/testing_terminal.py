@@ -15,7 +15,9 @@ from pathlib import Path
 
 from datamon.cli.testing import LONGEST_S, PROGRAM, Shell
 
-_CONTROL = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b[()][A-Z0-9]|\x1b[=>78]|\x1b\][^\x07]*\x07|[\x00-\x08\x0e-\x1f\r]")
+_CONTROL = re.compile(
+    r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b[()][A-Z0-9]|\x1b[=>78]|\x1b\][^\x07]*\x07|[\x00-\x08\x0e-\x1f\r]"
+)
 CTRL_C, CTRL_D, TAB, ENTER, UP = "\x03", "\x04", "\t", "\r", "\x1b[A"
 
 
@@ -38,7 +40,8 @@ class Terminal:
         os.write(self._ours, keys.encode())
 
     def until(self, wanted: str) -> str:
-        """What was drawn since the last call, up to where `wanted` stands. Fails when the program ends before, or takes too long."""
+        """What was drawn since the last call, up to where `wanted` stands. Fails when the program ends before, or takes too
+        long."""
         deadline = time.monotonic() + LONGEST_S
         while (found := self.drawn.find(wanted, self._seen)) < 0:
             if not self._read(deadline):
@@ -81,7 +84,7 @@ def terminal(shell: Shell, *words: str, lines: int = 40, columns: int = 100, **v
         stdout=theirs,
         stderr=theirs,
         start_new_session=True,
-        preexec_fn=_take_terminal,  # Ctrl-C reaches what runs in it
+        preexec_fn=_take_terminal,  # noqa: PLW1509 (Ctrl-C reaches what runs in it; tests start no threads)
     )
     os.close(theirs)
     try:

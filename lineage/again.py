@@ -10,6 +10,7 @@ from datamon.lineage.calling import Call
 from datamon.lineage.command import CommandRequest
 from datamon.lineage.environment_policy import from_root
 from datamon.lineage.locate import StepName, find_step, plain_qualname
+from datamon.lineage.modules import Sources
 from datamon.lineage.params import plain
 from datamon.lineage.recording import RunPlace
 from datamon.lineage.records import InputRecord, PlannedOutput, RunOpened
@@ -47,11 +48,19 @@ def again(store: Store, run: RunOpened, tree: WorkingTree) -> Again:
     if run.how == "command":
         return _command(store, run, _root(run, tree))
     if run.how == "decorator" and run.code.method == "function":
-        return _call(run, _root(run, tree), tree)
+        return _call(run, _root(run, tree), tree.sources)
     what = {"context": "a block in a program", "decorator": "a function of a notebook"}.get(
         run.how, f"a run of the kind {run.how}"
     )
     raise _refusal(run, f"it was {what}, which datamon cannot start; run the program again")
+
+
+def exactly(store: Store, run: RunOpened, root: Path) -> Again:
+    """What doing this run again as it was means, its code root being at `root`: its inputs by the ids of what it read, and its
+    params as recorded, whatever files and defaults say. Labels are not set. Raises as `again`."""
+    if run.how == "decorator":
+        return _call(run, root, Sources())
+    return _command(store, run, root, exactly=True)
 
 
 def _root(run: RunOpened, tree: WorkingTree) -> Path:
@@ -67,11 +76,11 @@ def _refusal(run: RunOpened, reason: str) -> Invalid:
     return Invalid("not-repeatable", f"{name} cannot be run again: {reason}", step=name, run=run.id, reason=reason)
 
 
-def _command(store: Store, run: RunOpened, root: Path) -> Again:
+def _command(store: Store, run: RunOpened, root: Path, *, exactly: bool = False) -> Again:
     if any(MASK in word for word in run.argv):
         raise _refusal(run, "a secret was taken out of its command line; run it by hand")
     cwd = root / run.cwd
-    inputs = tuple(_inputs(store, run, root))
+    inputs = tuple(_inputs(store, run, root, pinned=exactly))
     outputs = tuple(
         OutputBinding(_name_now(store, each.repo, each.repo_name), each.branch, _directory(run, each, root))
         for each in run.outputs
@@ -83,9 +92,13 @@ def _command(store: Store, run: RunOpened, root: Path) -> Again:
         step=run.step,
         inputs=inputs,
         outputs=outputs,
-        labels=run.labels,
-        given=tuple(replace(each, file=None, key=None) for each in run.params if each.source == "explicit"),
-        params_files=tuple(dict.fromkeys(root / each.file for each in run.params if each.file)),
+        labels=() if exactly else run.labels,
+        given=tuple(
+            replace(each, source="explicit", file=None, key=None)
+            for each in run.params
+            if exactly or each.source == "explicit"
+        ),
+        params_files=() if exactly else tuple(dict.fromkeys(root / each.file for each in run.params if each.file)),
         metrics_files=tuple(root / file for file in run.metrics_files),
         code=tuple(root / path for path in run.code.paths) if run.code.method == "paths" else (),
         keep=run.keep,
@@ -95,11 +108,11 @@ def _command(store: Store, run: RunOpened, root: Path) -> Again:
     return Again(request, cwd, (*(each.directory for each in inputs), *(each.directory for each in outputs)))
 
 
-def _inputs(store: Store, run: RunOpened, root: Path) -> Iterator[InputBinding]:
+def _inputs(store: Store, run: RunOpened, root: Path, *, pinned: bool) -> Iterator[InputBinding]:
     for read in run.inputs:
         if read.how == "declared":
             repo = _name_now(store, read.repo, read.repo_name)
-            ref = read.ref if read.ref_kind in ("branch", "label") else read.bundle
+            ref = read.ref if read.ref_kind in ("branch", "label") and not pinned else read.bundle
             resolve(store, Reference(repo, ref, read.path))
             yield InputBinding(repo, ref, read.path, _directory(run, read, root))
 
@@ -118,8 +131,8 @@ def _name_now(store: Store, repo: RepoId, recorded: str) -> str:
     return standing.name
 
 
-def _call(run: RunOpened, root: Path, tree: WorkingTree) -> Again:
-    place = find_step(run.code, root, StepName(run.pipeline, run.step), tree.sources)
+def _call(run: RunOpened, root: Path, sources: Sources) -> Again:
+    place = find_step(run.code, root, StepName(run.pipeline, run.step), sources)
     if place is None:
         raise _refusal(run, f"the function {run.code.function} is not found in the working tree any more")
     given = [param for param in run.params if param.source == "explicit"]

@@ -80,10 +80,15 @@ class Call:
 
 @contextmanager
 def recorded(
-    recorder: Recorder, declared: Declared, given: inspect.BoundArguments, params: Sequence[Param]
+    recorder: Recorder,
+    declared: Declared,
+    given: inspect.BoundArguments,
+    params: Sequence[Param],
+    waiting: Callable[[], None] = lambda: None,
 ) -> Iterator[Call]:
     """A run that is open while the block lasts; when the block ends well, its outputs are committed and its refs moved. What
-    other steps returned, among the arguments, is an input of the run. Raises as `datamon.step` says."""
+    other steps returned, among the arguments, is an input of the run. `waiting` is called before this waits for another that
+    computes the same, and what it raises goes on, with nothing recorded. Raises as `datamon.step` says."""
     if not declared.wait:
         recorder = replace(recorder, store=unhurried(recorder.store))
     store = recorder.store
@@ -98,7 +103,7 @@ def recorded(
         redactor = recorder.policy.redactor.learning((), ahead.intent.params)
         parts = parts_of(ahead.intent, redactor) if obstacle(ahead.intent) is None else None
         if declared.reuse and parts is not None:
-            stack.enter_context(claimed(store, parts.key, lambda: None))
+            stack.enter_context(claimed(store, parts.key, waiting))
             sparing = Reusing(
                 store, ahead.intent, recorder.policy, [(each, None) for each in targets], needs_returned=True
             )

@@ -85,11 +85,13 @@ class Children:
         self._count = 0
         self.requests: list[signal.Signals] = []
 
-    def start(self, run: RunOpened, variables: Mapping[str, str]) -> Child:
-        """A process that does the run again, with these variables besides the program's. Raises OSError."""
+    def start(self, run: RunOpened, variables: Mapping[str, str], root: Path | None = None) -> Child:
+        """A process that does the run again, with these variables besides the program's; with `root` exactly as it was, its code
+        root being there. Raises OSError."""
         self._count += 1
         order, printed = self._folder / f"{self._count}.json", self._folder / f"{self._count}.txt"
-        order.write_text(json.dumps(run.to_record()), encoding="utf-8")
+        ordered = {"run": run.to_record(), "root": str(root) if root else None}
+        order.write_text(json.dumps(ordered), encoding="utf-8")
         answers, telling = os.pipe()
         try:
             with printed.open("wb") as out:

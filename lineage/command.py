@@ -1,7 +1,6 @@
 """Records the run of a command line: its inputs put in place, the command run, what it wrote committed."""
 
 import re
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -31,6 +30,7 @@ from datamon.lineage.reuse.claim import claimed, last_parts
 from datamon.lineage.reuse.parts import Parts, obstacle, parts_of
 from datamon.lineage.reuse.reuse import Reused, Reusing, keep_outcome, reuse
 from datamon.lineage.scripts import script_of
+from datamon.lineage.workplace import scratch
 from datamon.store.ids import RunId, is_ksuid
 from datamon.store.names import check_name
 from datamon.store.opening import Store
@@ -351,8 +351,7 @@ def _keep_streams(recording: Recording, execution: Execution) -> None:
         kept = [stream for stream in execution.kept if stream.size_bytes]
         if not kept:
             return
-        with tempfile.TemporaryDirectory(prefix="datamon-streams-") as name:
-            directory = Path(name)
+        with scratch(recording.store) as directory:
             for stream in kept:
                 stream.copy_to(directory / stream.name)
             recording.keep_streams(directory)

@@ -15,7 +15,7 @@ from datamon.lineage.param_values import is_exact, param_value
 from datamon.lineage.recording import Policy, RunPlace
 from datamon.lineage.records import Level, Param, ParamSource
 from datamon.lineage.secrets import Redactor
-from datamon.lineage.shapes import is_generator, is_plain, shaped
+from datamon.lineage.shapes import is_generator, shaped
 from datamon.lineage.values import Write
 from datamon.store.names import check_name
 from datamon.store.opening import Store
@@ -66,7 +66,8 @@ class Step(Protocol):
 
         With `reuse` a call that does what an earlier one did (same code, params and contents of inputs) is not made: the outputs
         are those of the earlier call, committed again, and what that returned is returned. A call that returned something that
-        JSON cannot say exactly is made again. Only plain functions can be spared.
+        JSON cannot say exactly is made again. Plain and async functions (in asyncio) can be spared, generators cannot: what they
+        gave is not kept. Of several calls at once that would do the same one is made and the others wait for it.
 
         Without `wait`, a call does not wait until its record is on the disk: a power cut may lose the runs of the last second;
         the end of the process, whatever its cause, loses none.
@@ -104,9 +105,9 @@ def make_step(open_store: Callable[[], Store], *, policy: Callable[[], Policy] =
             declared = replace(declared, retries=retries, write=write, reuse=reuse, wait=wait)
             if retries and is_generator(inspect.unwrap(function)):
                 raise Invalid("bad-argument", f"the step {step_name!r} gives values before it ends; leave retries out")
-            if reuse and not is_plain(inspect.unwrap(function)):
+            if reuse and is_generator(inspect.unwrap(function)):
                 raise Invalid(
-                    "bad-argument", f"the step {step_name!r} is async or yields; only a plain function is reused"
+                    "bad-argument", f"the step {step_name!r} yields values, and those are not kept; leave reuse out"
                 )
 
             def prepare(

@@ -5,7 +5,6 @@ finds it; runs name it in their records (docs/format.md, "Code of runs").
 """
 
 import os
-import tempfile
 import threading
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,6 +15,7 @@ from datamon.errors import Conflict, Invalid, NotFound
 from datamon.lineage.code_files import CodeFile, code_files
 from datamon.lineage.records import CodeVersion
 from datamon.lineage.secrets import Redactor
+from datamon.lineage.workplace import scratch
 from datamon.store.commit import CommitRequest
 from datamon.store.ids import BundleId
 from datamon.store.opening import Store
@@ -98,8 +98,7 @@ def _put(
     from datamon.store.put_tree import StoredTree, TreeSource
     from datamon.store.upload import commit_tree
 
-    with tempfile.TemporaryDirectory(prefix="datamon-code-") as name:
-        top = Path(name)
+    with scratch(store) as top:
         copies = [_copy(file, top / file.kept, redactor) for file in files]
         digest, _ = _digest([replace(file, path=top / file.kept) for file in files], Redactor(values=()))
         masked = tuple(file.kept for file, is_masked in zip(files, copies, strict=True) if is_masked)

@@ -22,7 +22,7 @@ def keep_environment(store: Store, environment: Environment | None, redactor: Re
     if environment is None:
         return None
     variables = {
-        name: MASK if redactor.is_secret(name) else redactor.text(value)
+        name: MASK if redactor.is_secret(name) else redactor.line(value)
         for name, value in environment.variables.items()
     }
     kept = replace(

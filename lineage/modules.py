@@ -194,6 +194,7 @@ class Sources:
         self._listed: dict[Path, list[Path]] = {}
         self.readings: dict[object, Reading] = {}
         self.registered: dict[object, dict[Definition, tuple[Definition, ...]]] = {}
+        self.effects: dict[object, list[Module]] = {}
 
     def module(self, path: Path) -> Module | None:
         """The module in a file, or None where it cannot be read as Python."""
@@ -209,12 +210,15 @@ class Sources:
 
 
 def walk_tree(root: Path) -> Iterator[Path]:
-    """Every file and link to one below `root`, sorted by path, without `NOISE` and without following linked folders."""
+    """Every file and link below `root`, folder by folder, without `NOISE`; linked folders are links and are not followed."""
     for folder, folders, files in os.walk(root):
+        links = [name for name in folders if Path(folder, name).is_symlink()]
         folders[:] = sorted(
-            name for name in folders if name not in NOISE and not (Path(folder) / name / "pyvenv.cfg").is_file()
+            name
+            for name in folders
+            if name not in NOISE and name not in links and not (Path(folder) / name / "pyvenv.cfg").is_file()
         )
-        for name in sorted(files):
+        for name in sorted([*files, *links]):
             if name not in NOISE and not name.endswith((".pyc", ".pyo")):
                 yield Path(folder, name)
 

@@ -9,6 +9,8 @@ from datamon.store.opening import Store
 
 PARENT_VARIABLE = "DATAMON_PARENT_RUN"
 """The environment variable that tells a run's command which run it is: `<store id>/<run id>`."""
+VIEW_VARIABLE = "DATAMON_VIEW"
+"""The environment variable by which every process of a replay works on its view of the store."""
 
 Here = tuple[str, RunId]
 """The run that something runs inside: its store's id and its own."""

@@ -6,7 +6,6 @@ that depend on it and no others. The rebuild is a run itself, the parent of the 
 """
 
 import signal
-import tempfile
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -22,6 +21,7 @@ from datamon.lineage.plan import Left, Plan, PlannedStep, StepKey, plan_of
 from datamon.lineage.recording import Ending, Policy, Recording, RunIntent
 from datamon.lineage.records import RunOpened
 from datamon.lineage.working_tree import WorkingTree
+from datamon.lineage.workplace import scratch
 from datamon.store.ids import RunId
 from datamon.store.opening import Store
 
@@ -117,10 +117,10 @@ def rebuild(store: Store, request: RebuildRequest, listener: Listener) -> Rebuil
         work.settle()
         return Rebuilt(None, work.reports(), work.plan.left)
     with (
-        tempfile.TemporaryDirectory(prefix="datamon-rebuild-") as folder,
+        scratch(store) as folder,
         Recording.open(store, _intent(store, request, work.plan), request.policy) as recording,
     ):
-        children = Children(request.program, Path(folder))
+        children = Children(request.program, folder)
         with children.asked_to_stop() as asked:
             work.run(children, {PARENT_VARIABLE: parent_text(store, recording.run)})
         work.settle()

@@ -298,7 +298,7 @@ class Recording:
             status=ending.status,
             exit_code=ending.exit_code,
             signal=ending.signal,
-            error=clean(ending.error)[:LONGEST_ERROR] if ending.error else None,
+            error=self.redactor.line(ending.error)[:LONGEST_ERROR] if ending.error else None,
             inputs=tuple(clean_input(each, self.redactor) for each in self.inputs),
             outputs=tuple(self.outputs),
             metrics=tuple(Metric(clean(metric.name), metric.value) for metric in ending.metrics),

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from datamon.lineage.replays import RUN_REPLAYED, Replay
 from datamon.lineage.run_parts import (
     Capture,
     CodeMethod,
@@ -35,6 +36,7 @@ __all__ = [
     "RUN_KINDS",
     "RUN_MOVES",
     "RUN_OPENED",
+    "RUN_REPLAYED",
     "Capture",
     "CodeMethod",
     "CodeVersion",
@@ -65,7 +67,7 @@ RUN_OPENED = "run-opened"
 RUN_CLOSED = "run-closed"
 RUN_MOVES = "run-moves"
 RUN_ABANDONED = "run-abandoned"
-RUN_KINDS = frozenset({RUN_OPENED, RUN_CLOSED, RUN_MOVES, RUN_ABANDONED})
+RUN_KINDS = frozenset({RUN_OPENED, RUN_CLOSED, RUN_MOVES, RUN_ABANDONED, RUN_REPLAYED})
 """The kinds of journal records that speak of a run."""
 
 
@@ -228,11 +230,12 @@ class RunClosed:
 @dataclass(frozen=True, slots=True)
 class Run:
     """One recorded execution, as far as the journal tells. `closed.moves` are those that hold now: a `run-moves` has
-    replaced what the close listed."""
+    replaced what the close listed. `replays` are in the order in which they were recorded."""
 
     opened: RunOpened
     closed: RunClosed | None = None
     abandoned_ns: int | None = None
+    replays: tuple[Replay, ...] = ()
 
     @property
     def id(self) -> RunId:
@@ -286,4 +289,5 @@ def combine(events: Iterable[Record]) -> Run | None:
         opened=RunOpened.from_record(first[RUN_OPENED]["run"]),
         closed=closed,
         abandoned_ns=first[RUN_ABANDONED]["time"] if RUN_ABANDONED in first else None,
+        replays=tuple({e["event"]: Replay.from_event(e) for e in ordered if e["kind"] == RUN_REPLAYED}.values()),
     )

@@ -13,7 +13,7 @@ from datamon.lineage.records import Param, ParamValue
 MASK = "***"
 DEFAULT_NAMES = (
     *("*password*", "*passwd*", "*passphrase*", "*secret*", "*credential*", "*api_key*", "*apikey*"),
-    *("*private_key*", "*access_key*", "*encryption_key", "*token", "token_*", "*_token_*"),
+    *("*private_key*", "*access_key*", "*encryption_key", "*ssh_key", "*_pat", "*token", "token_*", "*_token_*"),
 )
 """Names whose values are secret, as globs over the name in lower case with `_` between its words (`authToken` is
 `auth_token`). A tokenizer and `max_tokens` are no secrets."""
@@ -29,6 +29,13 @@ _FLAG = re.compile(
 )
 _USERINFO = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.\-]*://)(?P<user>[^/\s:@'\"]*):(?P<value>[^/\s@'\"]+)@")
 _BEARER = re.compile(r"(?P<name>\b(?:Bearer|Basic)\s+)(?P<value>[A-Za-z0-9._~+/\-]{6,}=*)")
+_LOGIN = re.compile(r"(?P<name>(?<![\w-])(?:-u|--user|--proxy-user)[\s=]+[^\s:\"']+:)(?P<value>[^\s\"']+)")
+_LOGIN_FLAGS = frozenset({"-u", "--user", "--proxy-user"})
+_ISSUED = re.compile(
+    r"\b(?:gh[a-z]_[A-Za-z0-9]{20,}|github_pat_\w{20,}|glpat-[\w-]{16,}|xox[a-z]-[\w-]{10,}|sk-[\w-]{20,}|AKIA[A-Z0-9]{12,}"
+    r"|AIza[\w-]{30,}|eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]+)"
+)
+"""Secrets that tell by their shape which service issued them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +63,32 @@ class Redactor:
         text = text.encode("utf-8", "backslashreplace").decode()
         return self._pattern.sub(MASK, text) if self._pattern else text
 
+    def line(self, text: str) -> str:
+        """`text` without secret values, and without what stands in it as the value of a secret name, as the password of a URL or
+        a login, or looks like a secret that a service issued."""
+
+        def mask(match: "re.Match[str]") -> str:
+            if not self.is_secret(match["name"]):
+                return match[0]
+            return f"{match['name']}{match['between']}{MASK}"
+
+        text = _USERINFO.sub(lambda match: f"{match['scheme']}{match['user']}:{MASK}@", text)
+        for pattern in (_BEARER, _LOGIN):
+            text = pattern.sub(lambda match: f"{match['name']}{MASK}", text)
+        return self.text(_FLAG.sub(mask, _ASSIGNMENT.sub(mask, _ISSUED.sub(MASK, text))))
+
     def words(self, argv: Iterable[str]) -> tuple[str, ...]:
         """`argv` without secret values and without those of secret flags and assignments, also inside one word."""
         masked: list[str] = []
-        hide_next = False
+        previous = ""
         for word in argv:
-            hidden = hide_next and not word.startswith("--")
-            hide_next = not hidden and word.startswith("-") and "=" not in word and self.is_secret(word)
-            masked.append(MASK if hidden else self._line(word))
+            if _is_flag_of_secret(self, previous) and not word.startswith("--"):
+                masked.append(MASK)
+                previous = ""
+                continue
+            user, colon, _ = word.partition(":")
+            masked.append(f"{user}:{MASK}" if colon and previous in _LOGIN_FLAGS else self.line(word))
+            previous = word
         return tuple(masked)
 
     def param(self, param: Param) -> Param:
@@ -78,7 +103,7 @@ class Redactor:
 
     def learning(self, argv: Iterable[str], params: Iterable[Param]) -> "Redactor":
         """A redactor that also knows the values that secret names have in `argv` and `params`."""
-        found = [*_secret_words(self, argv), *(str(p.value) for p in params if self.is_secret(p.name))]
+        found = [*_secret_words(self, argv), *(each for p in params for each in _secret_inside(self, p.name, p.value))]
         new = [value for value in found if len(value) >= SHORTEST_VALUE]
         return replace(self, values=(*self.values, *new)) if new else self
 
@@ -88,22 +113,13 @@ class Redactor:
 
     def _inside(self, value: Any) -> Any:
         if isinstance(value, str):
-            return self.text(value)
+            return self.line(value)
         if isinstance(value, list):
-            return [self._inside(each) for each in value]
+            texts = iter(self.words(each for each in value if isinstance(each, str)))  # they may be words of a command
+            return [next(texts) if isinstance(each, str) else self._inside(each) for each in value]
         if isinstance(value, dict):
             return {self.text(k): MASK if self.is_secret(k) else self._inside(v) for k, v in value.items()}
         return MASK if self._pattern and self._pattern.fullmatch(str(value)) else value
-
-    def _line(self, word: str) -> str:
-        def mask(match: "re.Match[str]") -> str:
-            if not self.is_secret(match["name"]):
-                return match[0]
-            return f"{match['name']}{match['between']}{MASK}"
-
-        word = _USERINFO.sub(lambda match: f"{match['scheme']}{match['user']}:{MASK}@", word)
-        word = _BEARER.sub(lambda match: f"{match['name']}{MASK}", word)
-        return self.text(_FLAG.sub(mask, _ASSIGNMENT.sub(mask, word)))
 
 
 class StreamRedactor:
@@ -154,26 +170,49 @@ def spellings(values: Iterable[str]) -> set[str]:
 
 
 def secret_values(variables: Mapping[str, str], names: Sequence[str] = DEFAULT_NAMES) -> tuple[str, ...]:
-    """The values of the environment variables whose names are secret, when long enough to be looked for."""
+    """The values of the environment variables whose names are secret and the passwords in URLs of others, when long enough to be
+    looked for."""
     known = Redactor(names)
-    found = {v for k, v in variables.items() if len(v) >= SHORTEST_VALUE and known.is_secret(k)}
-    return tuple(sorted(found))
+    found = {value for name, value in variables.items() if known.is_secret(name)}
+    found |= {match["value"] for value in variables.values() for match in _USERINFO.finditer(value)}
+    return tuple(sorted(value for value in found if len(value) >= SHORTEST_VALUE))
 
 
 def _secret_words(redactor: Redactor, argv: Iterable[str]) -> Iterable[str]:
     previous = ""
     for word in argv:
-        if (
-            previous.startswith("-")
-            and "=" not in previous
-            and redactor.is_secret(previous)
-            and not word.startswith("--")
-        ):
+        if _is_flag_of_secret(redactor, previous) and not word.startswith("--"):
             yield word
+        if previous in _LOGIN_FLAGS and ":" in word:
+            yield word.partition(":")[2]
         for pattern in (_ASSIGNMENT, _FLAG):
             yield from (_unquoted(m["value"]) for m in pattern.finditer(word) if redactor.is_secret(m["name"]))
-        yield from (m["value"] for pattern in (_USERINFO, _BEARER) for m in pattern.finditer(word))
+        yield from (m["value"] for pattern in (_USERINFO, _BEARER, _LOGIN) for m in pattern.finditer(word))
+        yield from (m[0] for m in _ISSUED.finditer(word))
         previous = word
+
+
+def _is_flag_of_secret(redactor: Redactor, word: str) -> bool:
+    """Whether the next word of a command is its secret value."""
+    return word.startswith("-") and "=" not in word and redactor.is_secret(word)
+
+
+def _secret_inside(redactor: Redactor, name: str, value: object) -> Iterable[str]:
+    """The secret values at any depth of a value of this name."""
+    if isinstance(value, dict):
+        for key, each in value.items():
+            yield from _secret_inside(redactor, name if redactor.is_secret(name) else str(key), each)
+    elif isinstance(value, list) and redactor.is_secret(name):
+        yield from map(str, value)
+    elif isinstance(value, list):
+        yield from _secret_words(redactor, [each for each in value if isinstance(each, str)])
+        for each in value:
+            if not isinstance(each, str):
+                yield from _secret_inside(redactor, name, each)
+    elif redactor.is_secret(name):
+        yield str(value)
+    elif isinstance(value, str):
+        yield from _secret_words(redactor, [value])
 
 
 def _unquoted(value: str) -> str:

@@ -8,6 +8,9 @@ from typing import Any, Protocol
 from datamon.lineage.calls import Call, Declared, again, recorded
 from datamon.lineage.inside import Recorder
 from datamon.lineage.records import Param
+from datamon.lineage.reuse.claim import Busy, not_waiting
+
+_MOMENT_S = 0.02
 
 
 class Prepare(Protocol):
@@ -22,11 +25,6 @@ class Prepare(Protocol):
 def is_generator(function: Callable[..., Any]) -> bool:
     """Whether calls give values one after the other."""
     return inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function)
-
-
-def is_plain(function: Callable[..., Any]) -> bool:
-    """Whether a call is over when it returns."""
-    return not is_generator(function) and not inspect.iscoroutinefunction(function)
 
 
 def shaped(declared: Declared, prepare: Prepare) -> Callable[..., Any]:
@@ -68,13 +66,24 @@ def _coroutine(declared: Declared, prepare: Prepare) -> Callable[..., Any]:
         while True:
             call: Call | None = None
             try:
-                with recorded(recorder, trying, given, params) as call, call.at_work():
-                    call.returned = await call.begin()
+                with recorded(recorder, trying, given, params, not_waiting) as call:
+                    if call.has_begun:
+                        with call.at_work():
+                            call.returned = await call.begin()
                 return call.returned
+            except Busy:
+                await _moment()
             except Exception:  # noqa: BLE001 (it goes on unless there is another attempt)
                 trying = _next(trying, call)
 
     return called
+
+
+async def _moment() -> None:
+    """The other tasks of the event loop, of which one may be what is waited for, have had a moment."""
+    import asyncio  # who gets here runs in it, and for everyone else it is 20 ms of start-up
+
+    await asyncio.sleep(_MOMENT_S)
 
 
 def _next(trying: Declared, call: Call | None) -> Declared:

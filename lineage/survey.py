@@ -29,7 +29,7 @@ from datamon.lineage.modules import (
     Whole,
     imported,
 )
-from datamon.lineage.registering import Registered, registered_in
+from datamon.lineage.registering import Registered, imported_for_effect, registered_in
 from datamon.lineage.scopes import Needs, needs
 from datamon.lineage.syntax import dotted, keep_all, normal
 
@@ -140,9 +140,18 @@ class _Reader:
                 self.edges[".".join(name)] += [end for end in ends if end not in lost]
 
     def registered(self, table: Definition) -> list[Definition]:
-        """What decorators put into a table, here and where it stands."""
-        modules = [self.project.module(path) for path in dict.fromkeys((self.path, table.module))]
-        return [each for module in modules if module for each in self.registrations(module).get(table, ())]
+        """What is put into a table from elsewhere: here, where it stands, and in what either imports for that alone."""
+        named = [self.project.module(path) for path in dict.fromkeys((self.path, table.module))]
+        modules = [each for module in named if module for each in self.effects(module)]
+        found = [each for module in modules for each in self.registrations(module).get(table, ())]
+        return list(dict.fromkeys(found))
+
+    def effects(self, module: Module) -> list[Module]:
+        """A module and what it imports for its effect; found once as long as the project's sources are kept."""
+        known, key = self.project.sources.effects, (self.project.folders, module.path)
+        if key not in known:
+            known[key] = imported_for_effect(self.project, module)
+        return known[key]
 
     def registrations(self, module: Module) -> Registered:
         """What the decorators in a module register; found once as long as the project's sources are kept."""

@@ -1,15 +1,16 @@
-"""The temporary directories of a run that is recorded inside this process."""
+"""The temporary directories of runs that this process records; a later command removes them when this one was killed."""
 
 import os
 import re
 import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
-from datamon.lineage.capture.host import presence
+from datamon.lineage.capture.host import capture_host, presence
 from datamon.lineage.endpoints import Source
 from datamon.lineage.records import Host
 from datamon.store.opening import Store
@@ -35,11 +36,7 @@ class Workplace:
     def _top(self) -> Path:
         """The directory, made when it is first needed: a run without inputs and outputs needs none."""
         if self._made is None:
-            above = self._original.state_dir / _FOLDER if self._original.state_dir else None
-            if above:
-                above.mkdir(parents=True, exist_ok=True)
-            prefix = f"{self._host.pid}-{self._host.pid_started}-"
-            self._made = Path(tempfile.mkdtemp(prefix=prefix, dir=above)).resolve()
+            self._made = _new(self._original, self._host)
         return self._made
 
     def directory(self, name: str) -> Path:
@@ -73,10 +70,30 @@ class Workplace:
         return self._store
 
 
+@contextmanager
+def scratch(store: Store) -> Iterator[Path]:
+    """A directory that is gone afterwards, for this process alone."""
+    process, place = os.getpid(), _new(store, capture_host())
+    try:
+        yield place
+    finally:
+        if os.getpid() == process:  # as above
+            remove_tree(place)
+
+
+def _new(store: Store, host: Host) -> Path:
+    """An empty directory whose name says to whom it belongs."""
+    above = store.state_dir / _FOLDER if store.state_dir else None
+    if above:
+        above.mkdir(parents=True, exist_ok=True)
+    return Path(tempfile.mkdtemp(prefix=f"{host.pid}-{host.pid_started}-", dir=above)).resolve()
+
+
 def remove_tree(top: Path) -> None:
     """Nothing is at `top` afterwards, whatever modes its directories were given, unless the file system refuses."""
     for directory, _, _ in os.walk(top):
-        os.chmod(directory, 0o700)  # noqa: PTH101
+        with suppress(FileNotFoundError):  # a process that a command left behind may be at work there
+            os.chmod(directory, 0o700)  # noqa: PTH101
     shutil.rmtree(top, ignore_errors=True)
 
 

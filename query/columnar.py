@@ -16,8 +16,8 @@ _AT_ONCE = 50_000
 
 
 def write_columns(answer: Answer, form: Form, sink: IO[bytes]) -> None:
-    """All rows of an answer are in `sink`, as one Parquet file or one Arrow IPC stream; columns of one name are told apart by `_2`,
-    `_3`. Raises Invalid (`bad-argument`) for a value that has no form there."""
+    """All rows of an answer are in `sink`, as one Parquet file or one Arrow IPC stream; columns of one name are told apart by
+    `_2`, `_3`. Raises Invalid (`bad-argument`) for a value that has no form there."""
     types = [column_of(kind, "UTC").type for kind in answer.types]
     schema = pyarrow.schema(list(zip(_distinct(answer.columns), types, strict=True)))
     with _writer(form, sink, schema) as writer:

@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
 
@@ -10,6 +11,7 @@ from blake3 import blake3
 from datamon.errors import Invalid
 from datamon.lineage.bulk.schema import KIND, Check, check_by, faults, run_schema
 from datamon.lineage.records import RUN_ABANDONED, RUN_CLOSED, RUN_OPENED, Run, RunClosed, RunOpened
+from datamon.lineage.replays import RUN_REPLAYED, Replay
 from datamon.store.codec import FORMAT, Record, encode, stamped
 from datamon.store.ids import RunId, new_ksuid
 
@@ -19,15 +21,15 @@ IMPORTED = "imported"
 
 def document_of(run: Run, environment: Record | None) -> Record:
     """Everything that is known of the run, with the record of its environment where it is there."""
-    return stamped(
-        KIND,
-        {
-            "run": run.opened.to_record(),
-            "close": run.closed.to_record() if run.closed else None,
-            "abandoned": run.abandoned_ns,
-            "environment": environment,
-        },
-    )
+    document: Record = {
+        "run": run.opened.to_record(),
+        "close": run.closed.to_record() if run.closed else None,
+        "abandoned": run.abandoned_ns,
+        "environment": environment,
+    }
+    if run.replays:
+        document["replays"] = [{"event": each.event, **each.to_record()} for each in run.replays]
+    return stamped(KIND, document)
 
 
 def read_document(line: bytes) -> Record:
@@ -54,6 +56,7 @@ def run_in(document: Record) -> Run:
             opened=RunOpened.from_record(document["run"]),
             closed=RunClosed.from_record(document["close"]) if document["close"] else None,
             abandoned_ns=document["abandoned"],
+            replays=tuple(Replay.from_event({"event": e["event"], "replay": e}) for e in document.get("replays", ())),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise bad_document(f"it cannot be understood ({error!r})") from error
@@ -71,7 +74,19 @@ def events_of(document: Record, digest: bytes) -> list[Record]:
         )
     if document["abandoned"] is not None:
         events.append(_event(RUN_ABANDONED, run, document["abandoned"], digest, {"run": run}))
-    return events
+    return [*events, *_replays(document, run)]
+
+
+def _replays(document: Record, run: RunId) -> Iterator[Record]:
+    for told in document.get("replays", ()):
+        replay = Replay.from_event({"event": told["event"], "replay": told})
+        yield {
+            "kind": RUN_REPLAYED,
+            "event": replay.event,
+            "time": replay.ended_ns,
+            "run": run,
+            "replay": replay.to_record(),
+        }
 
 
 def environment_in(document: Record) -> tuple[str, bytes] | None:
@@ -81,8 +96,8 @@ def environment_in(document: Record) -> tuple[str, bytes] | None:
 
 
 def digest_of(run: Run) -> bytes:
-    """Equal for runs of which the same is told, wherever they were recorded."""
-    told = document_of(replace(run, opened=replace(run.opened, how=IMPORTED)), None)
+    """Equal for runs of which the same is told, wherever they were recorded. Replays do not count: they may come later."""
+    told = document_of(replace(run, opened=replace(run.opened, how=IMPORTED), replays=()), None)
     return blake3(encode(told)).digest(16)
 
 

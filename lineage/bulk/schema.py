@@ -7,6 +7,7 @@ from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from datamon.lineage.records import Metric, RunClosed, RunOpened
+from datamon.lineage.replays import ReplayedOutput
 from datamon.store.codec import FORMAT, Record
 from datamon.store.ids import BundleId, RepoId, RunId
 
@@ -33,6 +34,29 @@ _POLICY: Record = {
     "properties": {
         "env": {"type": "array", "items": {"type": "string"}},
         "parts": {"type": "array", "items": _PART},
+    },
+}
+_REPLAY: Record = {
+    "type": "object",
+    "required": [
+        "event",
+        "started",
+        "ended",
+        "verdict",
+        "outputs",
+        "error",
+        "environment",
+        "packages",
+        "whole",
+        "host",
+        "author",
+    ],
+    "properties": {
+        "event": _KSUID,
+        "started": {"type": "integer"},
+        "ended": {"type": "integer"},
+        "verdict": {"enum": ["matched", "differed", "failed"]},
+        "outputs": {"type": "array", "items": {"type": "object", "required": list(ReplayedOutput.__slots__)}},
     },
 }
 _SMALL: Record = {"type": "integer", "minimum": -(2**31), "maximum": 2**31 - 1}
@@ -71,6 +95,7 @@ def run_schema() -> Record:
             "close": {"anyOf": [_schema_of(RunClosed), {"type": "null"}]},
             "abandoned": {"anyOf": [{"type": "integer"}, {"type": "null"}]},
             "environment": {"anyOf": [environment, {"type": "null"}]},
+            "replays": {"type": "array", "items": _REPLAY},
         },
     }
 

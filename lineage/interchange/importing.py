@@ -261,7 +261,7 @@ class _Taking:
         if isinstance(value, list):
             return [self._safe(inner, name) for inner in value]
         if isinstance(value, str):
-            return MASK if name and self._redactor.is_secret(name) else self._redactor.text(value)
+            return MASK if name and self._redactor.is_secret(name) else self._redactor.line(value)
         return value
 
 

@@ -5,6 +5,7 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from pathlib import Path
 
 from datamon.lineage.reuse.parts import Parts
@@ -13,23 +14,37 @@ from datamon.store.cache_files import keep_file
 from datamon.store.opening import Store
 
 _FOLDER = "computations"
+_MINE: ContextVar[frozenset[str]] = ContextVar("_MINE", default=frozenset())
+"""The keys that those around us are inside with: waiting for them would never end."""
+
+
+class Busy(Exception):  # noqa: N818 (no failure: it says when to try again)
+    """Another computes the same just now."""
+
+
+def not_waiting() -> None:
+    """As `waiting` of `claimed`: raises Busy, so that who cannot stand still can try again later."""
+    raise Busy
 
 
 @contextmanager
 def claimed(store: Store, key: str, waiting: Callable[[], None]) -> Iterator[None]:
-    """Inside, no other process of this machine and store is inside with the same key. `waiting` is called when one is, before
-    this waits for it; one that dies lets go. A store that keeps nothing on this machine holds nothing.
+    """Inside, no other process, thread or task of this machine and store is inside with the same key, except those that are
+    around this one. `waiting` is called when one is, before this waits for it; one that dies lets go. A store that keeps nothing
+    on this machine holds nothing.
 
     Raises Denied (`unwritable`), Unavailable (`disk-full`).
     """
-    if store.state_dir is None:
+    if store.state_dir is None or key in _MINE.get():
         yield
         return
     lock = store.state_dir / _FOLDER / f"{key}.lock"
     descriptor = _held(lock, waiting)
+    around = _MINE.set(_MINE.get() | {key})
     try:
         yield
     finally:
+        _MINE.reset(around)
         lock.unlink(missing_ok=True)  # while it is held: whoever waits for it sees that it is gone, and makes it again
         os.close(descriptor)
 

@@ -1,12 +1,13 @@
 """What decides whether two runs are the same computation, part by part, and the key that stands for all parts."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from blake3 import blake3
 
 from datamon.lineage.recording import RunIntent
+from datamon.lineage.records import CodeVersion, InputRecord, Param, RunOpened
 from datamon.lineage.secrets import Redactor
 from datamon.store.codec import encode
 
@@ -62,17 +63,29 @@ def parts_of(intent: RunIntent, redactor: Redactor) -> Parts:
 def obstacle(intent: RunIntent) -> str | None:
     """Why what is about to run can neither be reused nor take another's outputs, in words; None when nothing is in the way."""
     if not intent.targets:
-        return "it has no declared output that another run could have made"
-    if intent.code.fingerprint is None:
+        return _NO_OUTPUT
+    return _unknown(intent.code, intent.params, intent.inputs)
+
+
+def obstacle_of(run: RunOpened) -> str | None:
+    """The same of a run that was recorded."""
+    if not run.outputs:
+        return _NO_OUTPUT
+    return _unknown(run.code, run.params, run.inputs)
+
+
+_NO_OUTPUT = "it has no declared output that another run could have made"
+
+
+def _unknown(code: CodeVersion, params: Sequence[Param], inputs: Sequence[InputRecord]) -> str | None:
+    if code.fingerprint is None:
         return "nothing says what its code is; name that with --code"
-    handed = {
-        each.role.partition(".")[0] for each in intent.inputs
-    }  # what another step returned is known by its content
-    inexact = next((each.name for each in intent.params if not each.exact and each.name not in handed), None)
+    handed = {each.role.partition(".")[0] for each in inputs}  # what another step returned is known by its content
+    inexact = next((each.name for each in params if not each.exact and each.name not in handed), None)
     if inexact is not None:
         return f"the value of the param {inexact!r} is described and not known; give plain values"
-    if intent.code.unresolved:
-        shown = "; ".join(intent.code.unresolved[:3])
+    if code.unresolved:
+        shown = "; ".join(code.unresolved[:3])
         return f"its code cannot be followed everywhere ({shown}); name all of it with --code"
     return None
 

@@ -1,101 +1,66 @@
-"""What is wrong with an event by OpenLineage's own definitions: the classes that its client has, generated from its schemas."""
+"""What is wrong with an event by OpenLineage's own JSON schemas: that of events, and for each facet the one that it names."""
 
-import types
-import typing
+import datetime
+import json
 from collections.abc import Iterator, Mapping
-from enum import Enum
 from functools import cache
-from importlib import import_module
-from pkgutil import iter_modules
+from pathlib import Path
 from typing import Any
 
-import attr
-from openlineage.client import generated
-from openlineage.client.generated import base
+from jsonschema import Draft202012Validator, FormatChecker
+from referencing import Registry, Resource
 
-_HIDDEN = {"producer": "_producer", "schemaURL": "_schemaURL", "deleted": "_deleted"}
+_FOLDER = Path(__file__).parent / "openlineage"
+_EVENTS = "https://openlineage.io/spec/2-0-2/OpenLineage.json"
+_THEIRS = "https://openlineage.io/"
+
+
+def _is_time(value: object) -> bool:
+    """Without this, jsonschema leaves times alone: it checks them only with a package of its own for it."""
+    return not isinstance(value, str) or datetime.datetime.fromisoformat(value).tzinfo is not None
+
+
+_formats = FormatChecker()
+_formats.checks("date-time", raises=ValueError)(_is_time)
 
 
 def faults(event: Mapping[str, Any]) -> list[str]:
-    """Everything that is missing, of another type, unknown or refused by the definitions; nothing where the event is right."""
-    return list(_faults_of(base.RunEvent, event, "event"))
-
-
-def _faults_of(kind: Any, record: Any, at: str) -> Iterator[str]:
-    if not isinstance(record, Mapping):
-        yield f"{at} is no object"
-        return
-    hints = _hints(kind)
-    fields = {each.name: each for each in attr.fields(kind)}
-    is_facet = issubclass(kind, base.BaseFacet)
-    needed = {"_producer", "_schemaURL"} if is_facet else {"producer", "schemaURL"} if "producer" in fields else set()
-    for name, each in fields.items():
-        if name in record:
-            yield from _faults_in(hints[name], record[name], f"{at}.{name}")
-            yield from _refusal(each, record[name], f"{at}.{name}")
-        elif name in needed or each.default is attr.NOTHING:
-            yield f"{at}.{name} is missing"
-    yield from (f"{at}.{name} is unknown" for name in record if name not in fields)
-
-
-def _faults_in(hint: Any, value: Any, at: str) -> Iterator[str]:
-    origin, parts = typing.get_origin(hint), typing.get_args(hint)
-    if origin in (typing.Union, types.UnionType):
-        if value is not None:
-            [hint] = [part for part in parts if part is not type(None)]
-            yield from _faults_in(hint, value, at)
-    elif origin is list:
-        if not isinstance(value, list):
-            yield f"{at} is no list"
-            return
-        for number, each in enumerate(value):
-            yield from _faults_in(parts[0], each, f"{at}[{number}]")
-    elif origin is dict:
-        for name, each in value.items():
-            yield from _faults_of_facet(parts[1], name, each, f"{at}.{name}")
-    elif attr.has(hint):
-        yield from _faults_of(hint, value, at)
-    elif isinstance(hint, type) and issubclass(hint, Enum):
-        if value not in {each.value for each in hint}:
-            yield f"{at} is none of {[each.value for each in hint]}"
-    elif isinstance(hint, type) and not isinstance(value, hint):
-        yield f"{at} is no {hint.__name__}"
-
-
-def _faults_of_facet(above: Any, name: str, facet: Any, at: str) -> Iterator[str]:
-    """A facet is judged by the definition that its schema's URL names; one of another's own by what all facets have."""
-    schema = str(facet.get("_schemaURL")) if isinstance(facet, Mapping) else ""
-    if schema.startswith("https://openlineage.io/"):
-        kind = _facets().get(schema.rpartition("/")[2])
-        if kind is None:
-            yield f"{at} has a schema that is not there: {schema}"
-        elif not issubclass(kind, above):
-            yield f"{at} is no {above.__name__}"
-        else:
-            yield from _faults_of(kind, facet, at)
-    elif not isinstance(facet, Mapping) or not {"_producer", "_schemaURL"} <= facet.keys() or "_" not in name:
-        yield f"{at} is no facet"
-
-
-def _refusal(field: Any, value: Any, at: str) -> Iterator[str]:
-    if field.validator is None or value is None:
-        return
-    try:
-        field.validator(None, field, value)
-    except (ValueError, TypeError, AttributeError) as error:
-        yield f"{at}: {error}"
-
-
-@cache
-def _hints(kind: Any) -> dict[str, Any]:
-    return typing.get_type_hints(kind)
-
-
-@cache
-def _facets() -> dict[str, Any]:
-    found = {}
-    for module in iter_modules(generated.__path__):
-        for name, each in vars(import_module(f"{generated.__name__}.{module.name}")).items():
-            if isinstance(each, type) and issubclass(each, base.BaseFacet):
-                found[name] = each
+    """Everything that the schemas refuse; nothing where the event is right. A facet of OpenLineage's own whose schema is not at
+    hand, or is another version than it names, is refused too."""
+    found = [
+        f"{error.json_path}: {error.message}" for error in _validator(f"{_EVENTS}#/$defs/RunEvent").iter_errors(event)
+    ]
+    for name, facet in _facets(event):
+        schema = str(facet.get("_schemaURL", ""))
+        if schema.startswith(_THEIRS):
+            found += _faults_of(name, facet, schema)
     return found
+
+
+def _faults_of(name: str, facet: Mapping[str, Any], schema: str) -> list[str]:
+    if schema.partition("#")[0] not in _schemas():
+        return [f"{name}: there is no schema {schema}"]
+    return [f"{name}: {error.json_path}: {error.message}" for error in _validator(schema).iter_errors(facet)]
+
+
+def _facets(event: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    holders = [event.get("run"), event.get("job"), *event.get("inputs", ()), *event.get("outputs", ())]
+    for holder in holders:
+        if isinstance(holder, Mapping):
+            for kind in ("facets", "inputFacets", "outputFacets"):
+                yield from holder.get(kind, {}).items()
+
+
+@cache
+def _schemas() -> dict[str, Any]:
+    """The schemas by their ids."""
+    read = [json.loads(path.read_text("utf-8")) for path in sorted(_FOLDER.glob("*.json"))]
+    return {schema["$id"]: schema for schema in read}
+
+
+@cache
+def _validator(reference: str) -> Draft202012Validator:
+    registry: Registry[Any] = Registry().with_resources(
+        (identity, Resource.from_contents(schema)) for identity, schema in _schemas().items()
+    )
+    return Draft202012Validator({"$ref": reference}, registry=registry, format_checker=_formats)

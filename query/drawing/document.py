@@ -6,9 +6,11 @@ from datamon.query.drawing.drawn import AnswerGraph
 
 
 def document(graph: AnswerGraph) -> str:
-    """The graph as one JSON document: `asked`, `direction`, `nodes`, and `edges` with the column names of the relation `edges`."""
+    """The graph as one JSON document: `asked`, `direction`, `nodes`, and `edges` with the column names of the relation
+    `edges`."""
     nodes = [
-        {"kind": n.kind, "id": n.id, "name": n.name, "repo": n.repo, "ref": n.ref, "depth": n.depth} for n in graph.nodes
+        {"kind": n.kind, "id": n.id, "name": n.name, "repo": n.repo, "ref": n.ref, "depth": n.depth}
+        for n in graph.nodes
     ]
     edges = [
         {

@@ -4,6 +4,7 @@ After Sugiyama, Tagawa, Toda: Methods for Visual Understanding of Hierarchical S
 long edges through places of their own, orders by barycentres, heights by the mean of the neighbours.
 """
 
+import itertools
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +20,8 @@ _MOST_PLACES = 8_000
 
 @dataclass(frozen=True, slots=True)
 class Spot:
-    """A layer, counted from 0 at the left, and a height in rows, from 0 at the top; two spots of a layer are at least a row apart."""
+    """A layer, counted from 0 at the left, and a height in rows, from 0 at the top; two spots of a layer are at least a row
+    apart."""
 
     layer: int
     height: float
@@ -42,7 +44,7 @@ def layered(nodes: Sequence[Key], edges: Iterable[tuple[Key, Key]]) -> Layout[Ke
     heights = _heights(columns, links)
     spots = {key: Spot(layer, heights[key]) for layer, column in enumerate(columns) for key in column}
     bends = {edge: tuple(spots[place] for place in through) for edge, through in places.items()}
-    return Layout({node: spots[node] for node in nodes}, bends)  # type: ignore[index]
+    return Layout({node: spots[node] for node in nodes}, bends)
 
 
 _Place = Hashable
@@ -97,7 +99,7 @@ def _with_places(
             columns[layer].append(place)
         places[source, target] = through
         way: list[_Place] = [source, *through, target]
-        for a, b in zip(way, way[1:], strict=False):
+        for a, b in itertools.pairwise(way):
             right[a].append(b)
             left[b].append(a)
     return columns, (left, right), places

@@ -48,8 +48,8 @@ class _Sheet:
 
 
 def svg(graph: AnswerGraph) -> str:
-    """The graph as one SVG document, from left to right: boxes for bundles, rounded ones for runs, with the whole names and ids as
-    tooltips. What was asked about has a thick line; an edge through what is not shown is dashed."""
+    """The graph as one SVG document, from left to right: boxes for bundles, rounded ones for runs, with the whole names and ids
+    as tooltips. What was asked about has a thick line; an edge through what is not shown is dashed."""
     return "\n".join(_lines(graph)) + "\n"
 
 
@@ -92,7 +92,9 @@ def _node(node: DrawnNode, sheet: _Sheet, *, asked: bool) -> str:
     x, y = sheet.x(spot), sheet.y(spot)
     kinds = " ".join(["node", *([node.kind] if node.kind in ("bundle", "run") else []), *(["asked"] if asked else [])])
     corner = _HEIGHT / 2 if node.kind == "run" else 3.0
-    box = f'x="{x - wide / 2:.1f}" y="{y - _HEIGHT / 2:.1f}" width="{wide:.1f}" height="{_HEIGHT:.0f}" rx="{corner:.0f}"'
+    box = (
+        f'x="{x - wide / 2:.1f}" y="{y - _HEIGHT / 2:.1f}" width="{wide:.1f}" height="{_HEIGHT:.0f}" rx="{corner:.0f}"'
+    )
     words = f'<text x="{x:.1f}" y="{y:.1f}">{escape(label(node))}</text>'
     return f'<g class="{kinds}"><title>{escape(tooltip(node))}</title><rect {box}/>{words}</g>'
 

@@ -115,13 +115,17 @@ def _level(store: Store, kept: Connection, made: Connection) -> None:
         more, _ = _advance(store, kept, position)
         if not news and not more:
             return
-    raise Unavailable("index-busy", "the store changes faster than its index can be checked; check it at a quieter time")
+    raise Unavailable(
+        "index-busy", "the store changes faster than its index can be checked; check it at a quieter time"
+    )
 
 
 def _advance(store: Store, connection: Connection, position: Position) -> tuple[bool, Position]:
     tail = read_tail(store, position)
     if tail is None:
-        raise Unavailable("index-busy", "the store's journal is another one than the index was read from; ask a question first")
+        raise Unavailable(
+            "index-busy", "the store's journal is another one than the index was read from; ask a question first"
+        )
     if tail.news:
         _apply(connection, tail)
     return tail.news, tail.after
@@ -146,7 +150,9 @@ def _rows(table: Table) -> str:
 
 def _sum(connection: Connection, table: Table) -> tuple[object, ...]:
     """What differs when the rows do, but for one in 2⁶⁴ tables; the order of rows counts for nothing."""
-    [row] = connection.execute(f"SELECT count(*), sum(hash(t)::HUGEINT), bit_xor(hash(t)) FROM {_rows(table)}").fetchall()  # noqa: S608
+    [row] = connection.execute(
+        f"SELECT count(*), sum(hash(t)::HUGEINT), bit_xor(hash(t)) FROM {_rows(table)}"  # noqa: S608 (a table of ours)
+    ).fetchall()
     return tuple(row)
 
 

@@ -6,6 +6,7 @@ from itertools import groupby
 
 from datamon.lineage.params import plain
 from datamon.lineage.records import CodeVersion, Run, combine
+from datamon.lineage.replays import Replay
 from datamon.store.bundle import Bundle, Entry
 from datamon.store.codec import Record
 from datamon.store.ids import BundleId, RepoId
@@ -22,7 +23,7 @@ _SHORT_FINGERPRINT = 12
 def rows_of_runs(events: Iterable[tuple[str, Record]]) -> tuple[Rows, list[str]]:
     """The rows of the runs that these journal records speak of, given as (run, record) with each run's records together;
     and the runs whose records cannot be understood, which get no rows. A run whose opening is not among them has none either."""
-    names = ("runs", "inputs", "outputs", "accesses", "captures", "params", "metrics", "policies")
+    names = ("runs", "inputs", "outputs", "accesses", "captures", "params", "metrics", "policies", "replays")
     rows: Rows = {name: [] for name in names}
     broken: list[str] = []
     for name, group in groupby(events, key=lambda pair: pair[0]):
@@ -64,6 +65,7 @@ def _rows_of_run(run: Run) -> Rows:
             (run.id, each.name, plain(each.value), each.source, each.file, each.key) for each in run.opened.params
         ],
         "policies": [(run.id, part.name, part.value) for part in run.opened.policy],
+        "replays": [row for each in run.replays for row in _replay_rows(run, each)],
         "metrics": [(run.id, metric.name, str(metric.value)) for metric in (run.closed.metrics if run.closed else ())],
     }
 
@@ -118,6 +120,17 @@ def _output_rows(run: Run) -> list[Row]:
         *closed,
         *((run.id, each.role, each.repo, each.repo_name, each.branch, None, None) for each in planned),
     ]
+
+
+def _replay_rows(run: Run, replay: Replay) -> list[Row]:
+    """A row for each output, and one for a replay that has none."""
+    whole = (run.id, replay.event, replay.started_ns // 1000, replay.ended_ns // 1000, replay.verdict)
+    more = (replay.error, replay.environment, replay.packages, replay.whole, replay.host, replay.author.name)
+    outputs: list[Row] = [
+        (each.role, each.repo, each.repo_name, each.branch, each.verdict, each.path, each.change, each.old, each.new)
+        for each in replay.outputs
+    ]
+    return [(*whole, *output, *more) for output in outputs or [(None,) * 9]]
 
 
 def _access_rows(run: Run) -> list[Row]:

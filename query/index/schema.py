@@ -91,6 +91,12 @@ CAPTURES = _table(
 PARAMS = _table("params", "run VARCHAR, name VARCHAR, value VARCHAR, source VARCHAR, file VARCHAR, key VARCHAR")
 METRICS = _table("metrics", "run VARCHAR, name VARCHAR, value DOUBLE")
 POLICIES = _table("policies", "run VARCHAR, name VARCHAR, value VARCHAR")
+REPLAYS = _table(
+    "replays",
+    "run VARCHAR, replay VARCHAR, started TIMESTAMP, ended TIMESTAMP, verdict VARCHAR, role VARCHAR, repo VARCHAR, "
+    "repo_name VARCHAR, branch VARCHAR, result VARCHAR, path VARCHAR, change VARCHAR, old VARCHAR, new VARCHAR, error VARCHAR, "
+    "environment VARCHAR, packages BOOLEAN, whole BOOLEAN, host VARCHAR, author VARCHAR",
+)
 PACKAGES = _table("packages", "environment VARCHAR, name VARCHAR, version VARCHAR")
 
 TABLES: Final = (
@@ -113,9 +119,10 @@ TABLES: Final = (
     PARAMS,
     METRICS,
     POLICIES,
+    REPLAYS,
     PACKAGES,
 )
-OF_A_RUN: Final = (RUNS, INPUTS, OUTPUTS, ACCESSES, CAPTURES, PARAMS, METRICS, POLICIES)
+OF_A_RUN: Final = (RUNS, INPUTS, OUTPUTS, ACCESSES, CAPTURES, PARAMS, METRICS, POLICIES, REPLAYS)
 """The tables whose rows are derived again when a run has news."""
 
 _HELD = """
@@ -181,6 +188,10 @@ VIEWS: Final[dict[str, str]] = {
     FROM kept.captures""",
     "params": "SELECT run, name, value, source, file, key FROM kept.params",
     "metrics": "SELECT run, name, value FROM kept.metrics",
+    "replays": """
+    SELECT t.run, t.replay, t.started, t.ended, t.verdict, t.role, coalesce(r.shown, t.repo_name) AS repo, t.branch, t.result,
+        t.path, t.change, t.old, t.new, t.error, t.environment, t.packages, t.whole, t.host, t.author
+    FROM kept.replays t LEFT JOIN kept.repos r ON r.id = t.repo""",
     "env": """
     SELECT t.id AS run, p.name, p.version
     FROM kept.runs t JOIN kept.packages p ON p.environment = t.environment""",
@@ -195,7 +206,7 @@ VIEWS: Final[dict[str, str]] = {
 }
 """Each relation's SELECT over the kept tables, with the rows of the hidden repo."""
 
-_REPO_COLUMN: Final = {"repos": "name"} | dict.fromkeys(
+HIDDEN_BY: Final[dict[str, str]] = {"repos": "name"} | dict.fromkeys(
     ("bundles", "deletions", "labels", "branches", "ref_history", "inputs", "outputs", "edges"), "repo"
 )
 
@@ -209,7 +220,7 @@ def statements() -> list[str]:
 
 
 def _plain_view(name: str) -> str:
-    column = _REPO_COLUMN.get(name)
+    column = HIDDEN_BY.get(name)
     hidden = f" WHERE {column} <> '{RUNS_REPO}'" if column else ""
     columns = "* EXCLUDE (repo)" if name == "edges" else "*"
     return f"CREATE VIEW main.{name} AS SELECT {columns} FROM {WITH_SYSTEM}.{name}{hidden}"  # noqa: S608

@@ -29,9 +29,9 @@ MEANINGS: dict[State, str] = {
 
 @dataclass(frozen=True, slots=True)
 class IndexStatus:
-    """Where an index lies and what it holds. `records` are journal records and log entries that it has read, `behind` those that it
-    lacks (None: not known without reading all). `published_ns` is when the file was made. `writing`: a process refreshes or
-    rebuilds it at this moment. `reason` is what was met in a file that cannot be used."""
+    """Where an index lies and what it holds. `records` are journal records and log entries that it has read, `behind` those
+    that it lacks (None: not known without reading all). `published_ns` is when the file was made. `writing`: a process
+    refreshes or rebuilds it at this moment. `reason` is what was met in a file that cannot be used."""
 
     place: Path
     state: State
@@ -51,8 +51,8 @@ class IndexStatus:
 
 
 def index_status(store: Store, index_dir: Path) -> IndexStatus:
-    """How the index of `store` below `index_dir` stands now; only the records that it lacks are read. Raises Denied and Unavailable
-    when the store or the directory cannot be read, Corrupt when a log is damaged."""
+    """How the index of `store` below `index_dir` stands now; only the records that it lacks are read. Raises Denied and
+    Unavailable when the store or the directory cannot be read, Corrupt when a log is damaged."""
     if store.cover.hides:
         return _sealed(store)
     directory = index_dir / store.id
@@ -69,9 +69,7 @@ def index_status(store: Store, index_dir: Path) -> IndexStatus:
         size, published = stat.st_size, stat.st_mtime_ns
         opened = open_generation(store, path)
         if isinstance(opened, Unusable):
-            return IndexStatus(
-                directory, opened.state, number, size, published, writing=writing, reason=opened.reason
-            )
+            return IndexStatus(directory, opened.state, number, size, published, writing=writing, reason=opened.reason)
         connection, position = opened
         with connection:
             counts = _counts(connection)

@@ -170,7 +170,12 @@ def _dollar(text: str, at: int) -> Token:
     if opening := _DOLLAR.match(text, at):
         end = text.find(opening.group(), opening.end())
         if end < 0:
-            raise fault(text, Span(at, opening.end()), f"this string is never closed; expected {opening.group()}", unfinished=True)
+            raise fault(
+                text,
+                Span(at, opening.end()),
+                f"this string is never closed; expected {opening.group()}",
+                unfinished=True,
+            )
         span = Span(at, end + len(opening.group()))
         _check_content(text, span, text[opening.end() : end], "string")
         return Token("string", text[opening.end() : end], span)

@@ -17,7 +17,21 @@ WITH_EDGES = (*BEGINNINGS[:5], "WHAT PRODUCED", "WHAT USED")
 SOURCES = BEGINNINGS[:7]
 """What can stand where a table can."""
 INSIDE = (
-    *("OF", "BY", "FROM", "FOR", "TO", "PRODUCED", "USED", "CONTAINS", "IS", "STALE", "AFFECTED BY", "DOES", "DIFFER FROM"),
+    *(
+        "OF",
+        "BY",
+        "FROM",
+        "FOR",
+        "TO",
+        "PRODUCED",
+        "USED",
+        "CONTAINS",
+        "IS",
+        "STALE",
+        "AFFECTED BY",
+        "DOES",
+        "DIFFER FROM",
+    ),
     *("WAS", "NOT REUSED", "TO REBUILD", "REBUILD", "REUSED", "RELATIONS", "IN", "BECAUSE", "ON", "STARTED"),
     *("AT", "WITHIN", "STOP AT (", "VIA (", "AS OF", "BY STARTED", "USING", "INCLUDING"),
 )
@@ -31,13 +45,40 @@ CHOICES = tuple(
     )
 )
 """What is chosen from: kinds, causes, forms of references."""
-ARGUMENTS = tuple(f"{name} :=" for name in ("at", "within", "stop_at", "via", "as_of", "by", "using", "including", "on"))
+ARGUMENTS = tuple(
+    f"{name} :=" for name in ("at", "within", "stop_at", "via", "as_of", "by", "using", "including", "on")
+)
 """The arguments of function forms."""
-AFTER_TABLE = ("WHERE", "JOIN", "LEFT JOIN", "ON", "GROUP BY", "ORDER BY", "LIMIT", "UNION ALL", "HAVING", "AS", "SELECT")
+AFTER_TABLE = (
+    "WHERE",
+    "JOIN",
+    "LEFT JOIN",
+    "ON",
+    "GROUP BY",
+    "ORDER BY",
+    "LIMIT",
+    "UNION ALL",
+    "HAVING",
+    "AS",
+    "SELECT",
+)
 """What follows a table."""
 IN_CLAUSES = (
     *("FROM", "AND", "OR", "NOT", "IN", "LIKE", "ILIKE", "BETWEEN", "IS NULL", "IS NOT NULL", "DISTINCT", "AS", "CASE"),
-    *("WHEN", "THEN", "ELSE", "END", "DESC", "ASC", "NULLS LAST", "QUALIFY", "OVER", "PARTITION BY", "FILTER", "OFFSET"),
+    *(
+        "WHEN",
+        "THEN",
+        "ELSE",
+        "END",
+        "DESC",
+        "ASC",
+        "NULLS LAST",
+        "QUALIFY",
+        "OVER",
+        "PARTITION BY",
+        "FILTER",
+        "OFFSET",
+    ),
 )
 """Other words of SELECT."""
 CANDIDATE = ("kind", "id", "name", "repo", "ref")

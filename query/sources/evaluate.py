@@ -4,11 +4,27 @@ import duckdb
 
 from datamon.query.asking import Asking, Rows, World
 from datamon.query.language.references import Target
-from datamon.query.language.statement import Affected, Closure, Paths, Placed, Planned, Produced, Stale
+from datamon.query.language.statement import (
+    Affected,
+    Closure,
+    Contains,
+    Diff,
+    Differ,
+    NotReused,
+    Paths,
+    Placed,
+    Planned,
+    Produced,
+    Stale,
+)
 from datamon.query.sources import produced
 from datamon.query.sources.closures import rows_of_affected, rows_of_closure
+from datamon.query.sources.contains import rows_of_contains
 from datamon.query.sources.deleted import TOLD, note_deleted
+from datamon.query.sources.diff import rows_of_diff
+from datamon.query.sources.differ import rows_of_differ
 from datamon.query.sources.judged import rows_of_stale
+from datamon.query.sources.not_reused import rows_of_not_reused
 from datamon.query.sources.paths import rows_of_paths
 from datamon.query.sources.plan import rows_of_plan
 from datamon.store.bundle import CopiedFrom
@@ -28,12 +44,18 @@ def rows_of(asking: Asking, connection: duckdb.DuckDBPyConnection, placed: Place
             return rows_of_paths(asking, world, placed.name, source)
         case Planned():
             return rows_of_plan(asking, world, source)
+        case Contains():
+            return rows_of_contains(asking, world, source)
         case Produced():
             return _produced(asking, world, source)
         case Stale():
             return rows_of_stale(asking, world, source)
-        case _:
-            raise NotImplementedError
+        case Diff():
+            return rows_of_diff(asking, world, source)
+        case Differ():
+            return rows_of_differ(asking, world, source)
+        case NotReused():
+            return rows_of_not_reused(asking, world, source)
 
 
 def _produced(asking: Asking, world: World, source: Produced) -> Rows:

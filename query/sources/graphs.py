@@ -9,7 +9,7 @@ import duckdb
 from datamon.errors import Invalid
 from datamon.query.asking import Asking, Rows, World
 from datamon.query.drawing.drawn import AnswerGraph, DrawnEdge, DrawnNode, Key, check_size
-from datamon.query.graph import Graph, Kept, Node, read_graph
+from datamon.query.graph import Graph, Node, read_graph
 from datamon.query.language.faults import pointing
 from datamon.query.language.statement import Affected, Closure, Paths, Placed, Planned, Produced, Ref
 from datamon.query.sources.closure import Names
@@ -76,7 +76,9 @@ def _of_plan(rows: Sequence[_Fields]) -> AnswerGraph:
     depths: dict[int, int] = {}
     for row in rows:
         depths[row["position"]] = max((depths[before] + 1 for before in row["after"]), default=0)
-    nodes = [DrawnNode("run", row["run"], f"{row['pipeline']}/{row['step']}", depth=depths[row["position"]]) for row in rows]
+    nodes = [
+        DrawnNode("run", row["run"], f"{row['pipeline']}/{row['step']}", depth=depths[row["position"]]) for row in rows
+    ]
     edges = [DrawnEdge(keys[before], keys[row["position"]]) for row in rows for before in row["after"]]
     return AnswerGraph(tuple(nodes), tuple(edges))
 

@@ -157,9 +157,20 @@ def epoch_record(mirror: Mirror, epoch: Epoch, author: Author | None, time_ns: i
 
 
 def read_epoch(mirror: Mirror, epoch: Epoch) -> Record:
-    """The record of an epoch, from the first side that has it. Raises NotFound, Corrupt, Unavailable."""
+    """The record of an epoch, from the first side that has it. Raises Unavailable (`too-few-sides`) when only a side that cannot
+    be reached may have it, NotFound when none has, Corrupt."""
     key = mark_key(layout.EPOCHS, epoch)
-    return decode_sealed(mirror.metadata.get(key), f"{mirror.metadata.url}/{key}")
+    try:
+        return decode_sealed(mirror.metadata.get(key), f"{mirror.metadata.url}/{key}")
+    except NotFound as error:
+        # A promotion that was stopped marked some sides alone, and may have acknowledged nothing yet.
+        sides = mirror.metadata.sides
+        if told := sides.hear(sides.names, lambda _, side: side.has(key)).told():
+            message = (
+                f"only a side that cannot be reached may know of the epoch {epoch} ({told}); try again when it is back"
+            )
+            raise Unavailable("too-few-sides", message, epoch=str(epoch)) from error
+        raise
 
 
 def who_and_why(mirror: Mirror, epoch: Epoch, record: Record) -> tuple[Author | None, str | None]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from datamon.errors import Conflict, Unavailable
+from datamon.errors import Conflict, Corrupt, Unavailable
 from datamon.store.bundle import Bundle, Repo
 from datamon.store.columns import TreeColumns
 from datamon.store.commit import CommitRequest, check_targets, commit_bundle
@@ -17,6 +17,7 @@ from datamon.store.roots import Manifest
 from datamon.store.sessions.begun import Begun, list_begun, unmark
 from datamon.store.sessions.joint import ConflictMode, JointSession
 from datamon.store.sessions.merge import Merged, kept_aside, winners
+from datamon.store.sessions.start import check_standing
 from datamon.store.sessions.taken import Taken, open_session, with_splits
 
 _ATTEMPTS = 20
@@ -67,17 +68,28 @@ def commit_session(store: Store, request: SessionCommit) -> Committed:
         session = with_splits(open_session(state, repo, request.session), repo)
         _check_wanted(session, request.wanted)
         begun = list_begun(store, repo.id, session.id)
-        manifest, merged = _merge(store, session, request.mode, store.logs.store().condemned | state.condemned)
         try:
+            manifest, merged = _merge(store, session, request.mode, store.logs.store().condemned | state.condemned)
             bundle = _commit(store, repo, request, session, manifest)
         except Conflict as error:
             if error.code not in ("condemned", "session-moved") or attempt == _ATTEMPTS:
+                raise
+            continue
+        except Corrupt:
+            if attempt == _ATTEMPTS or not _has_moved(store, repo, session):
                 raise
             continue
         unmark(store, begun)
         lost = tuple((split, entry.path) for split, entry in merged.lost)
         return Committed(bundle, lost, merged.left_out, tuple(begun))
     raise AssertionError("the last attempt returns or raises")
+
+
+def _has_moved(store: Store, repo: Repo, session: JointSession) -> bool:
+    """Whether a split was completed anew meanwhile: then a collector may have swept what it was before. Raises as `open_session`
+    and `check_standing` where the session or its repo has ended."""
+    check_standing(store, repo)
+    return open_session(store.logs.repo(repo.id), repo, session.id).splits != session.splits
 
 
 def _check_wanted(session: JointSession, wanted: Mapping[str, str | None] | None) -> None:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from datamon.cli.options import Format
+from datamon.cli.globals import Format
 from datamon.cli.output import Listing, Row, complain, note, show
 
 COLUMNS = ("id", "count", "when", "tags", "raw", "gone", "flag")

@@ -1,12 +1,16 @@
 """Where settings come from: a flag, the environment, the file, the default, in this order."""
 
+import dataclasses
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from datamon.cli.options import Globals
-from datamon.cli.settings import SETTINGS, Settings, load_settings, read_configuration
+from datamon.cli.configuration import read_configuration
+from datamon.cli.environment import debugging
+from datamon.cli.globals import Globals
+from datamon.cli.settings import Settings, load_settings
+from datamon.cli.settings_table import SETTINGS
 from datamon.errors import Invalid, NotFound
 
 FILE = """\
@@ -117,7 +121,8 @@ def test_the_author_falls_back_to_git_and_then_to_the_login(tmp_path: Path, monk
 
 
 def test_the_table_of_settings_names_every_variable_and_key_that_is_read() -> None:
-    source = Path(load_settings.__code__.co_filename).read_text()
+    readers = (load_settings, debugging)
+    source = "".join(Path(reader.__code__.co_filename).read_text() for reader in readers)
     for variable in (
         "DATAMON_CONFIG",
         "DATAMON_CONTEXT",
@@ -128,7 +133,8 @@ def test_the_table_of_settings_names_every_variable_and_key_that_is_read() -> No
         assert variable in source
         assert variable in {setting.variable for setting in SETTINGS}
     keys = {setting.key for setting in SETTINGS}
-    assert set(Settings.model_fields) & {"metadata", "blob", "name", "email", "credential", "context"} <= keys
+    said = {"metadata", "blob", "name", "email", "credential", "context"}
+    assert {each.name for each in dataclasses.fields(Settings)} & said <= keys
 
 
 @pytest.mark.parametrize(("key", "meant"), [("secret", "secrets"), ("context_s", "contexts"), ("metdata", "metadata")])

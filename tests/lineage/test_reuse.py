@@ -1,12 +1,17 @@
 """Reuse: what was computed is taken, what was not is never mistaken for it."""
 
+import asyncio
+import contextvars
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from datamon.errors import Invalid
 from datamon.lineage.binding import parse_input, parse_output
 from datamon.lineage.command import CommandOutcome
 from datamon.lineage.decorators import make_step
@@ -351,3 +356,87 @@ def test_a_label_that_is_frozen_stops_a_reused_run_as_any_other(bench: Bench) ->
     set_label(bench.store, find_repo(bench.store, "features"), "v1", first.outputs[0].bundle, frozen=True)
     with pytest.raises(Exception, match="frozen"):
         again(bench, labels=("v1",))
+
+
+def test_an_async_function_is_not_awaited_again_and_what_it_returned_is_returned(bench: Bench) -> None:
+    calls: list[int] = []
+
+    @make_step(lambda: bench.store)(inputs={"src": "raw"}, outputs={"dst": "features"}, reuse=True)
+    async def scaled(src: Path, dst: Path, by: int = 2) -> dict[str, int]:
+        calls.append(by)
+        await asyncio.sleep(0)
+        (dst / "a").write_text((src / "a").read_text() * by)
+        return {"by": by}
+
+    assert asyncio.run(scaled()) == asyncio.run(scaled()) == {"by": 2}
+    assert asyncio.run(scaled(by=3)) == {"by": 3}
+    assert calls == [2, 3]
+    assert [run.closed.reused is not None for run in bench.runs() if run.closed] == [False, True, False]
+    assert bench.files(bench.refs()["main"]) == {"a": "111"}
+
+
+@pytest.fixture
+def claiming(bench: Bench, tmp_path: Path) -> Bench:
+    """A bench whose store keeps who computes what on this machine."""
+    return replace(bench, store=replace(bench.store, state_dir=tmp_path / "state"))
+
+
+def test_of_tasks_that_would_do_the_same_at_once_one_computes_and_the_others_let_it(claiming: Bench) -> None:
+    bench = claiming
+    calls: list[int] = []
+
+    @make_step(lambda: bench.store)(outputs={"dst": "features"}, reuse=True)
+    async def made(dst: Path) -> int:
+        calls.append(1)
+        await asyncio.to_thread((dst / "a").write_text, "x")
+        return 7
+
+    async def everything() -> list[int]:
+        return list(await asyncio.gather(*(made() for _ in range(4))))
+
+    assert asyncio.run(everything()) == [7, 7, 7, 7]
+    assert len(calls) == 1
+    assert [run.closed.status for run in bench.runs() if run.closed] == ["succeeded"] * 4
+
+
+def test_a_task_that_is_cancelled_while_another_computes_the_same_records_nothing(claiming: Bench) -> None:
+    bench = claiming
+
+    @make_step(lambda: bench.store)(outputs={"dst": "features"}, reuse=True)
+    async def made(dst: Path) -> None:
+        second = asyncio.create_task(fresh(), context=contextvars.Context())
+        await asyncio.sleep(0)  # it is at the claim now
+        second.cancel()
+        [ended] = await asyncio.gather(second, return_exceptions=True)
+        assert isinstance(ended, asyncio.CancelledError)
+        (dst / "a").write_text("x")
+
+    async def fresh() -> None:
+        await made()
+
+    asyncio.run(made())
+    assert [run.closed.status for run in bench.runs() if run.closed] == ["succeeded"]
+    assert len(bench.runs()) == 1
+
+
+def test_a_call_that_makes_the_same_call_does_not_wait_for_itself(claiming: Bench) -> None:
+    bench = claiming
+
+    calls: list[int] = []
+
+    @make_step(lambda: bench.store)(outputs={"dst": "features"}, reuse=True)
+    def made(dst: Path) -> int:
+        calls.append(1)
+        (dst / "a").write_text("x")
+        return 1 if len(calls) == 2 else made()
+
+    assert made() == 1
+    assert len(calls) == 2
+
+
+def test_a_step_that_yields_is_not_reused_and_says_so(bench: Bench) -> None:
+    with pytest.raises(Invalid, match="yields values"):
+
+        @make_step(lambda: bench.store)(reuse=True)
+        def several() -> Iterator[int]:
+            yield 1

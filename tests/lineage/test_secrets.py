@@ -1,6 +1,7 @@
 """Secret names and values are taken out of everything."""
 
 import json
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -129,3 +130,49 @@ def test_a_secret_split_between_two_writes_is_found(before: bytes, after: bytes,
     kept = cleaner.feed(written[:cut]) + cleaner.feed(written[cut:]) + cleaner.finish()
     assert SECRET.encode() not in kept
     assert kept == written.replace(SECRET.encode(), MASK.encode())
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("could not reach postgres://u:hunter22@h/db", "could not reach postgres://u:***@h/db"),
+        ("host=x password=hunter22 user=y", "host=x password=*** user=y"),
+        ("{'token': 'hunter22', 'n': 1}", "{'token': ***, 'n': 1}"),
+        ("Authorization: Bearer hunter22abc", "Authorization: Bearer ***"),
+        ("curl -u ada:hunter22 https://h", "curl -u ada:*** https://h"),
+        ("bad ghp_" + "a1B2" * 9, "bad ***"),
+        ("key AKIA" + "IOSFODNN7EXAMPLE", "key ***"),
+        ("git -u origin main: 3 tokens, password is missing", "git -u origin main: 3 tokens, password is missing"),
+        ("see https://example.org:8080/a@b", "see https://example.org:8080/a@b"),
+    ],
+)
+def test_a_line_loses_what_stands_in_it_as_a_secret(text: str, kept: str) -> None:
+    assert Redactor().line(text) == kept
+
+
+def test_a_login_of_two_words_loses_its_password_and_is_known_afterwards() -> None:
+    argv = ["curl", "-u", "ada:hunter22", "--user", "nobody", "http://h"]
+    assert Redactor().words(argv) == ("curl", "-u", "ada:***", "--user", "nobody", "http://h")
+    assert Redactor().learning(argv, ()).text("got hunter22") == "got ***"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"auth": {"token": "hunter22"}},
+        {"dsn": "host=x password=hunter22"},
+        {"url": "https://ada:hunter22@h/"},
+        {"options": ["--user", "x", "--password", "hunter22"]},
+        {"secrets": ["hunter22"]},
+        {"servers": [{"api_key": "hunter22"}]},
+    ],
+)
+def test_a_secret_at_any_depth_of_a_param_is_masked_there_and_known_afterwards(value: dict[str, Any]) -> None:
+    param = Param("config", value)
+    redactor = Redactor().learning((), (param,))
+    assert "hunter22" not in str(Redactor().param(param).value)
+    assert redactor.text("it was hunter22!") == "it was ***!"
+
+
+def test_the_passwords_in_urls_of_variables_are_secret_values() -> None:
+    assert secret_values({"DATABASE_URL": "postgres://u:hunter22@h/x", "HOME": "/root"}) == ("hunter22",)

@@ -24,7 +24,7 @@ from datamon.store.encryption_key import EncryptionKey, new_key
 from datamon.store.gc.collect import GcRequest, collect
 from datamon.store.mirror.compare import compare
 from datamon.store.mirror.heal import Healing
-from datamon.store.mirror.opening import Mirror, MirrorPlaces, SidePlace, found, mirror_on, open_mirror
+from datamon.store.mirror.opening import Mirror, MirrorPlaces, SidePlace, found, mirror_on, open_mirror, read_epoch
 from datamon.store.mirror.promote import Promoted, Promotion, promote
 from datamon.store.mirror.repair import repair_sides
 from datamon.store.opening import Places, Store, open_store, sides_of, store_on, unlock_mirror
@@ -155,6 +155,28 @@ def test_a_promotion_that_was_stopped_lets_nobody_decide_until_it_is_done_again(
     assert place.promote("us").whole == ("us", "eu")
     commit_nothing(store, find_repo(store, "one"))
     assert place.damage() == []
+
+
+def test_a_promotion_that_only_a_side_that_is_away_knows_of_is_told_as_that(place: Place) -> None:
+    def stop(call: str) -> None:
+        if call.startswith("put_if_absent epochs/"):
+            raise Unavailable("backend-unavailable", "stopped here; try again")
+
+    mirror = unlock_mirror(place.mirror(), place.key)
+    assert mirror.arbiter.standing.is_settled
+    place.eu.before = stop
+    with pytest.raises(Unavailable):
+        place.promote("eu")
+    place.eu.before = lambda _: None
+    marks = mirror.arbiter.look("us")
+    assert marks.epoch is not None
+    assert marks.epoch != mirror.arbiter.look("eu").epoch
+    place.us.is_lost = True
+    with pytest.raises(Unavailable, match="only a side that cannot be reached") as refused:
+        read_epoch(mirror, marks.epoch)
+    assert refused.value.code == "too-few-sides"
+    place.us.is_lost = False
+    assert read_epoch(mirror, marks.epoch)["first"] == "eu"
 
 
 def test_a_side_that_missed_something_is_not_promoted(place: Place) -> None:

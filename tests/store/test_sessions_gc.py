@@ -5,11 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from datamon.errors import Conflict, Corrupt
+from datamon.errors import Conflict, Corrupt, DatamonError, NotFound
 from datamon.store.gc.collect import GcRequest, collect
+from datamon.store.repos import find_repo
+from datamon.store.retention.delete_repo import delete_repo
 from datamon.store.sessions.add import AddRequest, add_split
 from datamon.store.sessions.commit import SessionCommit, commit_session
-from datamon.store.sessions.start import start_session
+from datamon.store.sessions.start import cancel_session, start_session
 from datamon.store.testing.faults import Killed
 from datamon.store.testing.gc_world import Process, World, make_trees, verify_bundle
 
@@ -82,3 +84,43 @@ def test_without_marking_splits_that_gc_would_lose_them(
     monkeypatch.setattr("datamon.store.log_state.open_trees", lambda _: [])
     with pytest.raises(Corrupt):
         make_session(world, tmp_path, add_at, MOMENTS[0])
+
+
+def commit_while(world: World, tmp_path: Path, meanwhile: Callable[[str], object]) -> None:
+    """A commit stops before it reads the session's split, until `meanwhile`, given the session, and a collection are over."""
+    session = start_session(world.open(), "one")
+    add_split(world.open(), AddRequest("one", session.id, tmp_path / "AB", "s"))
+    process, outcome = Process(world), list[BaseException]()
+
+    def commit() -> None:
+        try:
+            commit_session(process.store, SessionCommit("one", session.id, "BC"))
+        except DatamonError as error:
+            outcome.append(error)
+
+    process.turns.begin(commit)
+    assert process.turns.go_to("get stats/")
+    meanwhile(session.id)
+    collect(world.open(), GcRequest(0))
+    process.turns.finish()
+    if outcome:
+        raise outcome[0]
+
+
+def test_a_split_that_is_completed_anew_and_swept_while_it_is_merged_is_merged_anew(
+    world: World, tmp_path: Path
+) -> None:
+    commit_while(
+        world, tmp_path, lambda session: add_split(world.open(), AddRequest("one", session, tmp_path / "BC", "s"))
+    )
+    store = world.open()
+    [repo] = store.logs.store().repos
+    [bundle] = [one for one in store.logs.repo(repo).live() if one.message == "BC"]
+    verify_bundle(store, bundle, "BC")
+
+
+def test_a_session_that_ends_and_is_swept_while_it_is_merged_says_so(world: World, tmp_path: Path) -> None:
+    with pytest.raises(Conflict, match="cancelled"):
+        commit_while(world, tmp_path, lambda session: cancel_session(world.open(), "one", session))
+    with pytest.raises(NotFound, match="was deleted"):
+        commit_while(world, tmp_path, lambda _: delete_repo(world.open(), find_repo(world.open(), "one")))

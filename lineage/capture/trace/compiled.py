@@ -1,22 +1,25 @@
-"""The tools that are written in C: compiled at first use, kept beside the store's other files of this machine."""
+"""The tools that are written in C: compiled when the package is installed, else at first use and kept beside the store's other
+files of this machine. `setup.py` loads this file by its path, so it imports nothing that is not Python's own."""
 
+import hashlib
 import os
 import shutil
 import subprocess
-from importlib import resources
+from collections.abc import Iterator
 from pathlib import Path
 
-from blake3 import blake3
-
+HERE = Path(__file__).parent
+BUILT = "built"
+"""The folder beside this file in which an install puts what it compiled."""
 _COMPILERS = ("cc", "gcc", "clang")
 _LONGEST_S = 60
+_INCLUDED = {"supervisor.c": ("looking.h",)}
 
 
 def compiled(source: str, folder: Path, search: str | None, *flags: str) -> Path | None:
     """The program that the C file `source` of this package makes, in `folder`; None where no compiler is on the path `search`, or
     it cannot compile it. What was compiled before is not compiled again; several at once do not disturb each other."""
-    text = resources.files(__package__).joinpath(source).read_bytes()
-    name = f"{Path(source).stem}-{blake3(text + ' '.join((os.uname().machine, *flags)).encode()).hexdigest()[:16]}"
+    text, name = _text(source), _name(source, flags)
     made = folder / name
     if made.exists():
         return made
@@ -38,3 +41,27 @@ def compiled(source: str, folder: Path, search: str | None, *flags: str) -> Path
     finally:
         begun.unlink(missing_ok=True)
     return made
+
+
+def programs(source: str, folder: Path, search: str | None) -> Iterator[Path]:
+    """The programs that `source` makes, each only when it is asked for: what was installed, which is of another machine where the
+    package was carried about, then what `compiled` gives."""
+    installed = HERE / BUILT / _name(source, ())
+    if os.access(installed, os.X_OK):
+        yield installed
+    made = compiled(source, folder, search)
+    if made is not None:
+        yield made
+
+
+def _text(source: str) -> bytes:
+    """A source with what it includes of ours in front."""
+    pieces = [(HERE / name).read_bytes() for name in (*_INCLUDED.get(source, ()), source)]
+    return b"".join(piece.replace(b'#include "', b'// "') for piece in pieces)
+
+
+def _name(source: str, flags: tuple[str, ...]) -> str:
+    """One name for one text, machine and way of compiling."""
+    system = os.uname()
+    stands_for = _text(source) + " ".join((system.sysname, system.machine, *flags)).encode()
+    return f"{Path(source).stem}-{hashlib.sha256(stands_for).hexdigest()[:16]}"

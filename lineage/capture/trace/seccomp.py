@@ -7,11 +7,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from datamon.lineage.capture.trace.accesses import Traced, read_lines
-from datamon.lineage.capture.trace.compiled import compiled
+from datamon.lineage.capture.trace.compiled import programs
 
 BLIND_SPOTS = ("stat", "mmap of files that were open before", "programs with setuid")
 _HEAD = struct.Struct("=QQQ")
-_TRACED, _DROPPED, _IO_URING, _FOREIGN, _REPLACED = 1, 2, 4, 8, 16
+_TRACED, _DROPPED, _REPLACED, _UNREAD = 1, 2, 16, 64
+_UNSEEN = {
+    4: "what went through io_uring",
+    8: "programs of 32 bits",
+    128: "programs in another root directory or mount namespace",
+    256: "files opened by handle",
+}
 _LONGEST_PROBE_S = 10
 
 
@@ -27,16 +33,9 @@ class Seccomp:
     @classmethod
     def found(cls, tools: Path, folder: Path, search: str | None) -> "Seccomp | None":
         """A tracer that keeps its files in `folder`, if one works here."""
-        program = compiled("supervisor.c", tools, search)
-        if program is None:
-            return None
-        try:
-            probe = subprocess.run(
-                [str(program), "--probe"], timeout=_LONGEST_PROBE_S, check=False, capture_output=True
-            )
-        except (OSError, subprocess.SubprocessError):
-            return None
-        return cls(program, folder) if probe.returncode == 0 else None
+        working = (each for each in programs("supervisor.c", tools, search) if _works(each))
+        program = next(working, None)
+        return cls(program, folder) if program else None
 
     def start(
         self,
@@ -54,16 +53,23 @@ class Seccomp:
         with self._log.open("rb") as file:
             used, flags, _ = _HEAD.unpack(file.read(_HEAD.size).ljust(_HEAD.size, b"\0"))
             accesses = read_lines(file.read(used))
-        blind = [*BLIND_SPOTS]
-        blind += ["what went through io_uring"] if flags & _IO_URING else []
-        blind += ["programs of 32 bits"] if flags & _FOREIGN else []
+        unseen = [text for flag, text in _UNSEEN.items() if flags & flag]
         notes = [] if flags & _TRACED else ["the command could not be watched by seccomp; what it read is not known"]
         notes += ["the process that watched the command died and was replaced"] if flags & _REPLACED else []
+        notes += ["some paths could not be read, of programs with other rights or too long"] if flags & _UNREAD else []
         return Traced(
             method=self.name,
             accesses=accesses,
-            blind_spots=tuple(blind),
-            whole=bool(flags & _TRACED) and not flags & (_DROPPED | _IO_URING | _FOREIGN | _REPLACED),
+            blind_spots=(*BLIND_SPOTS, *unseen),
+            whole=bool(flags & _TRACED) and not unseen and not flags & (_DROPPED | _REPLACED | _UNREAD),
             truncated=bool(flags & _DROPPED),
             notes=tuple(notes),
         )
+
+
+def _works(program: Path) -> bool:
+    try:
+        probe = subprocess.run([str(program), "--probe"], timeout=_LONGEST_PROBE_S, check=False, capture_output=True)
+    except (OSError, subprocess.SubprocessError):
+        return False
+    return probe.returncode == 0

@@ -1,6 +1,7 @@
 """Watching by strace, for Linux machines on which no seccomp supervisor can be made. No seccomp filter is used: a command whose
 strace is killed goes on unwatched, where with one its calls would fail."""
 
+import re
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -26,7 +27,15 @@ _CALLS = (
     ),
     *("rmdir", "link", "linkat", "symlink", "symlinkat", "truncate", "io_uring_setup"),
     *("chdir", "fchdir", "clone", "clone3", "fork", "vfork"),
+    *("open_by_handle_at", "chroot", "pivot_root", "setns", "unshare"),
 )
+_UNSEEN = {
+    re.compile(r"io_uring_setup\("): "what went through io_uring",
+    re.compile(r"open_by_handle_at\("): "files opened by handle",
+    re.compile(
+        r"chroot\(|pivot_root\(|setns\(|(?:unshare|clone3?)\(.*CLONE_NEWNS"
+    ): "programs in another root directory or mount namespace",
+}
 _PAUSE_S = 0.01
 _PAUSES = 500
 
@@ -73,7 +82,7 @@ class Strace:
             return []
 
     def _traced(self, lines: Sequence[Line], *, whole: bool, notes: tuple[str, ...] = ()) -> Traced:
-        unseen = ("what went through io_uring",) if any(text.startswith("io_uring_setup(") for _, text in lines) else ()
+        unseen = tuple(said for call, said in _UNSEEN.items() if any(call.match(text) for _, text in lines))
         return Traced(
             method=self.name,
             accesses=tuple(dict.fromkeys(accesses_of(lines, self._cwd))),

@@ -93,7 +93,7 @@ def _opened(place: str, real: str | None, flags: str) -> Iterator[Access]:
     real = real.removesuffix(" (deleted)")
     if place != real:
         yield Access("named", place)
-    if "O_PATH" in flags:
+    if "O_PATH" in flags or "O_TMPFILE" in flags:
         return
     if "O_DIRECTORY" in flags or Path(real).is_dir():
         yield Access("list", real)

@@ -8,7 +8,8 @@
  * Two processes hold the listener: one serves, the other waits for it to die and then serves in its place; when the waiting one
  * dies, the serving one takes a new one. A command would otherwise get ENOSYS for each call.
  */
-#define _GNU_SOURCE
+#include "looking.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -34,8 +35,10 @@
 
 #if defined(__x86_64__)
 #define ARCH AUDIT_ARCH_X86_64
+enum { FOREIGN_OPEN = 5, FOREIGN_OPENAT = 295 };
 #elif defined(__aarch64__)
 #define ARCH AUDIT_ARCH_AARCH64
+enum { FOREIGN_OPEN = 5, FOREIGN_OPENAT = 322 };
 #else
 #error "not ported to this processor"
 #endif
@@ -51,16 +54,9 @@
 #ifndef SYS_openat2
 #define SYS_openat2 437
 #endif
-
-enum { ROOM = 256 << 20, SEEN = 1 << 16, LONGEST = 3 * PATH_MAX };
-enum { TRACED = 1, DROPPED = 2, IO_URING = 4, FOREIGN = 8, REPLACED = 16, ENDED = 32 };
-
-struct log {
-    volatile uint64_t used; /* bytes of `lines` */
-    volatile uint64_t flags;
-    volatile uint64_t last; /* the newest notification that was answered */
-    char lines[];           /* each one letter, a path, a NUL */
-};
+#ifndef CLONE_NEWNS
+#define CLONE_NEWNS 0x20000
+#endif
 
 static const int CALLS[] = {
 #ifdef SYS_open
@@ -70,24 +66,24 @@ static const int CALLS[] = {
 #ifdef SYS_renameat
     SYS_renameat,
 #endif
-    SYS_io_uring_setup,
+    SYS_io_uring_setup, SYS_open_by_handle_at, SYS_chroot, SYS_pivot_root, SYS_setns, SYS_unshare, SYS_mount,
 };
 enum { N = sizeof CALLS / sizeof *CALLS };
+enum { X32 = 0x40000000 }; /* calls above are those of 32-bit programs on 64-bit registers */
 
-static struct log *shared;
-static uint64_t seen[SEEN];
 static volatile sig_atomic_t alone; /* the process that waits for us is dead */
 
 static int install(void) {
-    struct sock_filter code[N + 8];
+    struct sock_filter code[N + 9];
     int n = 0;
     code[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch));
     code[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ARCH, 3, 0);
-    /* Programs of the 32-bit kind: only that there was one is noted (openat is 295 there). */
+    /* Programs of the 32-bit kind: only that one opened a file is noted. */
     code[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr));
-    code[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 295, N + 2, 0);
-    code[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 5, N + 1, N);
+    code[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, FOREIGN_OPENAT, N + 4, 0);
+    code[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, FOREIGN_OPEN, N + 3, N + 2);
     code[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr));
+    code[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, X32, N + 1, 0);
     for (int i = 0; i < N; i++)
         code[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)CALLS[i], N - i, 0);
     code[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
@@ -106,155 +102,12 @@ static int install(void) {
     return -1;
 }
 
-/* FNV-1a, 64 bits. */
-static uint64_t hash_of(uint64_t start, const char *path) {
-    uint64_t hash = 14695981039346656037ULL ^ start;
-    for (; *path; path++) hash = (hash ^ (unsigned char)*path) * 1099511628211ULL;
-    return hash;
-}
-
-static void note(char kind, const char *path) {
-    uint64_t hash = hash_of((unsigned char)kind, path);
-    size_t length = strlen(path);
-    if (seen[hash % SEEN] == hash) return;
-    seen[hash % SEEN] = hash;
-    uint64_t at = shared->used;
-    if (at + length + 2 > ROOM - sizeof *shared) {
-        shared->flags |= DROPPED;
-        return;
-    }
-    shared->lines[at] = kind;
-    memcpy(shared->lines + at + 1, path, length + 1);
-    __sync_synchronize();
-    shared->used = at + length + 2;
-}
-
-/* The text at an address of the other process; 0 when it cannot be had. */
-static int text_of(pid_t pid, uint64_t address, char *to) {
-    size_t have = 0;
-    while (have < PATH_MAX) {
-        size_t piece = 4096 - ((address + have) & 4095); /* to the end of a page: the next may not be there */
-        if (piece > PATH_MAX - have) piece = PATH_MAX - have;
-        struct iovec here = {to + have, piece}, there = {(void *)(uintptr_t)(address + have), piece};
-        ssize_t got = process_vm_readv(pid, &here, 1, &there, 1, 0);
-        if (got <= 0) return 0;
-        if (memchr(to + have, 0, (size_t)got)) return 1;
-        have += (size_t)got;
-    }
-    return 0;
-}
-
-/* A path that means for us what (directory, path) means for the other process. */
-static void spelled(pid_t pid, int directory, const char *path, char *to) {
-    if (path[0] == '/')
-        snprintf(to, LONGEST, "%s", path);
-    else if (directory == AT_FDCWD)
-        snprintf(to, LONGEST, "/proc/%d/cwd/%s", pid, path);
-    else
-        snprintf(to, LONGEST, "/proc/%d/fd/%d/%s", pid, directory, path);
-}
-
-static int real(int fd, char *to) {
-    char link[64];
-    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
-    ssize_t length = readlink(link, to, LONGEST - 1);
-    if (length < 0) return 0;
-    to[length] = 0;
-    return to[0] == '/';
-}
-
-/* Where nothing is at a path: the real path of the nearest directory that is there, and the rest. 1 when that is one name: then
- * it could be made. */
-static int missing(const char *path, char *to) {
-    char start[LONGEST];
-    snprintf(start, sizeof start, "%s", path);
-    size_t cut = strlen(start);
-    while (cut > 1) {
-        while (cut > 1 && start[cut - 1] == '/') cut--;
-        while (cut > 1 && start[cut - 1] != '/') cut--;
-        char kept = start[cut];
-        start[cut] = 0;
-        int fd = open(start, O_PATH | O_CLOEXEC);
-        start[cut] = kept;
-        if (fd < 0) continue;
-        int known = real(fd, to);
-        close(fd);
-        if (!known) break;
-        size_t length = strlen(to);
-        snprintf(to + length, LONGEST - length, "%s%s", length > 1 ? "/" : "", start + cut);
-        return !strchr(start + cut, '/');
-    }
-    snprintf(to, LONGEST, "%s", path);
-    return 0;
-}
-
-/* Where the name that was used is not the real one, a symlink was followed: the name is noted too. */
-static void by_name(pid_t pid, int directory, const char *path, const char *found) {
-    static char base[LONGEST], name[2 * LONGEST];
-    base[0] = 0;
-    if (path[0] != '/') {
-        char link[64];
-        if (directory == AT_FDCWD)
-            snprintf(link, sizeof link, "/proc/%d/cwd", pid);
-        else
-            snprintf(link, sizeof link, "/proc/%d/fd/%d", pid, directory);
-        ssize_t length = readlink(link, base, PATH_MAX);
-        if (length < 0) return;
-        base[length] = 0;
-    }
-    snprintf(name, sizeof name, "%s%s%s", base, base[0] ? "/" : "", path);
-    if (strcmp(name, found)) note('n', name);
-}
-
-/* Whether a file of the system was already met by this name in this way: the machine's own files stay what they are. */
-static int is_old(const char *path, int flags, int leaf) {
-    static uint64_t met[SEEN];
-    static const char *const places[] = {"/usr/lib", "/usr/include/", "/usr/share/", "/usr/bin/", "/lib/", "/lib64/", "/etc/"};
-    int system = 0;
-    for (size_t i = 0; i < sizeof places / sizeof *places; i++) system |= !strncmp(path, places[i], strlen(places[i]));
-    if (!system) return 0;
-    if (leaf || (flags & (O_ACCMODE | O_CREAT | O_TRUNC))) return 0;
-    uint64_t hash = hash_of((uint64_t)flags, path);
-    if (met[hash % SEEN] == hash) return 1;
-    met[hash % SEEN] = hash;
-    return 0;
-}
-
-/* Notes what opening (or, with `leaf`, changing the name itself of) a path would come upon. */
-static void look(pid_t pid, int directory, uint64_t address, int flags, int leaf) {
-    static char path[PATH_MAX + 1], whole[LONGEST], found[LONGEST];
-    struct stat about;
-    if (!text_of(pid, address, path)) return;
-    if (!path[0]) return; /* the descriptor itself: it was opened before */
-    if (is_old(path, flags, leaf)) return;
-    spelled(pid, directory, path, whole);
-    int fd = open(whole, O_PATH | O_CLOEXEC | (leaf || (flags & O_NOFOLLOW) ? O_NOFOLLOW : 0));
-    int writes = leaf || (flags & O_ACCMODE) == O_WRONLY || (flags & O_ACCMODE) == O_RDWR || (flags & O_TRUNC);
-    if (fd < 0) {
-        if (errno != ENOENT && errno != ENOTDIR) return;
-        int made = missing(whole, found) && flags & O_CREAT;
-        if (made || !leaf) note(made ? 'w' : 'a', found); /* what cannot be removed is no matter */
-        return;
-    }
-    if (flags & O_CREAT && flags & O_EXCL) writes = 0, flags = -1; /* it is there, so this fails */
-    if (flags != -1 && real(fd, found) && !fstat(fd, &about)) {
-        by_name(pid, directory, path, found);
-        if (S_ISDIR(about.st_mode))
-            note(flags & O_PATH ? 'p' : leaf ? 'w' : 'l', found);
-        else if (S_ISREG(about.st_mode) || S_ISLNK(about.st_mode)) {
-            if (!leaf && !(flags & O_PATH) && (flags & O_ACCMODE) != O_WRONLY && !(flags & O_TRUNC)) note('r', found);
-            if (writes) note('w', found);
-        }
-    }
-    close(fd);
-}
-
 static void take(const struct seccomp_notif *asked) {
     pid_t pid = (pid_t)asked->pid;
     const __u64 *a = asked->data.args;
     const int at = AT_FDCWD, leaf = O_CREAT;
     uint64_t how = 0;
-    if (asked->data.arch != ARCH) {
+    if (asked->data.arch != ARCH || asked->data.nr >= X32) {
         shared->flags |= FOREIGN;
         return;
     }
@@ -287,6 +140,16 @@ static void take(const struct seccomp_notif *asked) {
     case SYS_symlinkat: look(pid, (int)a[1], a[2], leaf, 1); break;
     case SYS_truncate: look(pid, at, a[0], O_WRONLY, 0); break;
     case SYS_io_uring_setup: shared->flags |= IO_URING; break;
+    case SYS_open_by_handle_at: shared->flags |= HANDLE; break;
+    case SYS_unshare:
+        if (!(a[0] & CLONE_NEWNS)) break;
+        /* fall through */
+    case SYS_chroot:
+    case SYS_pivot_root:
+    case SYS_setns: shared->flags |= ELSEWHERE; break;
+    case SYS_mount:
+        if (is_elsewhere(pid)) shared->flags |= ELSEWHERE; /* made there by clone */
+        break;
     }
 }
 
@@ -397,11 +260,22 @@ static void supervise(int channel) {
     _exit(0);
 }
 
+/* Whether a process may read the memory of one that it did not start: not under Yama's usual rule (kernel.yama.ptrace_scope). */
+static int can_read(pid_t stranger) {
+    static char text = 'x', copy;
+    struct iovec here = {&copy, 1}, there = {&text, 1};
+    return process_vm_readv(stranger, &here, 1, &there, 1, 0) == 1;
+}
+
 static int probe(void) {
-    int status = 1;
+    int filter = 1, reader = 1;
     pid_t child = fork();
     if (child == 0) _exit(install() < 0);
-    return child < 0 || waitpid(child, &status, 0) < 0 || status;
+    if (child < 0 || waitpid(child, &filter, 0) < 0 || filter) return 1;
+    pid_t us = getpid();
+    child = fork();
+    if (child == 0) _exit(!can_read(us));
+    return child < 0 || waitpid(child, &reader, 0) < 0 || reader;
 }
 
 int main(int argc, char **argv) {

@@ -3,7 +3,6 @@
 import os
 import shutil
 import stat
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -15,6 +14,7 @@ from datamon.lineage.capture.trace.choosing import Method, Tracer, choose
 from datamon.lineage.capture.trace.observing import observe
 from datamon.lineage.capture.trace.sorting import Places
 from datamon.lineage.recording import Recording
+from datamon.lineage.workplace import scratch
 from datamon.store.opening import Store
 
 _TOOLS = "tools"
@@ -71,8 +71,7 @@ def watching(store: Store, asked: Method, variables: Mapping[str, str]) -> Itera
     if asked == "off":
         yield Watch(None, Path())
         return
-    with tempfile.TemporaryDirectory(prefix="datamon-trace-", ignore_cleanup_errors=True) as name:
-        folder = Path(name)
+    with scratch(store) as folder:
         tools = store.state_dir.parent / _TOOLS if store.state_dir else folder
         tracer, notes = choose(asked, tools, folder, variables.get("PATH"))
         yield Watch(tracer, folder, notes)
