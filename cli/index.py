@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from datamon.cli.commands import Phrases
+from datamon.cli.index_push import push
 from datamon.cli.opening import open_configured
 from datamon.cli.options import FormatOption
 from datamon.cli.output import Listing, Row, note, show, show_record
@@ -111,6 +112,9 @@ def check(ctx: typer.Context, form: FormatOption = None) -> int:
         else "no damage was found"
     )
     return DAMAGE_EXIT if damage else 0
+
+
+app.command("push")(push)
 
 
 def _directory(store: Store) -> Path:

@@ -3,11 +3,13 @@
 import contextlib
 import json
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from datamon.lineage.secrets import Redactor
 
+_APART = re.compile(r"[\s'\"();,]+")
 MOST = 1_000
 """How many statements are remembered."""
 
@@ -17,7 +19,8 @@ def is_kept(statement: str, redactor: Redactor) -> bool:
     is, nor a word to the prompt itself (`\\set` gives values)."""
     if not statement.strip() or statement[0].isspace() or statement.startswith("\\"):
         return False
-    return redactor.text(statement) == statement and redactor.words([statement]) == (statement,)
+    words = tuple(_APART.split(statement))
+    return redactor.text(statement) == statement and redactor.words(words) == words
 
 
 def read_history(file: Path) -> list[str]:
