@@ -21,6 +21,7 @@ class BuildWithTools(build_py):
         if self.editable_mode or sys.platform != "linux" or spec is None or spec.loader is None:
             return
         tools = importlib.util.module_from_spec(spec)
+        sys.dont_write_bytecode = True  # it would lie in the package
         spec.loader.exec_module(tools)
         tools.compiled("supervisor.c", trace / tools.BUILT, os.environ.get("PATH"))
 

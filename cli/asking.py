@@ -1,6 +1,8 @@
 """Questions from this working directory, answered from this machine's index of the store."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from datamon.cli.environment import process_environment, working_directory
 from datamon.errors import Denied
@@ -12,11 +14,38 @@ from datamon.query.index.opening import Index, open_index
 from datamon.query.place import Place
 from datamon.store.opening import Store
 
+if TYPE_CHECKING:
+    from datamon.store.external.access import Access
 
-def ask_here(store: Store, text: str, params: Mapping[str, object]) -> Answer:
-    """The answer to one statement; `now` means this working directory. Raises as `ask`."""
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """What answers: this machine, or `engine`: the tables in `schema` at a URL, or `spark`, which needs `access`. `dialect` is
+    that of EXPLAIN's SQL."""
+
+    engine: str | None = None
+    schema: str = "datamon"
+    dialect: str | None = None
+    access: "Access | None" = None
+
+
+HERE = Where()
+
+
+def ask_here(store: Store, text: str, params: Mapping[str, object], where: Where = HERE) -> Answer:
+    """The answer to one statement; `now` means this working directory. Raises as `ask` and `ask_elsewhere`."""
+    return ask_with(index_here(store), store, text, params, where)
+
+
+def ask_with(index: Index, store: Store, text: str, params: Mapping[str, object], where: Where = HERE) -> Answer:
+    """As `ask_here`, from an index that several questions share."""
     place = Place(working_directory(), capture_host().name, known_texts(store), process_environment())
-    return ask(store, text, params=params, place=place, index=index_here(store))
+    if where == HERE:
+        return ask(store, text, params=params, place=place, index=index)
+    from datamon.query.elsewhere.asking import Engine, ask_elsewhere  # brings sqlglot, 90 ms, which few questions need
+
+    engine = Engine(where.engine, where.schema, where.dialect, where.access)
+    return ask_elsewhere(store, text, engine, params=params, place=place, index=index)
 
 
 def index_here(store: Store) -> Index:

@@ -47,6 +47,11 @@ WORDS: tuple[Word, ...] = (
     Word("diamond", "datamon.cli.sessions", "The older name of session."),
     Word("run", "datamon.cli.run", "Runs: record a command with what it reads and writes; look at the records."),
     Word("query", "datamon.cli.query", "Ask what produced, what used, what is stale and why, or any SELECT."),
+    Word(
+        "index",
+        "datamon.cli.index",
+        "The index that questions read: how it stands, make it level, anew, check or push it.",
+    ),
     Word("rebuild", "datamon.cli.rebuild", "Make what is stale fresh: run again what has to be, in order."),
     Word("demo", "datamon.cli.demo", "See a small real pipeline go stale and fresh again.", "datamon.cli.demo_story"),
     Word("store", "datamon.cli.store", "The store itself: where it lies, its key, and who decides in a mirrored one."),

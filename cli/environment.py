@@ -1,6 +1,7 @@
 """What surrounds the process: the only reader of environment variables, whose meaning is `datamon.cli.settings`'s."""
 
 import os
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -27,6 +28,15 @@ def debugging(environment: Mapping[str, str] = os.environ) -> bool:
 def completing(environment: Mapping[str, str] = os.environ) -> bool:
     """Whether a shell asks for completions."""
     return COMPLETION_VARIABLE in environment
+
+
+def pager_words(environment: Mapping[str, str] = os.environ) -> list[str]:
+    """The command line of the program that shows long answers; empty when `PAGER` is set to nothing.
+
+    >>> pager_words({}), pager_words({"PAGER": "more -d"}), pager_words({"PAGER": ""})
+    (['less', '-SRFX'], ['more', '-d'], [])
+    """
+    return shlex.split(environment.get("PAGER", "less -SRFX"))
 
 
 def working_directory() -> Path:

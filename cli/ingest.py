@@ -1,13 +1,12 @@
 """`datamon ingest`: a data set that lies elsewhere becomes a bundle."""
 
-from dataclasses import replace
 from enum import Enum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from datamon.cli.bundle_link import NameFilterOption
-from datamon.cli.opening import open_configured, places_of, settings_of
+from datamon.cli.opening import access_of, open_configured, settings_of
 from datamon.cli.options import FormatOption, RepoOption
 from datamon.cli.output import note, say, show
 from datamon.cli.progress import watching
@@ -94,13 +93,9 @@ def ingest(
 def _ingest_on_spark(
     store: Store, settings: Settings, request: "IngestRequest", session: str | None, progress: Progress
 ) -> Bundle:
-    from datamon.store.external.access import Access  # as above
-    from datamon.store.external.spark import SparkEngine
+    from datamon.store.external.spark import SparkEngine  # as above
     from datamon.store.external.spread import Spread, ingest_spread
 
-    places = places_of(settings)
-    if settings.key_text is None:  # it comes out of a file, which the tasks read themselves
-        places = replace(places, key=None)
-    access = Access(places, settings.author, settings.key_file)
+    access = access_of(settings)
     engine = SparkEngine()
     return ingest_spread(store, request, Spread(lambda: engine, access, session, note), progress=progress)

@@ -19,6 +19,8 @@ from datamon.store.view import view_of
 if TYPE_CHECKING:
     import typer
 
+    from datamon.store.external.access import Access
+
 
 def open_configured(ctx: "typer.Context") -> Store:
     """The store that the settings name, made on first use; runs that were left unfinished are finished or told of on stderr."""
@@ -75,6 +77,16 @@ def places_of(settings: Settings) -> Places:
         key=settings.encryption_key,
         mirror=mirror,
     )
+
+
+def access_of(settings: Settings) -> "Access":
+    """What tasks on other machines are told to open this store: where its key lies, and never the key out of a file."""
+    from datamon.store.external.access import Access  # only what Spark runs needs it
+
+    places = places_of(settings)
+    if settings.key_text is None:  # it comes out of a file, which the tasks read themselves
+        places = replace(places, key=None)
+    return Access(places, settings.author, settings.key_file)
 
 
 def policy_of(settings: Settings) -> Policy:

@@ -6,7 +6,7 @@ import json
 import math
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -33,17 +33,28 @@ def show(listing: Listing, form: Format | None) -> None:
 
     Lines, JSON lines and CSV are written as the rows come. Times are UTC in ISO 8601; bytes are hexadecimal.
     """
+    write(pieces(listing, form, terminal_width()))
+
+
+def pieces(listing: Listing, form: Format | None, width: int | None) -> Iterator[str]:
+    """What `show` writes, piece by piece; a table is at most `width` wide (None: as wide as it gets)."""
     if form is None and listing.line is not None:
-        _write(f"{printable(listing.line(row))}\n" for row in listing.rows)
-        _write(f"{printable(line)}\n" for line in listing.last)
+        yield from (f"{printable(listing.line(row))}\n" for row in listing.rows)
+        yield from (f"{printable(line)}\n" for line in listing.last)
     elif form is Format.JSONL:
-        _write(f"{_json(_record(listing.columns, row))}\n" for row in listing.rows)
+        yield from (f"{_json(_record(listing.columns, row))}\n" for row in listing.rows)
     elif form is Format.JSON:
-        _write(_json_array(_json(_record(listing.columns, row)) for row in listing.rows))
+        yield from _json_array(_json(_record(listing.columns, row)) for row in listing.rows)
     elif form is Format.CSV:
-        _write(_csv(listing))
+        yield from _csv(listing)
     else:
-        _table(listing)
+        rows = [[printable(_cell(_in_words(value))) for value in row] for row in listing.rows]
+        yield from (f"{line}\n" for line in table_lines(listing.columns, rows, width))
+
+
+def terminal_width() -> int | None:
+    """How wide the terminal is (or `COLUMNS` says); None where there is neither."""
+    return shutil.get_terminal_size(fallback=(0, 0)).columns or None
 
 
 def show_record(record: Mapping[str, object], form: Format | None, lines: Iterable[str]) -> None:
@@ -52,14 +63,14 @@ def show_record(record: Mapping[str, object], form: Format | None, lines: Iterab
         for line in lines:
             say(line)
     elif form is Format.JSON:
-        _write([json.dumps(_plain(record), ensure_ascii=False, indent=2), "\n"])
+        write([json.dumps(_plain(record), ensure_ascii=False, indent=2), "\n"])
     else:
         show(Listing(tuple(record), [tuple(record.values())]), form)
 
 
 def say(line: str) -> None:
     """Writes one line of result to stdout."""
-    _write([f"{line}\n"])
+    write([f"{line}\n"])
 
 
 def pass_on(content: bytes) -> None:
@@ -104,8 +115,9 @@ def _escape(character: str) -> str:
     return character.encode("unicode_escape", "surrogatepass").decode("ascii")
 
 
-def _write(pieces: Iterable[str]) -> None:
-    for piece in pieces:
+def write(texts: Iterable[str]) -> None:
+    """Writes texts to stdout as they come; a character that its encoding lacks as an escape."""
+    for piece in texts:
         try:
             sys.stdout.write(piece)
         except UnicodeEncodeError:
@@ -147,13 +159,6 @@ def _csv(listing: Listing) -> Iterable[str]:
         buffer.seek(0)
         buffer.truncate()
     yield buffer.getvalue()
-
-
-def _table(listing: Listing) -> None:
-    """A table as wide as the terminal (or `COLUMNS`) allows; where there is neither, as wide as it gets."""
-    rows = [[printable(_cell(_in_words(value))) for value in row] for row in listing.rows]
-    width = shutil.get_terminal_size(fallback=(0, 0)).columns
-    _write(f"{line}\n" for line in table_lines(listing.columns, rows, width or None))
 
 
 def _in_words(value: object) -> object:

@@ -1,24 +1,27 @@
 """Answering: one statement in, one table out."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import duckdb
 
 from datamon.query.answer import Answer
 from datamon.query.asking import Asking, Rows, find_bundles, find_runs
-from datamon.query.compile import Compiled, compile_select, parameters, shown
+from datamon.query.compile import Compiled, compile_select, parameters
 from datamon.query.complaints import complaint
+from datamon.query.describing import describe, list_relations
 from datamon.query.files import attach_files
 from datamon.query.index.opening import Index, open_index
+from datamon.query.inferred import attach_inferred
 from datamon.query.language.faults import fault
 from datamon.query.language.parse import parse
 from datamon.query.language.statement import Describe, Placed, Select, Stale, Statement
 from datamon.query.language.tokens import tokenize
 from datamon.query.place import NOWHERE, Place
-from datamon.query.relations import RELATIONS, describe, list_relations
+from datamon.query.relations import RELATIONS
 from datamon.query.safety import check
 from datamon.query.sources.evaluate import rows_of
+from datamon.query.sources.graphs import graph_of
 from datamon.query.sources.tables import put_table
 from datamon.query.values import check_given, text_of
 from datamon.store.opening import Store
@@ -44,7 +47,7 @@ def ask(
     names that nothing has, Unavailable (`query-stopped`) at a limit.
     """
     asking = Asking(store, text, dict(params or {}), place)
-    statement = _understood(asking)
+    statement = understood(asking)
     if not isinstance(statement, Select):
         return describe(statement) if isinstance(statement, Describe) else list_relations()
     with (index or open_index(store)).connect() as connection:
@@ -61,13 +64,13 @@ def ask_on(
 ) -> Answer:
     """As `ask`, over a connection of the store's index that is open already: for several questions about one state."""
     asking = Asking(store, text, dict(params or {}), place)
-    statement = _understood(asking)
+    statement = understood(asking)
     if not isinstance(statement, Select):
         return describe(statement) if isinstance(statement, Describe) else list_relations()
     return _answer(asking, statement, connection)
 
 
-def _understood(asking: Asking) -> Statement:
+def understood(asking: Asking) -> Statement:
     """The statement, with its values at hand and its bundles found: before the index is read, so that the index knows them."""
     statement = parse(asking.text)
     check_given(asking.text, tokenize(asking.text), asking.params)
@@ -91,15 +94,18 @@ def _run(asking: Asking, select: Select, compiled: Compiled, connection: duckdb.
     bare = len(select.pieces) == 1 and len(names) == 1
     read = frozenset() if bare else check(connection, compiled, {*RELATIONS, *names})
     if select.explain:
-        return _explained(asking, select)
+        return _explained(asking, select, connection)
     if "files" in read:
         attach_files(connection, asking.store)
+    if "inferred" in read:
+        attach_inferred(connection, asking.store)
     columns = {column.name for name in read if name in RELATIONS for column in RELATIONS[name].columns}
     truncated = False
     for placed in select.sources:
         found = rows_of(asking, connection, placed)
         if bare:
-            return _bare(asking, placed, found)
+            answer = _bare(asking, placed, found)
+            return replace(answer, graph=graph_of(asking, connection, placed, found)) if select.graph else answer
         put_table(connection, placed.name, found.columns, found.rows)
         truncated = truncated or found.truncated
         columns.update(name for name, _ in found.columns)
@@ -122,21 +128,12 @@ def _nothing_stale(asking: Asking, source: Stale) -> str:
     return f"nothing{within} is stale{because}"
 
 
-def _explained(asking: Asking, select: Select) -> Answer:
+def _explained(asking: Asking, select: Select, connection: duckdb.DuckDBPyConnection) -> Answer:
+    from datamon.query.elsewhere.explaining import spelled_out  # brings sqlglot, 90 ms, and only EXPLAIN needs it
+
     lines = [f"-- {placed.name}: {_typed(asking, placed)}" for placed in select.sources]
-    lines += [f"-- {note}" for note in asking.notes]
-    lines += _laid_out(shown(select)).splitlines()
+    lines += spelled_out(asking, select, connection)
     return Answer(("sql",), ("VARCHAR",), [(line,) for line in lines])
-
-
-def _laid_out(sql: str) -> str:
-    """`sql` with its clauses on lines of their own; as typed where sqlglot does not know a word of it."""
-    import sqlglot  # takes longer than a question does, and only EXPLAIN needs it
-
-    try:
-        return "\n".join(sqlglot.transpile(sql, read="duckdb", write="duckdb", pretty=True))
-    except sqlglot.errors.SqlglotError:
-        return sql
 
 
 def _typed(asking: Asking, placed: Placed) -> str:

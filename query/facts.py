@@ -46,18 +46,39 @@ def gather_facts(
     Manifests are read only for inputs that are parts of a bundle, or whose reads were observed, and where a pack is
     absent. Raises Corrupt, Unavailable.
     """
-    judged = _judged(connection, asked)
-    now = _now(connection, place, judged.runs)
-    read = PartsRead() if using == "declared" else parts_read(store, connection, judged.runs)
+    at_hand = look_now(store, connection, place, asked=asked, using=using)
     return Facts(
-        runs=tuple(_runs(connection, read, using)),
+        runs=tuple(_runs(connection, at_hand.read, using)),
         bundles=tuple(BundleFact(*row) for row in _all(connection, "SELECT id, repo, content, run FROM bundles")),
         refs=tuple(_refs(connection)),
-        contents={**_contents(store, connection, judged.runs), **read.contents},
-        code_now=now.code,
-        params_now=now.params,
-        environment_now=now.environment,
-        missing=_missing(store, connection, judged.bundles, bytes_too=not place.past),
+        contents={**at_hand.contents, **at_hand.read.contents},
+        code_now=at_hand.now.code,
+        params_now=at_hand.now.params,
+        environment_now=at_hand.now.environment,
+        missing=at_hand.missing,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class AtHand:
+    """What only the store and the working tree know: everything of `Facts` that no table holds."""
+
+    now: Now
+    read: PartsRead
+    contents: dict[tuple[str, str], str]
+    missing: frozenset[str]
+
+
+def look_now(
+    store: Store, connection: Connection, place: Place, *, asked: Collection[str] = (), using: Using = "any"
+) -> AtHand:
+    """What of now can matter for judging what refs hold and the bundles `asked`. Raises as `gather_facts`."""
+    judged = _judged(connection, asked)
+    return AtHand(
+        _now(connection, place, judged.runs),
+        PartsRead() if using == "declared" else parts_read(store, connection, judged.runs),
+        _contents(store, connection, judged.runs),
+        _missing(store, connection, judged.bundles, bytes_too=not place.past),
     )
 
 

@@ -1,38 +1,9 @@
-"""What there is to read: every relation and source with its columns, their types, and what they mean."""
+"""The relations that a SELECT may name, with their columns."""
 
-from dataclasses import dataclass
-
-from datamon.query.answer import Answer
-from datamon.query.language.faults import fault, hint
-from datamon.query.language.statement import Describe
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """One column. Times are in UTC; a content is 64 hexadecimal digits."""
-
-    name: str
-    type: str
-    meaning: str
-
-
-@dataclass(frozen=True, slots=True)
-class Relation:
-    """A relation, or a source (which is read by its own words, and not by `name`)."""
-
-    name: str
-    meaning: str
-    columns: tuple[Column, ...]
-
-
-def _relation(name: str, meaning: str, columns: str) -> Relation:
-    """From lines of `name TYPE meaning`."""
-    parts = (line.split(None, 2) for line in columns.strip().splitlines())
-    return Relation(name, meaning, tuple(Column(each[0], each[1], each[2]) for each in parts))
-
+from datamon.query.relation import relation
 
 _RELATIONS = (
-    _relation(
+    relation(
         "repos",
         "named data sets",
         """
@@ -45,7 +16,7 @@ _RELATIONS = (
         deleted TIMESTAMP when it was deleted; NULL while it is there
         """,
     ),
-    _relation(
+    relation(
         "bundles",
         "a repo's file tree at one moment; immutable",
         """
@@ -66,7 +37,7 @@ _RELATIONS = (
         deleted BOOLEAN whether it was deleted since
         """,
     ),
-    _relation(
+    relation(
         "deletions",
         "what was deleted: bundles, also those that went with their repo, and repos",
         """
@@ -79,7 +50,7 @@ _RELATIONS = (
         replaced_by VARCHAR the bundle that was made in its place; NULL when none was
         """,
     ),
-    _relation(
+    relation(
         "labels",
         "the labels as they stand now",
         """
@@ -92,7 +63,7 @@ _RELATIONS = (
         time TIMESTAMP when
         """,
     ),
-    _relation(
+    relation(
         "branches",
         "the branches as they stand now",
         """
@@ -104,7 +75,7 @@ _RELATIONS = (
         time TIMESTAMP when
         """,
     ),
-    _relation(
+    relation(
         "ref_history",
         "every move of every label and branch",
         """
@@ -121,7 +92,7 @@ _RELATIONS = (
         run VARCHAR the run whose end moved it; NULL when a person did
         """,
     ),
-    _relation(
+    relation(
         "files",
         "the entries of all bundles that were not deleted; read only when a statement names it",
         """
@@ -137,7 +108,20 @@ _RELATIONS = (
         target VARCHAR what a link points at
         """,
     ),
-    _relation(
+    relation(
+        "inferred",
+        "dependencies that no run recorded but equal contents suggest; made only when a statement names it",
+        """
+        repo_from VARCHAR the repo that had the contents before
+        bundle_from VARCHAR its bundle that shares the most bytes, of several the newest
+        repo_to VARCHAR the other repo
+        bundle_to VARCHAR its bundle in which the contents are new
+        files BIGINT how many contents they share
+        shared_bytes BIGINT and how many bytes these have
+        share DOUBLE what part that is of the bytes of bundle_to, up to 1
+        """,
+    ),
+    relation(
         "runs",
         "recorded executions",
         """
@@ -171,7 +155,7 @@ _RELATIONS = (
         attempt BIGINT which of the runs that repeat one another it is, from 1
         """,
     ),
-    _relation(
+    relation(
         "steps",
         "what runs are executions of",
         """
@@ -185,7 +169,7 @@ _RELATIONS = (
         last_started TIMESTAMP when it began
         """,
     ),
-    _relation(
+    relation(
         "inputs",
         "what runs read",
         """
@@ -201,7 +185,7 @@ _RELATIONS = (
         changed VARCHAR[] paths that the run itself altered
         """,
     ),
-    _relation(
+    relation(
         "outputs",
         "what runs wrote",
         """
@@ -213,7 +197,7 @@ _RELATIONS = (
         content VARCHAR that bundle's content
         """,
     ),
-    _relation(
+    relation(
         "accesses",
         "what runs that were watched (`run record --trace`) did with files",
         """
@@ -223,7 +207,7 @@ _RELATIONS = (
         path VARCHAR relative to the input's part (with a / at its end a directory that was listed), elsewhere absolute
         """,
     ),
-    _relation(
+    relation(
         "captures",
         "how runs were watched, and what that cannot see",
         """
@@ -240,7 +224,7 @@ _RELATIONS = (
         truncated BOOLEAN whether there was more than is kept
         """,
     ),
-    _relation(
+    relation(
         "params",
         "the values that runs were given",
         """
@@ -252,7 +236,7 @@ _RELATIONS = (
         key VARCHAR its dotted name in that file
         """,
     ),
-    _relation(
+    relation(
         "metrics",
         "what runs measured",
         """
@@ -261,7 +245,7 @@ _RELATIONS = (
         value DOUBLE its value
         """,
     ),
-    _relation(
+    relation(
         "replays",
         "what came of doing runs again exactly: a row for each output",
         """
@@ -286,7 +270,7 @@ _RELATIONS = (
         author VARCHAR who did it
         """,
     ),
-    _relation(
+    relation(
         "env",
         "the packages that runs had",
         """
@@ -295,7 +279,7 @@ _RELATIONS = (
         version VARCHAR its version
         """,
     ),
-    _relation(
+    relation(
         "code",
         "how each run's code was identified",
         """
@@ -309,7 +293,7 @@ _RELATIONS = (
         function VARCHAR the function, where it was one
         """,
     ),
-    _relation(
+    relation(
         "edges",
         "the graph: what runs read and wrote, in the direction of the data",
         """
@@ -322,137 +306,5 @@ _RELATIONS = (
         """,
     ),
 )
-_CLOSURE = """
-        kind VARCHAR bundle or run
-        id VARCHAR its KSUID
-        name VARCHAR repo@ref or repo@id of a bundle, pipeline/step of a run
-        repo VARCHAR the repo of a bundle
-        ref VARCHAR a label or else a branch that points at the bundle now
-        depth BIGINT how many runs away: the run that wrote a bundle and what that run read have 1
-        how VARCHAR declared or observed: how the edge to it is known
-        via_id VARCHAR the node before it on a shortest way
-        truncated BOOLEAN set on the last row when more were cut off"""
-_SOURCES = (
-    _relation("upstream", "UPSTREAM OF ref: everything it came from", _CLOSURE),
-    _relation("downstream", "DOWNSTREAM OF ref: everything it went into", _CLOSURE),
-    _relation(
-        "affected",
-        "AFFECTED BY change: what would become stale if it changed",
-        _CLOSURE
-        + """
-        cause VARCHAR why: input, code, param or env next to the change, upstream beyond
-        """,
-    ),
-    _relation(
-        "paths",
-        "PATHS FROM ref TO ref: the ways in the direction of the data, shortest first, a row for each node",
-        """
-        path BIGINT the number of the way, from 1
-        hop BIGINT how many edges from its start, which is 0
-        kind VARCHAR bundle or run
-        id VARCHAR its KSUID
-        name VARCHAR repo@ref or repo@id of a bundle, pipeline/step of a run
-        how VARCHAR how the edge to it is known; NULL for the start
-        """,
-    ),
-    _relation(
-        "plan",
-        "PLAN FOR ref: the steps to run again so that it is fresh, in order",
-        """
-        position BIGINT its place in the order, from 1
-        pipeline VARCHAR the step's pipeline
-        step VARCHAR the step
-        run VARCHAR the run that is done again
-        command VARCHAR its command line; NULL for a function
-        because VARCHAR the nearest causes
-        after BIGINT[] the positions of the steps that it reads from
-        """,
-    ),
-    _relation(
-        "diff",
-        "DIFF ref, ref: in what two bundles, or two runs, differ",
-        """
-        kind VARCHAR file, param, code, env or input
-        name VARCHAR the path, param, file of the code, package or input
-        change VARCHAR added, deleted or changed
-        old VARCHAR what the first has; contents are hashes
-        new VARCHAR what the second has
-        """,
-    ),
-    _relation(
-        "differences",
-        "WHY DOES ref DIFFER FROM ref: what differs on the way on which they were made, nearest first",
-        """
-        depth BIGINT how many runs up: the runs that wrote the two have 1
-        kind VARCHAR step, command, param, code, env or input
-        name VARCHAR the param, file of the code, package or input
-        old VARCHAR what the way to the second has; contents are hashes
-        new VARCHAR what the way to the first has
-        via VARCHAR the inputs on the way there, joined by /; empty next to the two
-        """,
-    ),
-    _relation(
-        "not_reused",
-        "WHY WAS run NOT REUSED: in what it differs from the nearest earlier run of its step",
-        """
-        kind VARCHAR code, command, param, input, env or output
-        name VARCHAR which of them
-        change VARCHAR added, deleted or changed
-        old VARCHAR what the earlier run had; contents are hashes
-        new VARCHAR what the run had
-        """,
-    ),
-    _relation(
-        "stale",
-        "STALE [OF ref]: a row for each stale output and cause",
-        """
-        output VARCHAR the stale bundle
-        ref VARCHAR the reference that holds it
-        cause VARCHAR input, appeared, code, param, env, upstream, superseded or missing
-        subject VARCHAR what changed: a reference, a step, a parameter, a bundle
-        old VARCHAR what the run had
-        new VARCHAR what there is now; NULL when it is gone
-        via VARCHAR the input on the way to what changed
-        distance BIGINT how many hops away that is; 0 for causes of its own
-        last_status VARCHAR how the step's last started run ended
-        """,
-    ),
-    _relation(
-        "produced",
-        "WHAT PRODUCED ref: the runs that wrote that content, the producer first",
-        """
-        run VARCHAR the run
-        pipeline VARCHAR its pipeline
-        step VARCHAR its step
-        status VARCHAR how it ended
-        started TIMESTAMP when it began
-        ended TIMESTAMP when it ended
-        author VARCHAR who ran it
-        code VARCHAR the code version
-        repo VARCHAR the repo it wrote to
-        bundle VARCHAR what it wrote
-        content VARCHAR the content that was asked for
-        role VARCHAR the name of the output in the run
-        """,
-    ),
-)
-RELATIONS = {relation.name: relation for relation in _RELATIONS}
+RELATIONS = {each.name: each for each in _RELATIONS}
 """The relations that a SELECT may name."""
-SOURCES = {source.name: source for source in _SOURCES}
-"""The sources, which DESCRIBE knows by one word."""
-
-
-def list_relations() -> Answer:
-    """What SHOW RELATIONS answers."""
-    rows = [(each.name, each.meaning, [column.name for column in each.columns]) for each in (*_RELATIONS, *_SOURCES)]
-    return Answer(("name", "meaning", "columns"), ("VARCHAR", "VARCHAR", "VARCHAR[]"), rows)
-
-
-def describe(asked: Describe) -> Answer:
-    """What DESCRIBE answers. Raises Invalid (`bad-statement`) for a name that nothing has."""
-    known = {**RELATIONS, **SOURCES}
-    if asked.name not in known:
-        said = f"there is no relation {asked.name!r}{hint(asked.name, known) or '; SHOW RELATIONS lists them'}"
-        raise fault(asked.text, asked.span, said, relation=asked.name)
-    rows = [(column.name, column.type, column.meaning) for column in known[asked.name].columns]
-    return Answer(("column", "type", "meaning"), ("VARCHAR", "VARCHAR", "VARCHAR"), rows)

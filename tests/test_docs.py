@@ -15,7 +15,14 @@ from datamon.query.relations import RELATIONS
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-RUNNABLE = ("README.md", "docs/tutorial.md", "docs/query.md", "docs/python.md", "docs/interchange.md")
+RUNNABLE = (
+    "README.md",
+    "docs/tutorial.md",
+    "docs/query.md",
+    "docs/questions.md",
+    "docs/python.md",
+    "docs/interchange.md",
+)
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
 

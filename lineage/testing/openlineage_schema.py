@@ -15,13 +15,13 @@ _EVENTS = "https://openlineage.io/spec/2-0-2/OpenLineage.json"
 _THEIRS = "https://openlineage.io/"
 
 
-_formats = FormatChecker()
-
-
-@_formats.checks("date-time", raises=ValueError)
 def _is_time(value: object) -> bool:
     """Without this, jsonschema leaves times alone: it checks them only with a package of its own for it."""
     return not isinstance(value, str) or datetime.datetime.fromisoformat(value).tzinfo is not None
+
+
+_formats = FormatChecker()
+_formats.checks("date-time", raises=ValueError)(_is_time)
 
 
 def faults(event: Mapping[str, Any]) -> list[str]:

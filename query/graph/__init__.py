@@ -2,10 +2,12 @@
 
 from datamon.query.graph.in_memory import (
     LINEAGE,
+    READS,
     UNBOUNDED,
     Bounds,
     Direction,
     Edge,
+    EdgeRow,
     Graph,
     Kept,
     Node,
@@ -16,10 +18,12 @@ from datamon.query.graph.in_memory import (
 
 __all__ = [
     "LINEAGE",
+    "READS",
     "UNBOUNDED",
     "Bounds",
     "Direction",
     "Edge",
+    "EdgeRow",
     "Graph",
     "Kept",
     "Node",

@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 Direction = Literal["upstream", "downstream"]
 NodeKind = Literal["run", "bundle"]
 
+EdgeRow = tuple[NodeKind, str, NodeKind, str, str | None, str]
+"""A row of the relation `edges`."""
+
 
 class Node(NamedTuple):
     """A version of something: a run, or a bundle."""
@@ -65,7 +68,7 @@ class Adjacency(Protocol):
 class Graph:
     """Adjacency in both directions."""
 
-    def __init__(self, edges: Iterable[tuple[NodeKind, str, NodeKind, str, str | None, str]]) -> None:
+    def __init__(self, edges: Iterable[EdgeRow]) -> None:
         """From rows as those of the relation `edges`; the same row twice is one edge."""
         upstream: dict[Node, list[Edge]] = defaultdict(list)
         downstream: dict[Node, list[Edge]] = defaultdict(list)
@@ -128,7 +131,7 @@ class Graph:
         return self._upstream if direction == "upstream" else self._downstream
 
 
-def _order(edge: tuple[NodeKind, str, NodeKind, str, str | None, str]) -> tuple[str, ...]:
+def _order(edge: EdgeRow) -> tuple[str, ...]:
     return tuple(part or "" for part in edge)
 
 
@@ -147,7 +150,7 @@ class Kept:
 
 LINEAGE = Kept()
 """What counts unless something else is said."""
-_READS = {
+READS = {
     "any": "TRUE",
     "declared": "i.how <> 'observed'",
     "observed": """(i.how = 'observed' OR (i.observed AND EXISTS (
@@ -155,13 +158,13 @@ _READS = {
 }
 
 
-def read_graph(connection: "duckdb.DuckDBPyConnection", kept: Kept = Kept()) -> Graph:
-    """The graph of the runs that an index knows."""
+def read_graph(connection: "duckdb.DuckDBPyConnection", kept: Kept = Kept(), more: Iterable[EdgeRow] = ()) -> Graph:
+    """The graph of the runs that an index knows, with `more` edges."""
     schema = "with_system" if kept.system else "main"
     unpinned = "" if kept.pinned else "AND i.ref_kind IN ('branch', 'label')"
     some = kept.using != "any" or not kept.pinned
     counts = f"""AND (e.kind_from = 'run' OR (e.id_to, e.id_from, e.role) IN (
-        SELECT (i.run, i.bundle, i.role) FROM kept.inputs i WHERE {_READS[kept.using]} {unpinned}))"""  # noqa: S608
+        SELECT (i.run, i.bundle, i.role) FROM kept.inputs i WHERE {READS[kept.using]} {unpinned}))"""  # noqa: S608
     rows = connection.execute(
         f"""SELECT e.kind_from, e.id_from, e.kind_to, e.id_to, e.role, e.how
         FROM {schema}.edges e LEFT JOIN {schema}.runs r ON r.id = if(e.kind_from = 'run', e.id_from, e.id_to)
@@ -169,4 +172,4 @@ def read_graph(connection: "duckdb.DuckDBPyConnection", kept: Kept = Kept()) -> 
         {counts if some else ""}""",  # noqa: S608
         [kept.failed, list(kept.runs)],
     ).fetchall()
-    return Graph(rows)
+    return Graph([*rows, *more])

@@ -18,7 +18,7 @@ from datamon.store.cache_files import keep_file
 from datamon.store.opening import Store
 
 Connection = duckdb.DuckDBPyConnection
-_FILE = "index.sealed"
+SEALED_FILE = "index.sealed"
 
 
 class MemoryIndex:
@@ -26,7 +26,7 @@ class MemoryIndex:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._place: Path | None = store.state_dir / _FILE if store.state_dir is not None else None
+        self._place: Path | None = store.state_dir / SEALED_FILE if store.state_dir is not None else None
         self._kept: bytes | None = None
 
     def connect(self, *, limit_s: float = DEFAULT_LIMIT_S) -> Connection:
@@ -77,7 +77,7 @@ class MemoryIndex:
         if self._place is None:
             return None
         try:
-            self._kept = self._store.cover.off(self._place.read_bytes(), _FILE)
+            self._kept = self._store.cover.off(self._place.read_bytes(), SEALED_FILE)
         except (OSError, ValueError):
             return None
         return self._kept
@@ -85,7 +85,7 @@ class MemoryIndex:
     def _keep(self, connection: Connection) -> None:
         self._kept = _rows(connection)
         if self._place is not None:
-            content = self._store.cover.on(self._kept, _FILE)
+            content = self._store.cover.on(self._kept, SEALED_FILE)
             keep_file(self._place, lambda target: target.write(content))
 
 

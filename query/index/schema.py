@@ -206,7 +206,7 @@ VIEWS: Final[dict[str, str]] = {
 }
 """Each relation's SELECT over the kept tables, with the rows of the hidden repo."""
 
-_REPO_COLUMN: Final = {"repos": "name"} | dict.fromkeys(
+HIDDEN_BY: Final[dict[str, str]] = {"repos": "name"} | dict.fromkeys(
     ("bundles", "deletions", "labels", "branches", "ref_history", "inputs", "outputs", "edges"), "repo"
 )
 
@@ -220,7 +220,7 @@ def statements() -> list[str]:
 
 
 def _plain_view(name: str) -> str:
-    column = _REPO_COLUMN.get(name)
+    column = HIDDEN_BY.get(name)
     hidden = f" WHERE {column} <> '{RUNS_REPO}'" if column else ""
     columns = "* EXCLUDE (repo)" if name == "edges" else "*"
     return f"CREATE VIEW main.{name} AS SELECT {columns} FROM {WITH_SYSTEM}.{name}{hidden}"  # noqa: S608

@@ -3,14 +3,15 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from datamon.errors import NotFound
+from datamon.errors import Corrupt, NotFound
 from datamon.store.bundle import Bundle, Repo
 from datamon.store.ids import BundleId
+from datamon.store.manifest import find_entry, read_manifest
 from datamon.store.names import DEFAULT_BRANCH
 from datamon.store.opening import Store
 from datamon.store.repos import find_repo
 from datamon.store.resolve import Reference, find_by_part
-from datamon.store.tombstones import Tombstone, deleted_repos, tombstone_of
+from datamon.store.tombstones import Tombstone, deleted_repos, positions, tombstone_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,34 @@ def find_deleted(store: Store, reference: Reference) -> Deleted | None:
         if bundle is not None and gone is not None:
             return Deleted(bundle, name, gone)
     return None
+
+
+@dataclass(frozen=True, slots=True)
+class Versions:
+    """The deleted bundles of a repo that held something at a path, newest first; and those of which nobody knows, since their
+    manifest is gone."""
+
+    held: tuple[Deleted, ...]
+    unknown: tuple[Deleted, ...]
+
+
+def deleted_versions(store: Store, repo: Repo, path: str) -> Versions:
+    """The deleted bundles that have to do with a path of a repo."""
+    state = store.logs.repo(repo.id)
+    places = positions(state)
+    held, unknown = [], []
+    for identity in sorted(state.deleted, key=lambda each: (places.get(each, 0), each), reverse=True):
+        gone = tombstone_of(store, repo.id, identity)
+        if gone is not None:
+            deleted = Deleted(state.bundles[identity], repo.name, gone)
+            try:
+                find_entry(store.metadata, read_manifest(store.metadata, deleted.bundle.manifest), path)
+                held.append(deleted)
+            except NotFound:
+                continue
+            except Corrupt:
+                unknown.append(deleted)
+    return Versions(tuple(held), tuple(unknown))
 
 
 def _repos(store: Store, name: str) -> Iterator[tuple[Repo, str]]:

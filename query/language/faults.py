@@ -38,6 +38,16 @@ def position(text: str, offset: int) -> tuple[int, int]:
     return before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
 
 
+def offset(text: str, line: int, column: int) -> int:
+    """The character at a line and column of `text`: what `position` is asked with.
+
+    >>> offset("ab\\ncd", *position("ab\\ncd", 4))
+    4
+    """
+    lines = text.split("\n")
+    return sum(len(each) + 1 for each in lines[: line - 1]) + column - 1
+
+
 def nearest(word: str, known: Iterable[str], *, likeness: float = 0.6) -> str | None:
     """The known name most like `word`, blind to case; None when none is as like it as `likeness` (1 is the same).
 

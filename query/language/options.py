@@ -41,7 +41,7 @@ class Allowed:
 
 _WALKS = ("WITHIN", "STOP AT", "VIA", "AS OF", "USING", "INCLUDING")
 _SEEN: tuple[Including, ...] = ("failed", "deleted", "system")
-CLOSURE = Allowed(("AT", *_WALKS), ("run", "bundle", "file", "column"), _SEEN)
+CLOSURE = Allowed(("AT", *_WALKS), ("run", "bundle", "file", "column"), (*_SEEN, "inferred"))
 AFFECTED = Allowed(("AT", *_WALKS), ("run", "bundle", "file", "column"), _SEEN)
 USED = Allowed(_WALKS, (), _SEEN)
 PATHS = Allowed(("WITHIN", "VIA", "AS OF", "USING", "INCLUDING"), (), _SEEN)

@@ -5,13 +5,17 @@ from dataclasses import dataclass, field, replace
 from datamon.query.language import questions, sources
 from datamon.query.language.faults import Span, fault, hint
 from datamon.query.language.statement import (
+    Affected,
+    Closure,
     Cursor,
     Describe,
+    Paths,
     Placed,
+    Planned,
+    Produced,
     Relations,
     Select,
     Source,
-    Stale,
     Statement,
     stem,
 )
@@ -31,6 +35,7 @@ _REFUSED = frozenset(
 )
 _AFTER_QUESTION = ("WHERE", "ORDER", "LIMIT", "OFFSET", "GROUP", "UNION", "EXCEPT", "INTERSECT", "SELECT")
 _SET_WORDS = ("UNION", "EXCEPT", "INTERSECT", "ALL", "DISTINCT", "NAME")
+_WITH_EDGES = (Closure, Affected, Paths, Planned, Produced)
 _CLAUSES = frozenset("WHERE GROUP HAVING WINDOW QUALIFY ORDER LIMIT OFFSET USING SAMPLE TABLESAMPLE".split())  # noqa: SIM905
 
 
@@ -76,11 +81,43 @@ def parse(text: str) -> Statement:
     return select
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What stands before a place in a statement: the clause it lies in (empty: none yet), whether a table comes next, or a whole
+    query, the source that ends there, and the source in whose predicate it lies."""
+
+    clause: str
+    opens: bool
+    query: bool
+    after: Source | None = None
+    inside: Source | None = None
+
+
+def standing(text: str, at: int) -> Standing:
+    """What stands before the character `at` of a statement that can be read. Raises as `parse`."""
+    tokens = tokenize(text)
+    cursor = Cursor(text, tokens)
+    if not cursor.skip("EXPLAIN"):
+        cursor.skip("GRAPH")
+    reader = _Reader(cursor, _defined(tokens), {token.value.lower() for token in tokens})
+    while cursor.peek().kind != "end" and cursor.peek().span.start < at:
+        _step(reader)
+    last = reader.pieces[-1] if reader.pieces else None
+    source = last.source if isinstance(last, Placed) else None
+    beyond = cursor.at > 0 and cursor.tokens[cursor.at - 1].span.start >= at
+    level = reader.levels[-1]
+    query = _query_place(reader) and (reader.before is None or level.clause in ("SET", "WITH") or level.table)
+    return Standing(level.clause, reader.opens, query, None if beyond else source, source if beyond else None)
+
+
 def _check_graph(select: Select, first: Token) -> None:
     if select.graph and not (
-        len(select.pieces) == 1 and select.sources and not isinstance(select.sources[0].source, Stale)
+        len(select.pieces) == 1 and select.sources and isinstance(select.sources[0].source, _WITH_EDGES)
     ):
-        said = "expected a lineage source or question alone after GRAPH, as in GRAPH UPSTREAM OF 'repo@label'"
+        said = (
+            "expected a lineage source or question alone after GRAPH, one that has edges: UPSTREAM OF, DOWNSTREAM OF, "
+            "AFFECTED BY, PATHS FROM, PLAN FOR, WHAT USED or WHAT PRODUCED"
+        )
         raise fault(select.text, first.span, said)
 
 

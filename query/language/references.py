@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from datamon.errors import Corrupt, DatamonError, NotFound
-from datamon.query.language.deleted import Deleted, find_deleted
+from datamon.query.language.deleted import Deleted, deleted_versions, find_deleted
 from datamon.query.language.faults import fault, hint, pointing
 from datamon.query.language.statement import Ref
 from datamon.query.values import Params, text_of
-from datamon.store.bundle import CopiedFrom
+from datamon.store.bundle import Bundle, CopiedFrom, Repo
 from datamon.store.ids import is_ksuid
 from datamon.store.manifest import part_content, read_manifest
 from datamon.store.opening import Store
@@ -26,7 +26,8 @@ LONGEST = 8_000
 class Target:
     """What a reference means: a bundle, or the part of it at `path`, or a run. `content` is that of the part.
     `held_by` is the ref (`repo@name`) through which a bundle was named, None for an id. `note` says it to a person. `copied_from`
-    are what the bundle is a copy of."""
+    are what the bundle is a copy of; `versions` are the other deleted bundles that held the path, or may have: what they held is
+    gone."""
 
     kind: Literal["bundle", "run"]
     id: str
@@ -36,6 +37,7 @@ class Target:
     content: str = ""
     held_by: str | None = None
     copied_from: tuple[CopiedFrom, ...] = ()
+    versions: tuple[str, ...] = ()
 
 
 def is_of_run(ref: Ref) -> bool:
@@ -50,7 +52,8 @@ def is_of_bundle(ref: Ref) -> bool:
 
 def bundle_target(store: Store, text: str, ref: Ref, params: Params, *, deleted: bool = False) -> Target:
     """The bundle or part that a plain, bundle or file reference means at this moment; with `deleted` also one that was deleted,
-    by its id. Raises what `resolve` raises, and NotFound (`path-not-found`), pointing at the reference."""
+    by its id, and a path that a ref's bundle has no more, as the newest deleted bundle had it. Raises what `resolve` raises, and
+    NotFound (`path-not-found`), pointing at the reference."""
     typed = _typed(text, ref, params)
     if is_ksuid(typed):
         said = f"an id alone names no repo; write 'REPO@{typed}' for a bundle, run '{typed}' for a run"
@@ -89,11 +92,38 @@ def _bundle_target(store: Store, ref: Ref, typed: str, deleted: bool) -> Target:
             raise
         repo, bundle, path, held_by, said = gone.repo, gone.bundle, parsed.path, None, f" ({gone.tombstone})"
         _refuse_collected(store, gone, path, missing)
-    content = (
-        part_content(store.metadata, read_manifest(store.metadata, bundle.manifest), path) if path else bundle.content
-    )
+    try:
+        content = _part_of(store, bundle, path)
+    except NotFound:
+        target = _deleted_path(store, found.repo, path, typed) if deleted and held_by else None
+        if target is None:
+            raise
+        return target
     what = f"{path!r} in bundle {bundle.id}" if path else f"bundle {bundle.id}"
     return Target("bundle", bundle.id, f"{typed!r} is {what}{said}", repo, path, content, held_by, bundle.copied_from)
+
+
+def _deleted_path(store: Store, repo: Repo, path: str, typed: str) -> Target | None:
+    """What a ref's bundle has no more, as the newest deleted bundle had it that did; None when no deleted bundle may have."""
+    versions = deleted_versions(store, repo, path)
+    if not versions.held and not versions.unknown:
+        return None
+    newest, *older = (*versions.held, *versions.unknown)
+    content = _part_of(store, newest.bundle, path) if versions.held else ""
+    note = f"{typed!r} is {path!r} in bundle {newest.bundle.id} ({newest.tombstone})"
+    if not versions.held:
+        lost = len(versions.unknown)
+        note = f"whether a deleted bundle held {path!r} is not known: what {lost:,} held is gone; {typed!r} is all of these"
+    elif older:
+        note += f"; AT file follows it from {len(older):,} more deleted bundles that held it, or may have"
+    also = tuple(each.bundle.id for each in older)
+    return Target("bundle", newest.bundle.id, note, repo.name, path, content, versions=also)
+
+
+def _part_of(store: Store, bundle: Bundle, path: str) -> str:
+    return (
+        part_content(store.metadata, read_manifest(store.metadata, bundle.manifest), path) if path else bundle.content
+    )
 
 
 def _refuse_collected(store: Store, gone: Deleted, path: str, missing: NotFound) -> None:

@@ -9,7 +9,7 @@ from datamon.query.language.tokens import Token
 RefForm = Literal["plain", "bundle", "file", "run", "step", "code", "param", "env", "column", "hash"]
 Level = Literal["any", "run", "bundle", "file", "column"]
 Direction = Literal["upstream", "downstream"]
-Including = Literal["failed", "deleted", "frozen", "system"]
+Including = Literal["failed", "deleted", "frozen", "system", "inferred"]
 Using = Literal["any", "declared", "observed"]
 Aspect = Literal["files", "params", "code", "env", "inputs"]
 

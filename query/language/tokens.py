@@ -60,6 +60,13 @@ def tokenize(text: str) -> list[Token]:
         raise fault(
             text[:200], Span(0, 1), f"a statement has at most {LONGEST:,} characters, this one has {len(text):,}"
         )
+    tokens = scan(text)
+    _check_brackets(text, tokens)
+    return tokens
+
+
+def scan(text: str) -> list[Token]:
+    """As `tokenize`, whether brackets match or not."""
     tokens: list[Token] = []
     at = 0
     while at < len(text):
@@ -73,7 +80,6 @@ def tokenize(text: str) -> list[Token]:
         tokens.append(token)
         at = token.span.end
     tokens.append(Token("end", "", Span(len(text.rstrip()), len(text.rstrip()) + 1)))
-    _check_brackets(text, tokens)
     return tokens
 
 
@@ -86,7 +92,7 @@ def _skip(text: str, at: int) -> int:
     end = text.find("*/", at + 2)
     inner = text.find("/*", at + 2)
     if end < 0:
-        raise fault(text, Span(at, at + 2), "this comment is never closed; expected */")
+        raise fault(text, Span(at, at + 2), "this comment is never closed; expected */", unfinished=True)
     if 0 <= inner < end:
         raise fault(text, Span(inner, inner + 2), "a comment inside a comment; close the first with */")
     return end + 2
@@ -139,7 +145,7 @@ def _quoted(text: str, at: int, kind: Literal["string", "name"]) -> Token:
             return Token(kind, value, Span(at, end + 1))
         start = end + 2
     what = "string" if kind == "string" else "quoted name"
-    raise fault(text, Span(at, at + 1), f"this {what} is never closed; expected a closing {quote}")
+    raise fault(text, Span(at, at + 1), f"this {what} is never closed; expected a closing {quote}", unfinished=True)
 
 
 def _escaped(text: str, start: int, at: int) -> Token:
@@ -157,14 +163,19 @@ def _escaped(text: str, start: int, at: int) -> Token:
         else:
             parts.append(text[at])
             at += 1
-    raise fault(text, Span(start, start + 2), "this string is never closed; expected a closing '")
+    raise fault(text, Span(start, start + 2), "this string is never closed; expected a closing '", unfinished=True)
 
 
 def _dollar(text: str, at: int) -> Token:
     if opening := _DOLLAR.match(text, at):
         end = text.find(opening.group(), opening.end())
         if end < 0:
-            raise fault(text, Span(at, opening.end()), f"this string is never closed; expected {opening.group()}")
+            raise fault(
+                text,
+                Span(at, opening.end()),
+                f"this string is never closed; expected {opening.group()}",
+                unfinished=True,
+            )
         span = Span(at, end + len(opening.group()))
         _check_content(text, span, text[opening.end() : end], "string")
         return Token("string", text[opening.end() : end], span)
@@ -196,6 +207,5 @@ def _check_brackets(text: str, tokens: list[Token]) -> None:
             if opened.value != pairs[token.value]:
                 raise fault(text, token.span, f"expected {closing[opened.value]} here, to close {opened.value}")
     if stack:
-        raise fault(
-            text, stack[-1].span, f"this {stack[-1].value} is never closed; expected {closing[stack[-1].value]}"
-        )
+        said = f"this {stack[-1].value} is never closed; expected {closing[stack[-1].value]}"
+        raise fault(text, stack[-1].span, said, unfinished=True)

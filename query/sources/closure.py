@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
-from datamon.query.graph import LINEAGE, Bounds, Direction, Graph, Kept, Node, Reached, read_graph
+from datamon.query.graph import LINEAGE, Bounds, Direction, EdgeRow, Graph, Kept, Node, Reached, read_graph
 from datamon.query.language.references import Target
 from datamon.query.language.statement import Level
 from datamon.query.sources.through import reached_through
@@ -29,6 +29,8 @@ CANDIDATE_COLUMNS = COLUMNS[:5]
 """What a STOP AT predicate may speak of: what a node is, not how it was reached."""
 ROW_CAP = 1_000_000
 
+Unrecorded = dict[Node, tuple[str, str]]
+"""Runs that nobody recorded, each with the bundle before it and the one behind it."""
 Rule = Callable[[list[Row]], frozenset[str]]
 """From candidate rows to the ids of those for which a predicate holds."""
 
@@ -39,7 +41,8 @@ class Walk:
 
     It begins at `starts`, which are no rows; with `themselves` they are runs that something else (a package, say) leads to, so
     that they are rows, one run away. Of a `target` with a path only who read the part counts, downstream. `stops` and `via` are
-    None without STOP AT and VIA. `kept` says which edges there are.
+    None without STOP AT and VIA. `kept` says which edges there are; `inferred` are pairs of bundles, from and to, between which
+    there is one more each, as of a run that nobody recorded, which is no row.
     """
 
     direction: Direction
@@ -52,6 +55,7 @@ class Walk:
     themselves: bool = False
     stops: Rule | None = None
     via: Rule | None = None
+    inferred: tuple[tuple[str, str], ...] = ()
     cap: int = ROW_CAP
 
 
@@ -78,14 +82,15 @@ def closure_rows(connection: "duckdb.DuckDBPyConnection", walk: Walk) -> Walked:
     run whose reads were observed, only what it opened counts.
     """
     kept = replace(walk.kept, runs=(*walk.kept.runs, *(node.id for node in walk.starts if node.kind == "run")))
-    graph = read_graph(connection, kept)
+    unrecorded = {Node("run", f"{source} {target}"): (source, target) for source, target in walk.inferred}
+    graph = read_graph(connection, kept, _inferred_edges(unrecorded))
     starts = [*walk.starts, *(each for node in walk.starts for each in _stood_in_for(connection, node))]
     bounds = Bounds(within=walk.within, cut=_other_readers(connection, walk, graph))
     reached = graph.closure(starts, walk.direction, bounds)
     if walk.themselves:
         reached = _one_further(reached, walk)
     names = Names(connection, [each.node for each in reached])
-    candidates = [names.row(each.node) for each in reached]
+    candidates = [names.row(each.node) for each in reached if each.node not in unrecorded]
     if walk.stops is not None:
         stopped = walk.stops(candidates)
         bounds = replace(bounds, stop=lambda node: node.id in stopped)
@@ -94,13 +99,16 @@ def closure_rows(connection: "duckdb.DuckDBPyConnection", walk: Walk) -> Walked:
         reached = reached_through(graph, starts, walk.direction, bounds, through)
     elif walk.stops is not None:
         ahead = [node for node in starts if not (walk.themselves and bounds.stop(node))]
-        reached = graph.closure(ahead, walk.direction, bounds)
+        begun = frozenset(starts)  # those that are not followed are no rows for being met again
+        reached = graph.closure(ahead, walk.direction, replace(bounds, only=lambda node: node not in begun))
     if walk.themselves and (walk.stops or walk.via):
         reached = [
             each
             for each in _one_further(reached, walk)
             if walk.via is None or each.node not in walk.starts or each.node.id in through
         ]
+    if unrecorded:
+        reached = _without(unrecorded, reached, walk.direction)
     return rows_in_order(reached, walk, names)
 
 
@@ -114,6 +122,26 @@ def rows_in_order(reached: list[Reached], walk: Walk, names: "NodeNames") -> Wal
         rows[-1] = _row(shown[walk.cap - 1], names, truncated=True)
     passed = tuple(each.node.id for each in reached if each.node.id in names.deleted)
     return Walked(rows, len(shown) > walk.cap, passed)
+
+
+def _inferred_edges(unrecorded: Unrecorded) -> list[EdgeRow]:
+    edges: list[EdgeRow] = []
+    for run, (source, target) in unrecorded.items():
+        edges += [
+            ("bundle", source, "run", run.id, None, "inferred"),
+            ("run", run.id, "bundle", target, None, "inferred"),
+        ]
+    return edges
+
+
+def _without(unrecorded: Unrecorded, reached: list[Reached], direction: Direction) -> list[Reached]:
+    """What was reached, without the runs that nobody recorded: what lies behind one comes from the bundle before it."""
+    near = 1 if direction == "upstream" else 0
+    return [
+        replace(each, via=Node("bundle", unrecorded[each.via][near])) if each.via in unrecorded else each
+        for each in reached
+        if each.node not in unrecorded
+    ]
 
 
 def _one_further(reached: list[Reached], walk: Walk) -> list[Reached]:

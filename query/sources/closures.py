@@ -9,6 +9,8 @@ from datamon.query.compile import compile_predicate, parameters
 from datamon.query.complaints import complaint
 from datamon.query.facts import opened_runs
 from datamon.query.graph import Kept, Node
+from datamon.query.inferred import COLUMNS as INFERRED_COLUMNS
+from datamon.query.inferred import inferred_rows
 from datamon.query.language.faults import fault
 from datamon.query.language.statement import Affected, Closure, Options, Ref
 from datamon.query.language.tokens import Token
@@ -17,6 +19,7 @@ from datamon.query.revisions import changed_code
 from datamon.query.safety import check
 from datamon.query.sources import closure
 from datamon.query.sources.deleted import note_deleted
+from datamon.query.sources.files import file_rows, is_by_file
 from datamon.query.sources.starts import Starts, starts_of
 from datamon.query.sources.tables import put_table
 from datamon.query.values import runs_of, text_of
@@ -27,10 +30,11 @@ AFFECTED_COLUMNS = (*closure.COLUMNS, ("cause", "VARCHAR"))
 def rows_of_closure(asking: Asking, world: World, name: str, source: Closure) -> Rows:
     """The rows of a closure. Raises errors that point at their place."""
     starts = starts_of(asking, world, source.ref)
-    if starts.target is not None and starts.target.path and source.direction == "upstream":
+    by_file = is_by_file(source)
+    if starts.target is not None and starts.target.path and source.direction == "upstream" and not by_file:
         asking.note("without AT file, files are not followed one by one: this is what the whole bundle came from")
     walk = walk_of(asking, world, name, source, starts)
-    return Rows(closure.COLUMNS, *_walked(asking, world, walk))
+    return Rows(closure.COLUMNS, *_walked(asking, world, walk, by_file=by_file))
 
 
 def walk_of(asking: Asking, world: World, name: str, source: Closure, starts: Starts) -> closure.Walk:
@@ -47,7 +51,19 @@ def walk_of(asking: Asking, world: World, name: str, source: Closure, starts: St
         themselves=starts.themselves,
         stops=rule(asking, world, f"{name}_stops", options.stop_at),
         via=rule(asking, world, f"{name}_via", options.via),
+        inferred=_inferred(asking, world, source),
     )
+
+
+def _inferred(asking: Asking, world: World, source: Closure) -> tuple[tuple[str, str], ...]:
+    if "inferred" not in source.options.including:
+        return ()
+    if is_by_file(source):
+        said = "INCLUDING inferred is of whole bundles; leave it out, or AT file (and file before the reference)"
+        raise fault(asking.text, source.ref.span, said)
+    rows = inferred_rows(world.connection, world.store)
+    places = [[name for name, _ in INFERRED_COLUMNS].index(name) for name in ("bundle_from", "bundle_to")]
+    return tuple((str(row[places[0]]), str(row[places[1]])) for row in rows)
 
 
 def kept(options: Options) -> Kept:
@@ -55,8 +71,8 @@ def kept(options: Options) -> Kept:
     return Kept(failed="failed" in options.including, system="system" in options.including, using=options.using)
 
 
-def _walked(asking: Asking, world: World, walk: closure.Walk) -> tuple[list[Row], bool]:
-    walked = closure.closure_rows(world.connection, walk)
+def _walked(asking: Asking, world: World, walk: closure.Walk, *, by_file: bool) -> tuple[list[Row], bool]:
+    walked = file_rows(asking, world, walk) if by_file else closure.closure_rows(world.connection, walk)
     if walked.truncated:
         asking.note(f"only the nearest {walk.cap:,} rows are shown; WITHIN or STOP AT narrow it")
     note_deleted(asking, world.connection, walked.passed, shown=walk.deleted)
@@ -85,15 +101,16 @@ def rule(asking: Asking, world: World, name: str, predicate: tuple[Token, ...]) 
 def rows_of_affected(asking: Asking, world: World, name: str, source: Affected) -> Rows:
     """What would become stale: everything downstream through branches and labels. What was read by an id or as an ancestor does
     not move, so nothing is passed on there. The cause is that of the change where it is met first, `upstream` beyond."""
-    starts, cause = _change(asking, world, source.change)
+    starts, cause = change_of(asking, world, source.change)
     walk = walk_of(asking, world, name, Closure("downstream", source.change, source.options), starts)
     walk = replace(walk, kept=replace(walk.kept, pinned=False))
-    rows, truncated = _walked(asking, world, walk)
+    rows, truncated = _walked(asking, world, walk, by_file=is_by_file(source))
     depth = [column for column, _ in closure.COLUMNS].index("depth")
     return Rows(AFFECTED_COLUMNS, [(*row, cause if row[depth] == 1 else "upstream") for row in rows], truncated)
 
 
-def _change(asking: Asking, world: World, ref: Ref) -> tuple[Starts, str]:
+def change_of(asking: Asking, world: World, ref: Ref) -> tuple[Starts, str]:
+    """Where a change begins to act, and which cause it is there. Raises errors that point at the reference."""
     if ref.form == "run":
         said = "a run cannot change; name one of its outputs as 'repo@id', or its step as step 'pipeline/name'"
         raise fault(asking.text, ref.span, said)

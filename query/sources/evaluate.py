@@ -7,6 +7,7 @@ from datamon.query.language.references import Target
 from datamon.query.language.statement import (
     Affected,
     Closure,
+    Contains,
     Diff,
     Differ,
     NotReused,
@@ -18,6 +19,7 @@ from datamon.query.language.statement import (
 )
 from datamon.query.sources import produced
 from datamon.query.sources.closures import rows_of_affected, rows_of_closure
+from datamon.query.sources.contains import rows_of_contains
 from datamon.query.sources.deleted import TOLD, note_deleted
 from datamon.query.sources.diff import rows_of_diff
 from datamon.query.sources.differ import rows_of_differ
@@ -42,6 +44,8 @@ def rows_of(asking: Asking, connection: duckdb.DuckDBPyConnection, placed: Place
             return rows_of_paths(asking, world, placed.name, source)
         case Planned():
             return rows_of_plan(asking, world, source)
+        case Contains():
+            return rows_of_contains(asking, world, source)
         case Produced():
             return _produced(asking, world, source)
         case Stale():
@@ -52,8 +56,6 @@ def rows_of(asking: Asking, connection: duckdb.DuckDBPyConnection, placed: Place
             return rows_of_differ(asking, world, source)
         case NotReused():
             return rows_of_not_reused(asking, world, source)
-        case _:
-            raise NotImplementedError
 
 
 def _produced(asking: Asking, world: World, source: Produced) -> Rows:

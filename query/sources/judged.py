@@ -13,18 +13,25 @@ from datamon.store.repos import find_repo
 
 def rows_of_stale(asking: Asking, world: World, source: Stale) -> Rows:
     """A row for each stale output and cause. Raises errors that point at their place."""
-    repo = _repo(asking, world, source)
-    because = _cause(asking, source)
-    targets = _judged(asking, world, source)
-    options = source.options
-    asked = [target.id for target in targets or ()]
-    facts = gather_facts(world.store, world.connection, world.place, asked=asked, using=options.using)
-    within = runs_of(asking.text, options.within, asking.params) if options.within else None
-    wanted = stale.Asked(targets, repo, because, "frozen" in options.including, within)
+    wanted = asked_of(asking, world, source)
+    asked = [target.id for target in wanted.targets or ()]
+    facts = gather_facts(world.store, world.connection, world.place, asked=asked, using=source.options.using)
     rows = stale.stale_rows(facts, wanted)
     if source.of is not None and not rows:
-        asking.note("it is not stale" + (f" because of {because}" if because else ""))
+        asking.note("it is not stale" + (f" because of {wanted.because}" if wanted.because else ""))
     return Rows(stale.COLUMNS, rows)
+
+
+def asked_of(asking: Asking, world: World, source: Stale) -> stale.Asked:
+    """What a STALE asks for, with its values. Raises errors that point at their place."""
+    options = source.options
+    return stale.Asked(
+        repo=_repo(asking, world, source),
+        because=_cause(asking, source),
+        targets=_judged(asking, world, source),
+        frozen="frozen" in options.including,
+        within=runs_of(asking.text, options.within, asking.params) if options.within else None,
+    )
 
 
 def _repo(asking: Asking, world: World, source: Stale) -> str | None:

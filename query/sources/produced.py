@@ -46,13 +46,13 @@ def producers(store: Store, connection: "duckdb.DuckDBPyConnection", target: Tar
     """
     contents = [target.content]
     if target.path:
-        contents = list(_contents_with_part(store, connection, target))
+        contents = list(contents_with_part(store, connection, target))
     given = {"repo": target.repo, "content": target.content, "contents": contents}
     return connection.execute(_WROTE, given).fetchall()
 
 
-def _contents_with_part(store: Store, connection: "duckdb.DuckDBPyConnection", target: Target) -> Iterator[str]:
-    """The contents of written bundles that have the target's content at its path."""
+def contents_with_part(store: Store, connection: "duckdb.DuckDBPyConnection", target: Target) -> Iterator[str]:
+    """The contents of written bundles that have the target's content at its path. Reads their manifests."""
     written = connection.execute(
         """SELECT b.content, any_value(b.manifest) FROM with_system.bundles b
         WHERE b.repo = $repo AND b.id IN (SELECT bundle FROM with_system.outputs) GROUP BY b.content""",

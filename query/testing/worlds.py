@@ -1,11 +1,12 @@
 """Small histories, really recorded: bundles committed, runs opened and closed, refs moved, as a run's end does it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from blake3 import blake3
 
 from datamon.lineage.records import CodeVersion, EnvironmentPart, InputRecord, OutputRecord, Param, Status
+from datamon.lineage.run_parts import Metric
 from datamon.query.testing.events import Told
 from datamon.store.bundle import Bundle, Move, Repo
 from datamon.store.commit import CommitRequest, commit_bundle
@@ -42,9 +43,12 @@ class Doing:
     pipeline: str = "default"
     fingerprint: str = "f1"
     params: tuple[Param, ...] = ()
+    metrics: tuple[Metric, ...] = ()
     code: CodeVersion | None = None
     """Instead of a script that only has this fingerprint."""
     policy: tuple[EnvironmentPart, ...] = ()
+    opened: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """What the run was seen to read, by the reference: paths relative to the part, directories that it listed with a `/`."""
 
 
 class World:
@@ -87,8 +91,9 @@ class World:
             doing.step,
             doing.pipeline,
             doing.status,
-            inputs=tuple(self.read(reference) for reference in doing.reads),
+            inputs=tuple(replace(self.read(each), read=doing.opened.get(each)) for each in doing.reads),
             params=doing.params,
+            metrics=doing.metrics,
             policy=doing.policy,
             code=doing.code or CodeVersion(fingerprint=doing.fingerprint, method="script"),
             at_ns=self.store.clock() if self.timely else None,

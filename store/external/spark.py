@@ -1,4 +1,4 @@
-"""Spark as what runs the tasks of an ingest: the user's own, as pyspark finds it."""
+"""The user's own Spark, as pyspark finds it: what runs the tasks of an ingest, and scans for questions."""
 
 import re
 import socket
@@ -28,23 +28,21 @@ class SparkEngine:
             from pyspark.errors import PySparkException
             from pyspark.sql import SparkSession
         except ImportError as error:
-            message = "an ingest on Spark needs the package pyspark; install it with: pip install 'datamon[spark]'"
+            message = "Spark needs the package pyspark; install it with: pip install 'datamon[spark]'"
             raise Invalid("missing-extra", message, extra="spark") from error
         self._sessions: Any = SparkSession
-        self._failures: tuple[type[Exception], ...] = (Py4JError, PySparkException, OSError)
-        self._session: Any = None
+        self.failures: tuple[type[Exception], ...] = (Py4JError, PySparkException, OSError)
+        self.session: Any = None
         self._is_own = False
 
     def __enter__(self) -> Self:
         """Raises Unavailable (`engine-unavailable`) when Spark does not start."""
         self._is_own = self._sessions.getActiveSession() is None
         try:
-            self._session = self._sessions.builder.getOrCreate()
-            self.width = int(self._session.sparkContext.defaultParallelism) * TASKS_PER_CORE
-        except self._failures as error:
-            message = (
-                f"Spark cannot be used ({_shown(error)}); see that it has a master, Java, and tasks of Python's own"
-            )
+            self.session = self._sessions.builder.getOrCreate()
+            self.width = int(self.session.sparkContext.defaultParallelism) * TASKS_PER_CORE
+        except self.failures as error:
+            message = f"Spark cannot be used ({shown_failure(error)}); see that it has a master, Java, and tasks of Python's own"
             raise Unavailable("engine-unavailable", message) from error
         return self
 
@@ -53,17 +51,17 @@ class SparkEngine:
     ) -> None:
         """What was started is stopped."""
         if self._is_own:
-            self._session.stop()
+            self.session.stop()
 
     def run(self, tasks: Sequence[ShareTask], done: Callable[[ShareTask], None]) -> str | None:
         """See `Engine`."""
-        context = self._session.sparkContext
+        context = self.session.sparkContext
         finished = context.accumulator((), _Finished(lambda place: done(tasks[place])))
         placed = list(enumerate(tasks))
         try:
             failures = context.parallelize(placed, len(placed)).map(partial(_bring, finished)).collect()
-        except self._failures as error:
-            return _shown(error)
+        except self.failures as error:
+            return shown_failure(error)
         for failure in failures:
             if failure is not None:
                 raise failure
@@ -104,7 +102,7 @@ class _Finished:
         return places + more
 
 
-def _shown(error: Exception) -> str:
+def shown_failure(error: Exception) -> str:
     """Its cause in a line. What a task raised is the end of a Python traceback in the text, what Java raised its second line."""
     text = str(error)
     lines = [line.strip(": \t") for line in text.splitlines() if line.strip()] or [type(error).__name__]

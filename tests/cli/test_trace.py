@@ -66,6 +66,22 @@ def test_what_nobody_declared_is_told_at_the_end_and_can_be_asked(desk: Shell, i
 
 
 @needs_seccomp
+def test_lineage_by_file_is_what_a_watched_run_opened(desk: Shell, inside: Inside) -> None:
+    assert inside(desk, *RECORD, "ls in > /dev/null; cat in/a filled/k > out/z").code == 0
+    above = rows(desk, inside, "SELECT name, how FROM UPSTREAM OF 'made' AT file ORDER BY name")
+    assert [tuple(row.values()) for row in above] == [("raw@main:a", "observed"), ("side@main:k", "observed")]
+    assert rows(desk, inside, "DOWNSTREAM OF file 'raw:b' AT file") == []
+    below = rows(desk, inside, "DOWNSTREAM OF file 'side:k' AT file")
+    assert [(row["name"], row["depth"]) for row in below] == [("made@main:z", 1)]
+    declared = rows(desk, inside, "SELECT name FROM UPSTREAM OF 'made' AT file USING declared ORDER BY name")
+    assert [row["name"] for row in declared] == ["raw@main:a", "raw@main:b"]
+    part = ("run", "record", "--trace", "auto", "--input", "raw:a=only", "--output", "made=out", "--", "sh", "-c")
+    assert inside(desk, *part, "cat only/a > out/z").code == 0
+    assert [row["name"] for row in rows(desk, inside, "WHAT USED file 'raw:b'")] == []
+    assert [row["how"] for row in rows(desk, inside, "WHAT USED file 'raw:a'")] == ["observed", "observed"]
+
+
+@needs_seccomp
 def test_a_change_of_a_file_that_was_not_read_makes_nothing_stale(desk: Shell, inside: Inside) -> None:
     assert inside(desk, *RECORD, "cat in/a in/none > out/z 2>/dev/null; true").code == 0
     upload(desk, inside, "raw", b="other")

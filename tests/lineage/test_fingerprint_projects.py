@@ -66,13 +66,12 @@ def test_a_name_that_is_looked_up_while_it_runs_is_listed_as_not_followed(tmp_pa
     assert fingerprint_function(tmp_path / "steps.py", "step", tmp_path).unresolved == ("steps.py: globals",)
 
 
-@pytest.mark.skipif(sys.version_info < (3, 12), reason="the syntax is of Python 3.12")
-@pytest.mark.parametrize(
-    ("old", "new"), [("type N = int", "type N = str"), ("[T: int]", "[T: str]"), ("class A[S]", "class A[S: int]")]
-)
-def test_type_parameters_and_aliases_count_where_they_are_used(tmp_path: Path, old: str, new: str) -> None:
-    text = (
-        "type N = int\nclass A[S]: pass\ndef h[T: int](x: T) -> T: return x\ndef step(): return N.__value__, A, h(1)\n"
+if sys.version_info >= (3, 12):  # whose syntax it is
+
+    @pytest.mark.parametrize(
+        ("old", "new"), [("type N = int", "type N = str"), ("[T: int]", "[T: str]"), ("class A[S]", "class A[S: int]")]
     )
-    before, after = {"steps.py": text}, {"steps.py": text.replace(old, new)}
-    assert digest(tmp_path / "before", before) != digest(tmp_path / "after", after)
+    def test_type_parameters_and_aliases_count_where_they_are_used(tmp_path: Path, old: str, new: str) -> None:
+        text = "type N = int\nclass A[S]: pass\ndef h[T: int](x: T) -> T: return x\ndef step(): return N.__value__, A, h(1)\n"
+        before, after = {"steps.py": text}, {"steps.py": text.replace(old, new)}
+        assert digest(tmp_path / "before", before) != digest(tmp_path / "after", after)

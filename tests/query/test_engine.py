@@ -10,8 +10,10 @@ from datamon.errors import DatamonError, Invalid
 from datamon.query.engine import ask, ask_on
 from datamon.query.files import attach_files
 from datamon.query.index import open_index
-from datamon.query.relations import RELATIONS, SOURCES
-from datamon.query.sources import closure, closures, diff, differ, paths, plan, produced, stale
+from datamon.query.inferred import attach_inferred
+from datamon.query.relations import RELATIONS
+from datamon.query.source_columns import SOURCES
+from datamon.query.sources import closure, closures, contains, diff, differ, paths, plan, produced, stale
 from datamon.query.sources.tables import put_table
 from datamon.query.testing.stories import Story
 from datamon.query.testing.worlds import Doing
@@ -36,6 +38,8 @@ def test_describe_tells_each_relations_columns_and_types_as_they_are(story: Stor
     with story.index.connect() as connection:
         if name == "files":
             attach_files(connection, story.world.store)
+        if name == "inferred":
+            attach_inferred(connection, story.world.store)
         actual = [(row[0], row[1]) for row in connection.execute(f"DESCRIBE {name}").fetchall()]
     described = story.ask(f"DESCRIBE {name}")
     assert [(row["column"], row["type"]) for row in described] == actual
@@ -54,6 +58,7 @@ def test_describe_tells_each_sources_columns_as_it_gives_them(story: Story) -> N
         "not_reused": diff.COLUMNS,
         "stale": stale.COLUMNS,
         "produced": produced.COLUMNS,
+        "contains": contains.COLUMNS,
     }
     assert set(given_by) == set(SOURCES)
     for name, columns in given_by.items():
@@ -156,15 +161,13 @@ def test_what_the_engine_finds_wrong_is_said_in_our_words_at_its_place(
 def test_explain_shows_the_select_and_what_its_sources_are(story: Story) -> None:
     rows = story.ask("EXPLAIN SELECT name FROM UPSTREAM OF 'model@prod' WITHIN 2 WHERE depth > 1").rows
     model = story.train.outputs[0].bundle
-    assert [line for (line,) in rows] == [
-        "-- upstream_1: UPSTREAM OF 'model@prod' WITHIN 2",
-        f"-- 'model@prod' is bundle {model}",
-        "SELECT",
-        "  name",
-        "FROM upstream_1",
-        "WHERE",
-        "  depth > 1",
-    ]
+    lines = [str(line) for (line,) in rows]
+    assert lines[:2] == ["-- upstream_1: UPSTREAM OF 'model@prod' WITHIN 2", f"-- 'model@prod' is bundle {model}"]
+    assert lines[2] == "WITH upstream_1 AS ("
+    assert "WITH RECURSIVE" in lines[3]
+    with story.index.connect() as connection:
+        found = connection.execute("\n".join(lines)).fetchall()
+    assert found == story.ask("SELECT name FROM UPSTREAM OF 'model@prod' WITHIN 2 WHERE depth > 1").rows
 
 
 def test_explain_finds_the_same_faults(story: Story) -> None:

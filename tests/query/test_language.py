@@ -130,7 +130,7 @@ MALFORMED = {
     "UPSTREAM OF 'a' USING seen": "expected any, declared or observed after USING",
     "UPSTREAM OF 'a' STOP AT repo = 'x'": "expected a predicate in parentheses",
     "UPSTREAM OF 'a' STOP AT ()": "expected a predicate between",
-    "UPSTREAM OF 'a' INCLUDING frozen": "expected failed, deleted or system",
+    "UPSTREAM OF 'a' INCLUDING frozen": "expected failed, deleted, system or inferred",
     "UPSTREAM OF 'a' u WITHIN 1": "expected WITHIN before the alias",
     "STALE INCLUDING failed": "expected frozen",
     "STALE AT run": "AT is no option here",

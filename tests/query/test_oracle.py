@@ -3,7 +3,7 @@ ways, and staleness is spelled out as in docs/query.md, by trying again until no
 
 import functools
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import networkx as nx
 import pytest
@@ -11,6 +11,7 @@ from blake3 import blake3
 
 from datamon.query.engine import ask_on
 from datamon.query.index import open_index
+from datamon.query.testing.late_journal import LateJournal
 from datamon.query.testing.playing import play
 from datamon.query.testing.random_histories import Event, Label, Run, Unlabel, Upload, random_history
 from datamon.query.testing.worlds import Did, World
@@ -267,10 +268,15 @@ def check_staleness(oracle: Oracle, answer: Ask) -> None:
 
 @functools.cache
 def happened(seed: int) -> tuple[World, Oracle]:
-    """A history that was recorded, and the oracle that saw it."""
-    world, oracle = World(memory_store(clock=SteppingClock())), Oracle()
+    """A history that was recorded, and the oracle that saw it. Of every second one the records came late, shuffled and by
+    import."""
+    store = memory_store(clock=SteppingClock())
+    journal = LateJournal(store.journal, seed)
+    world, oracle = World(replace(store, journal=journal) if seed % 2 else store), Oracle()
     for event in random_history(seed):
         perform(world, oracle, event)
+    journal.arrive(store)
+    world.store = store
     return world, oracle
 
 

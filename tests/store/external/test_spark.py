@@ -13,7 +13,7 @@ from datamon.store.external.access import Access
 from datamon.store.external.share_task import ShareTask
 from datamon.store.external.shares import Share, cut
 from datamon.store.external.source import Listed, Status
-from datamon.store.external.spark import SparkEngine, _bring, _Finished, _shown
+from datamon.store.external.spark import SparkEngine, _bring, _Finished, shown_failure
 from datamon.store.external.urls import parse_url, path_url
 from datamon.store.opening import Places
 from datamon.store.repos import create_repo
@@ -87,9 +87,11 @@ def test_what_cannot_succeed_is_given_back_and_what_passes_is_raised(
 
 
 def test_of_a_trace_the_cause_is_shown() -> None:
-    assert _shown(RuntimeError(TRACE)) == "datamon.errors.Unavailable: the bucket does not answer; try again later"
-    assert _shown(RuntimeError(TRACE.splitlines()[0] + "\n: java.lang.IllegalStateException: no\n\tat x")) == (
+    assert (
+        shown_failure(RuntimeError(TRACE)) == "datamon.errors.Unavailable: the bucket does not answer; try again later"
+    )
+    assert shown_failure(RuntimeError(TRACE.splitlines()[0] + "\n: java.lang.IllegalStateException: no\n\tat x")) == (
         "java.lang.IllegalStateException: no"
     )
-    assert _shown(RuntimeError("Java gateway exited\nmore")) == "Java gateway exited"
-    assert _shown(RuntimeError()) == "RuntimeError"
+    assert shown_failure(RuntimeError("Java gateway exited\nmore")) == "Java gateway exited"
+    assert shown_failure(RuntimeError()) == "RuntimeError"

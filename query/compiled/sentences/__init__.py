@@ -1,0 +1,1 @@
+"""One cause of staleness, one file, one SELECT."""

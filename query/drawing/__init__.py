@@ -1,0 +1,1 @@
+"""Answers as graphs: what GRAPH gives, and the ways in which it is written down."""

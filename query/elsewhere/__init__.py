@@ -1,0 +1,1 @@
+"""The same tables and statements on engines elsewhere."""
