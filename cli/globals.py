@@ -26,3 +26,17 @@ class Format(StrEnum):
     JSON = "json"
     JSONL = "jsonl"
     CSV = "csv"
+
+
+class AnswerFormat(StrEnum):
+    """How the answer to a question is written."""
+
+    TABLE = "table"
+    JSON = "json"
+    JSONL = "jsonl"
+    CSV = "csv"
+    PARQUET = "parquet"
+    ARROW = "arrow"
+    DOT = "dot"
+    MERMAID = "mermaid"
+    SVG = "svg"

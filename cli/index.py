@@ -79,12 +79,14 @@ def rebuild(ctx: typer.Context) -> None:
       datamon index rebuild
     """
     from datamon.cli.asking import index_here  # as above
+    from datamon.query.graph.file import GraphFile
     from datamon.query.index.status import index_status
 
     store = open_configured(ctx)
     if index_status(store, _directory(store)).writing:
         note("another process writes the index; waiting until it has ended")
     index_here(store).rebuild()
+    GraphFile(store, _directory(store) / store.id / "graph").rebuild()
 
 
 @app.command()
@@ -99,10 +101,11 @@ def check(ctx: typer.Context, form: FormatOption = None) -> int:
       datamon index check
       datamon index check --format jsonl
     """
-    from datamon.query.index.check import check_index  # as above
+    from datamon.query.graph.check import check_graph  # as above
+    from datamon.query.index.check import check_index
 
     store = open_configured(ctx)
-    found = check_index(store, _directory(store))
+    found = [*check_index(store, _directory(store)), *check_graph(store, _directory(store))]
     rows: list[Row] = [tuple(getattr(finding, column) for column in FINDING_COLUMNS) for finding in found]
     show(Listing(FINDING_COLUMNS, rows, lambda row: f"{row[0]} , {row[1]} , {row[-1]}"), form)
     damage = sum(finding.is_damage for finding in found)

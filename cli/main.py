@@ -11,10 +11,10 @@ import traceback
 from pathlib import Path
 from typing import NoReturn
 
-from datamon.cli import record_options
+from datamon.cli import question_options, record_options
 from datamon.cli.environment import completing
 from datamon.cli.report import report
-from datamon.cli.words import read_line
+from datamon.cli.words import read_line, read_line_of_one
 from datamon.errors import DatamonError, Denied, Unavailable, exit_code
 from datamon.store.backend.patience import stop_waiting
 
@@ -75,11 +75,17 @@ def _stop(_number: int, _frame: object) -> NoReturn:
 
 def _run(arguments: list[str]) -> int:
     """Runs the line: by itself where its command has a table of options and the line holds nothing else, else as typer has it."""
-    line = None if completing() else read_line(arguments, record_options.COMMAND, record_options.OPTIONS)
-    if line is not None:
-        from datamon.cli.recording import record  # what only recording needs
+    if not completing():
+        line = read_line(arguments, record_options.COMMAND, record_options.OPTIONS)
+        if line is not None:
+            from datamon.cli.recording import record  # what only recording needs
 
-        return record(line.flags, line.given, line.rest)
+            return record(line.flags, line.given, line.rest)
+        question = read_line_of_one(arguments, question_options.COMMAND, question_options.OPTIONS)
+        if question is not None:
+            from datamon.cli.asking_quickly import ask  # what only questions need
+
+            return ask(question)
     from datamon.cli import program  # typer takes 50 ms, which a line that is read by its table does not need
 
     return program.run(arguments)

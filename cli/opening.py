@@ -11,14 +11,13 @@ from datamon.cli.settings import Settings, load_settings
 from datamon.errors import DatamonError
 from datamon.lineage.capture.host import capture_host
 from datamon.lineage.finishing import finish_pending
-from datamon.lineage.recording import Policy, Signing
-from datamon.lineage.secrets import DEFAULT_NAMES, Redactor, secret_values
 from datamon.store.opening import Places, Store, open_store
 from datamon.store.view import view_of
 
 if TYPE_CHECKING:
     import typer
 
+    from datamon.lineage.recording import Policy, Signing
     from datamon.store.external.access import Access
 
 
@@ -89,8 +88,11 @@ def access_of(settings: Settings) -> "Access":
     return Access(places, settings.author, settings.key_file)
 
 
-def policy_of(settings: Settings) -> Policy:
+def policy_of(settings: Settings) -> "Policy":
     """What recordings keep and hide under these settings. The values of variables that are named like secrets are hidden too."""
+    from datamon.lineage.recording import Policy  # questions are opened by this module, too, and record nothing
+    from datamon.lineage.secrets import DEFAULT_NAMES, Redactor, secret_values
+
     variables = process_environment()
     names = (*DEFAULT_NAMES, *settings.secret_names)
     values = (*settings.secret_values, *secret_values(variables, names), *_key_texts(settings))
@@ -102,7 +104,7 @@ def policy_of(settings: Settings) -> Policy:
     )
 
 
-def _signing(settings: Settings) -> Signing | None:
+def _signing(settings: Settings) -> "Signing | None":
     """What signs the runs that are recorded, where a key is set. Raises as `read_signing_key`."""
     if settings.signing_key is None:
         return None

@@ -6,8 +6,9 @@ import typer
 
 from datamon.cli.opening import access_of, open_configured, settings_of
 from datamon.cli.pairs import named_values
-from datamon.cli.query_output import AnswerFormatOption, PagerOption, ToOption, show_answer, showing
+from datamon.cli.query_output import AnswerFormatOption, PagerOption, ToOption
 from datamon.cli.query_text import FileOption, statement_text
+from datamon.cli.showing import show_answer, showing
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 

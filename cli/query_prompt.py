@@ -17,8 +17,8 @@ from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from datamon.cli.opening import open_configured, policy_of, settings_of
 from datamon.cli.output import complain, note
 from datamon.cli.query_history import add_to_history, is_kept, read_history
-from datamon.cli.query_output import Showing
 from datamon.cli.query_session import Session, carry_out, is_done
+from datamon.cli.showing import Showing
 from datamon.errors import DatamonError
 from datamon.lineage.secrets import Redactor
 from datamon.query.language.completing import complete

@@ -4,9 +4,10 @@ import threading
 from dataclasses import dataclass, field, replace
 
 from datamon.cli.asking import ask_with, index_here
+from datamon.cli.globals import AnswerFormat
 from datamon.cli.output import note, say
 from datamon.cli.pairs import named_values
-from datamon.cli.query_output import AnswerFormat, Showing, show_answer
+from datamon.cli.showing import Showing, show_answer
 from datamon.errors import DatamonError, Invalid
 from datamon.query.answer import Answer
 from datamon.query.index import Index

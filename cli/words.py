@@ -57,26 +57,56 @@ def read_line(words: Sequence[str], command: Sequence[str], options: Sequence[Op
         return None
     by_flag = {option.flag: option for option in options}
     given: dict[str, object] = {option.name: option.unsaid for option in options}
-    at = len(command)
-    while at < len(left) and left[at].startswith("-"):
-        flag, equals, value = left[at].partition("=")
-        option = by_flag.get(flag)
-        if option is None or (equals and option.kind == "flag"):
-            return None
-        at += 1
-        if option.kind == "flag":
-            given[option.name] = True
-            continue
-        if not equals:
-            if at >= len(left) or left[at].startswith("-"):
-                return None
-            value = left[at]
-            at += 1
-        if option.choices and value not in option.choices:
-            return None
-        _give(given, option, value)
+    at: int | None = len(command)
+    while at is not None and at < len(left) and left[at].startswith("-"):
+        at = _take(left, at, by_flag, given)
+    if at is None:
+        return None
     rest = (*left[at:], *(words[end + 1 :] if at >= len(left) else words[end:]))
     return Line(flags, given, rest) if rest else None
+
+
+def read_line_of_one(words: Sequence[str], command: Sequence[str], options: Sequence[Option]) -> Line | None:
+    """As `read_line`, of a command with one word of its own, which options may stand before or behind.
+
+    >>> read_line_of_one(["query", "FROM runs", "--to=f"], ("query",), (Option("to", "--to", "text", ""),))
+    Line(flags=Globals(config=None, context=None, degraded=False), given={'to': 'f'}, rest=('FROM runs',))
+    """
+    flags, left = _globals(words)
+    if "--" in words or flags is None or tuple(left[: len(command)]) != tuple(command):
+        return None
+    by_flag = {option.flag: option for option in options}
+    given: dict[str, object] = {option.name: option.unsaid for option in options}
+    rest: list[str] = []
+    at: int | None = len(command)
+    while at is not None and at < len(left):
+        if left[at].startswith("-"):
+            at = _take(left, at, by_flag, given)
+        else:
+            rest.append(left[at])
+            at += 1
+    return Line(flags, given, tuple(rest)) if at is not None and len(rest) == 1 else None
+
+
+def _take(left: Sequence[str], at: int, by_flag: Mapping[str, Option], given: dict[str, object]) -> int | None:
+    """Where the words behind the option that stands at this place begin, its value given; None when it is not as it should be."""
+    flag, equals, value = left[at].partition("=")
+    option = by_flag.get(flag)
+    if option is None or (equals and option.kind == "flag"):
+        return None
+    at += 1
+    if option.kind == "flag":
+        given[option.name] = True
+        return at
+    if not equals:
+        if at >= len(left) or left[at].startswith("-"):
+            return None
+        value = left[at]
+        at += 1
+    if option.choices and value not in option.choices:
+        return None
+    _give(given, option, value)
+    return at
 
 
 def _give(given: dict[str, object], option: Option, text: str) -> None:

@@ -6,21 +6,16 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 from datamon.lineage.records import RUN_CLOSED, RUN_OPENED, run_of
+from datamon.query.graph.position import STORE_LOG, OutOfReachError
 from datamon.query.graph.schema import STATEMENTS, VERSION
 from datamon.query.index import derive
 from datamon.query.index.derive import Row
-from datamon.query.index.tail import LogName, Position, Tail
+from datamon.query.index.tail import Position, Tail
 from datamon.store.bundle import Entry
 from datamon.store.codec import Record, encode
 from datamon.store.ids import RepoId
 from datamon.store.names import RUNS_REPO
 from datamon.store.opening import Store
-
-_STORE_LOG = ""
-
-
-class OutOfReachError(Exception):
-    """A record tells something else of what was settled, so that only making the file anew helps; or nothing does."""
 
 
 def make_empty(file: sqlite3.Connection, store: Store) -> None:
@@ -32,23 +27,9 @@ def make_empty(file: sqlite3.Connection, store: Store) -> None:
     file.execute("INSERT INTO repos VALUES (?, ?, NULL, NULL, NULL)", (store.id, RUNS_REPO))
 
 
-def read_position(file: sqlite3.Connection, store_id: str) -> Position | None:
-    """How far the file has read; None when it is not one of this store in this version. Raises sqlite3.Error, ValueError."""
-    state = dict(file.execute("SELECT name, value FROM state"))
-    if state.get("version") != VERSION or state.get("store") != store_id:
-        return None
-    tips = {_log_name(log): number for log, number in file.execute("SELECT log, number FROM tips")}
-    watch = frozenset((_log_name(log), number) for log, number in json.loads(state["watch"]))
-    return Position(cursor=json.loads(state["cursor"]), tips=tips, watch=watch)
-
-
 def apply(file: sqlite3.Connection, store: Store, tail: Tail) -> None:
     """The file has everything of `tail` and stands where it ends. Meant for one transaction. Raises OutOfReachError."""
     _Applying(file, store.id).apply(tail)
-
-
-def _log_name(log: str) -> LogName:
-    return None if log == _STORE_LOG else RepoId(log)
 
 
 def _mark(event: Record) -> str:
@@ -187,9 +168,9 @@ class _Applying:
 
     def _position(self, after: Position) -> None:
         self._many(
-            "INSERT OR REPLACE INTO tips VALUES (?, ?)", [(log or _STORE_LOG, n) for log, n in after.tips.items()]
+            "INSERT OR REPLACE INTO tips VALUES (?, ?)", [(log or STORE_LOG, n) for log, n in after.tips.items()]
         )
-        watch = json.dumps(sorted((log or _STORE_LOG, number) for log, number in after.watch))
+        watch = json.dumps(sorted((log or STORE_LOG, number) for log, number in after.watch))
         state = [("cursor", json.dumps(after.cursor, sort_keys=True)), ("watch", watch)]
         self._many("INSERT OR REPLACE INTO state VALUES (?, ?)", state)
 

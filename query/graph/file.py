@@ -12,7 +12,7 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
-from datamon.query.graph.apply import OutOfReachError, apply, make_empty, read_position
+from datamon.query.graph.position import OutOfReachError, read_position
 from datamon.query.index.tail import BEGINNING, Position, Tail, read_tail
 from datamon.store.opening import Store
 
@@ -39,6 +39,13 @@ class GraphFile:
         finally:
             if file is not None:
                 file.close()
+
+    def level(self) -> sqlite3.Connection | None:
+        """A connection to the file that there is, brought up to the store; None when it cannot be read, or is of another version
+        or store. Raises as `opened`."""
+        with contextlib.suppress(OSError, sqlite3.Error, OutOfReachError):
+            return self._advanced()
+        return None
 
     def rebuild(self) -> bool:
         """Whether the file was made from the store alone, from its beginning. Waits for a refresh that is under way elsewhere."""
@@ -87,6 +94,8 @@ class GraphFile:
         tail = self._tail(position) if position else None
         if tail is None:
             raise OutOfReachError("the journal is another one now")
+        from datamon.query.graph.apply import apply  # what records mean takes 15 ms to load, and mostly nothing is new
+
         apply(file, self._store, tail)
         file.execute("COMMIT")
         file.execute("BEGIN")
@@ -111,6 +120,8 @@ class GraphFile:
     def _build(self, path: Path) -> None:
         tail = self._tail(BEGINNING)
         assert tail is not None, "every journal can be read from its beginning"
+        from datamon.query.graph.apply import apply, make_empty  # as above
+
         with contextlib.closing(_connect(path)) as file:
             file.execute("PRAGMA synchronous = OFF")
             file.execute("PRAGMA journal_mode = OFF")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from datamon.errors import DatamonError
 from datamon.query.engine import ask_on
-from datamon.query.index.opening import open_index
+from datamon.query.index.opening import Index, open_index
 from datamon.query.quick import answer
 from datamon.store.opening import Store
 
@@ -27,11 +27,11 @@ def questions(store: Store) -> list[str]:
     return [*asked, *(f"UPSTREAM OF step 'default/step-{n}'" for n in range(3))]
 
 
-def differing(store: Store, directory: Path, texts: list[str]) -> tuple[list[str], int]:
+def differing(store: Store, directory: Path, texts: list[str], index: Index | None = None) -> tuple[list[str], int]:
     """The questions whose quick answer is another than the engine's, and how many had a quick answer."""
     wrong: list[str] = []
     count = 0
-    with open_index(store).connect() as connection:
+    with (index or open_index(store)).connect() as connection:
         for text in texts:
             quick = answer(store, text, index_dir=directory)
             if quick is not None:

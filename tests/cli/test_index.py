@@ -1,6 +1,8 @@
 """`datamon index`: how it stands, level, anew, and checked against what the store says."""
 
+import contextlib
 import json
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
@@ -106,3 +108,39 @@ def test_deleting_the_index_changes_no_answer(orders: Shell, inside: Inside) -> 
     before = inside(orders, "query", "FROM bundles", "--format", "json").out
     generation(orders, inside).unlink()
     assert inside(orders, "query", "FROM bundles", "--format", "json").out == before
+
+
+@pytest.mark.parametrize(
+    ("planted", "code"),
+    [
+        ("DELETE FROM bundles", "row-missing"),
+        ("UPDATE repos SET shown = 'other' WHERE shown = 'orders'", "row-unexpected"),
+        ("INSERT INTO refs VALUES ('r', 'x', 'label', 'b')", "row-unexpected"),
+    ],
+)
+def test_what_is_wrong_in_the_graph_is_found_and_rebuild_mends_it(
+    orders: Shell, inside: Inside, planted: str, code: str
+) -> None:
+    before = inside(orders, "query", "UPSTREAM OF 'orders'")
+    place = Path(str(state(orders, inside)["place"])) / "graph"
+    file = sqlite3.connect(place / (place / "CURRENT").read_text())
+    with contextlib.closing(file), file:
+        file.execute(planted)
+    ran = inside(orders, "index", "check", "--format", "jsonl")
+    assert ran.code == 8
+    assert code in {json.loads(line)["code"] for line in ran.lines}
+    assert inside(orders, "index", "rebuild").code == 0
+    assert inside(orders, "index", "check").out == ""
+    assert inside(orders, "query", "UPSTREAM OF 'orders'") == before
+
+
+def test_a_graph_that_is_damaged_is_found_and_rebuild_mends_it(orders: Shell, inside: Inside) -> None:
+    before = inside(orders, "query", "UPSTREAM OF 'orders'")
+    place = Path(str(state(orders, inside)["place"])) / "graph"
+    file = place / (place / "CURRENT").read_text()
+    for content in (b"", b"no database", file.read_bytes()[:5000], file.read_bytes()[:-4096] + bytes(4096)):
+        file.write_bytes(content)
+        assert inside(orders, "index", "check").code == 8
+        assert inside(orders, "index", "rebuild").code == 0
+        assert inside(orders, "query", "UPSTREAM OF 'orders'") == before
+        file = place / (place / "CURRENT").read_text()

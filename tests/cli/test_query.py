@@ -1,6 +1,8 @@
 """`datamon query`: rows on stdout, words on stderr, an error that points."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -61,3 +63,46 @@ def test_an_answer_that_no_one_reads_to_the_end_is_no_error(orders: Shell) -> No
         "query", "SELECT * FROM range(200000)", "--format", "jsonl", prefix=("sh", "-c", '"$@" | head -n 1', "sh")
     )
     assert ran == Ran(0, '{"range": 0}\n', "")
+
+
+QUICK = (
+    "WHAT PRODUCED 'orders@init'",
+    "WHAT USED 'orders'",
+    "UPSTREAM OF 'orders'",
+    "DOWNSTREAM OF 'orders' WITHIN 2",
+    "UPSTREAM OF 'nothing'",
+    "UPSTREM OF 'orders'",
+    "FROM repos",
+    "WHAT IS STALE",
+    "GRAPH UPSTREAM OF 'orders'",
+)
+
+
+@pytest.mark.parametrize("form", [(), ("--format", "json"), ("--format", "csv")])
+@pytest.mark.parametrize("text", QUICK)
+def test_a_question_gets_the_same_bytes_by_its_table_and_by_typer(
+    orders_once: Shell, inside: Inside, text: str, form: tuple[str, ...]
+) -> None:
+    by_table = inside(orders_once, "query", text, *form)
+    by_typer = inside(orders_once, "query", *form, "--pager", text)  # an option that the table has not
+    assert by_table == by_typer
+
+
+def test_a_quick_answer_loads_neither_the_engine_nor_what_builds_command_lines(orders_once: Shell) -> None:
+    program = (
+        "import sys; from datamon.cli.main import main; main(sys.argv[1:]); "
+        "print([name for name in "
+        "('duckdb', '_duckdb', 'sqlglot', 'pydantic', 'typer', 'rich', 'networkx', 'pyarrow', 'numpy', 'yaml')"
+        " if name in sys.modules])"
+    )
+    orders_once("query", "UPSTREAM OF 'orders'")
+    for text in QUICK[1:4]:
+        done = subprocess.run(
+            [sys.executable, "-c", program, "query", text],
+            cwd=orders_once.cwd,
+            env=orders_once.environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert done.stdout.splitlines()[-1] == "[]", done.stdout

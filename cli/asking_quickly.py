@@ -1,0 +1,37 @@
+"""`datamon query TEXT` for a line that is read by its table: a question with a quick answer loads neither typer nor the
+engine."""
+
+from typing import TYPE_CHECKING, cast
+
+from datamon.cli.globals import AnswerFormat
+from datamon.cli.opening import open_tidied
+from datamon.cli.pairs import named_values
+from datamon.cli.settings import load_settings
+from datamon.cli.showing import show_answer, showing
+from datamon.cli.words import Line
+from datamon.query.quick import answer
+from datamon.store.opening import Store
+
+if TYPE_CHECKING:
+    from datamon.query.answer import Answer
+
+
+def ask(line: Line) -> int:
+    """Answers the statement of the line, by the engine where it has no quick answer. Raises as `datamon query`."""
+    (text,) = line.rest
+    values = named_values("param", cast(tuple[str, ...], line.given["params"]))
+    form = cast(str | None, line.given["form"])
+    how = showing(AnswerFormat(form) if form else None, None, pager=not line.given["unpaged"])
+    store = open_tidied(load_settings(line.flags))
+    told = _quick(store, text, values)
+    if told is None:
+        from datamon.cli.asking import ask_here  # brings duckdb, 80 ms, which quick answers do without
+
+        told = ask_here(store, text, values)
+    show_answer(told, how)
+    return 0
+
+
+def _quick(store: Store, text: str, values: dict[str, str]) -> "Answer | None":
+    index_dir = None if store.state_dir is None else store.state_dir / "index"
+    return answer(store, text, values, index_dir=index_dir)
