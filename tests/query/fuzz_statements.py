@@ -10,14 +10,8 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-import atheris
-
-with atheris.instrument_imports(include=["datamon.query.language", "datamon.query.compile", "datamon.query.safety"]):
-    from datamon.errors import DatamonError, Denied, Invalid
-    from datamon.query.engine import ask_on
-    from datamon.query.index import FileIndex
-    from datamon.query.testing.phrases import PHRASES
-    from datamon.query.testing.stories import Story
+from datamon.errors import DatamonError, Denied, Invalid
+from datamon.query.testing.phrases import PHRASES
 
 OF_THE_ENGINE = re.compile(
     r"(Binder|Catalog|Parser|Internal|INTERNAL|Conversion|Serialization|Dependency) Error|duckdb\.|sqlglot|Traceback"
@@ -48,6 +42,15 @@ def hold(text: str, answer: Callable[[str], object]) -> None:
 
 def main() -> None:
     """Runs until libFuzzer's options say stop; exits with its status."""
+    import atheris  # which only slow tests have
+
+    with atheris.instrument_imports(
+        include=["datamon.query.language", "datamon.query.compile", "datamon.query.safety"]
+    ):
+        from datamon.query.engine import ask_on
+        from datamon.query.index import FileIndex
+        from datamon.query.testing.stories import Story
+
     story = Story()
     with (
         tempfile.TemporaryDirectory() as folder,
