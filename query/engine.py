@@ -2,17 +2,19 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import duckdb
 
 from datamon.query.answer import Answer
-from datamon.query.asking import Asking, Rows, find_bundles, find_runs
+from datamon.query.asking import Asking, Row, Rows, find_bundles, find_runs
 from datamon.query.compile import Compiled, compile_select, parameters
 from datamon.query.complaints import complaint
 from datamon.query.describing import describe, list_relations
 from datamon.query.files import attach_files
 from datamon.query.index.opening import Index, open_index
 from datamon.query.inferred import attach_inferred
+from datamon.query.interruptible import interruptible
 from datamon.query.language.faults import fault
 from datamon.query.language.parse import parse
 from datamon.query.language.statement import Describe, Placed, Select, Stale, Statement
@@ -151,13 +153,16 @@ class _Query:
 
 def _selected(asking: Asking, query: _Query, connection: duckdb.DuckDBPyConnection, truncated: bool) -> Answer:
     compiled = query.compiled
-    try:
+
+    def run() -> tuple[list[Row], list[Any]]:
         connection.execute(compiled.sql, query.values or None)
         sql = _without_zones(connection, compiled.sql)
         if sql != compiled.sql:
             connection.execute(sql, query.values or None)
-        described = connection.description or []
-        rows = connection.fetchmany(MOST_ROWS + 1)
+        return connection.fetchmany(MOST_ROWS + 1), connection.description or []
+
+    try:
+        rows, described = interruptible(connection, run)
     except duckdb.Error as error:
         raise complaint(error, compiled, query.columns) from error
     except (OverflowError, ValueError) as error:

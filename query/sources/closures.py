@@ -11,6 +11,7 @@ from datamon.query.facts import opened_runs
 from datamon.query.graph import Kept, Node
 from datamon.query.inferred import COLUMNS as INFERRED_COLUMNS
 from datamon.query.inferred import inferred_rows
+from datamon.query.interruptible import interruptible
 from datamon.query.language.faults import fault
 from datamon.query.language.statement import Affected, Closure, Options, Ref
 from datamon.query.language.tokens import Token
@@ -91,7 +92,8 @@ def rule(asking: Asking, world: World, name: str, predicate: tuple[Token, ...]) 
     def holds(rows: list[Row]) -> frozenset[str]:
         put_table(connection, name, closure.CANDIDATE_COLUMNS, rows)
         try:
-            return frozenset(identity for (identity,) in connection.execute(compiled.sql, values or None).fetchall())
+            rows = interruptible(connection, lambda: connection.execute(compiled.sql, values or None).fetchall())
+            return frozenset(identity for (identity,) in rows)
         except duckdb.Error as error:
             raise complaint(error, compiled, [name for name, _ in closure.CANDIDATE_COLUMNS]) from error
 

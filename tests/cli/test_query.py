@@ -1,10 +1,13 @@
 """`datamon query`: rows on stdout, words on stderr, an error that points."""
 
 import json
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 
+import psutil
 import pytest
 
 from datamon.cli.testing import Ran, Shell
@@ -106,3 +109,16 @@ def test_a_quick_answer_loads_neither_the_engine_nor_what_builds_command_lines(o
             check=True,
         )
         assert done.stdout.splitlines()[-1] == "[]", done.stdout
+
+
+def test_ctrl_c_ends_a_statement_that_computes(orders_once: Shell) -> None:
+    endless = "WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM t) SELECT count(*) FROM t"
+    running = orders_once.start("query", endless)
+    with running:
+        deadline = time.monotonic() + 120
+        while psutil.Process(running.pid).num_threads() < 3 and time.monotonic() < deadline:
+            time.sleep(0.02)  # the engine computes in threads of its own
+        running.send_signal(signal.SIGINT)
+        _, err = running.communicate(timeout=120)
+    assert running.returncode == 130
+    assert "stopped by Ctrl-C" in err
