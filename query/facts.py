@@ -28,6 +28,7 @@ from datamon.query.gone import without_bytes
 from datamon.query.language.statement import Using
 from datamon.query.parts_read import PartsRead, parts_read
 from datamon.query.place import Place
+from datamon.query.relevant import BUNDLES, RUNS, find_relevant
 from datamon.store.ids import ManifestId
 from datamon.store.manifest import part_content, read_manifest
 from datamon.store.opening import Store
@@ -37,19 +38,32 @@ Grouped = dict[str, list[tuple[Any, ...]]]
 
 
 def gather_facts(
-    store: Store, connection: Connection, place: Place, *, asked: Collection[str] = (), using: Using = "any"
+    store: Store,
+    connection: Connection,
+    place: Place,
+    *,
+    asked: Collection[str] = (),
+    using: Using = "any",
+    judging: bool = False,
 ) -> Facts:
     """The facts as an index connection and the working tree at `place` have them, for judging what refs hold and the bundles
     `asked`. Of now (code, params, parts, missing bytes) they say what can matter for these, not more. Of the reads, `using` says
-    which count: those that were declared, whatever was seen of them, or those alone that were seen.
+    which count: those that were declared, whatever was seen of them, or those alone that were seen. With `judging`, of runs and
+    bundles too only those are there that can matter.
 
     Manifests are read only for inputs that are parts of a bundle, or whose reads were observed, and where a pack is
     absent. Raises Corrupt, Unavailable.
     """
     at_hand = look_now(store, connection, place, asked=asked, using=using)
+    of_runs = of_bundles = ""
+    if judging:
+        judged = _judged(connection, asked)
+        find_relevant(connection, judged.runs, judged.bundles)
+        of_runs, of_bundles = f"IN (FROM {RUNS})", f"WHERE id IN (FROM {BUNDLES})"
+    bundles = _all(connection, f"SELECT id, repo, content, run FROM bundles {of_bundles}")  # noqa: S608 (names of ours)
     return Facts(
-        runs=tuple(_runs(connection, at_hand.read, using)),
-        bundles=tuple(BundleFact(*row) for row in _all(connection, "SELECT id, repo, content, run FROM bundles")),
+        runs=tuple(_runs(connection, at_hand.read, using, of_runs)),
+        bundles=tuple(BundleFact(*row) for row in bundles),
         refs=tuple(_refs(connection)),
         contents={**at_hand.contents, **at_hand.read.contents},
         code_now=at_hand.now.code,
@@ -129,13 +143,17 @@ def _judged(connection: Connection, asked: Collection[str]) -> _Judged:
     return _Judged(held, [run for (run,) in runs])
 
 
-def _runs(connection: Connection, read: PartsRead, using: Using) -> Iterator[RunFact]:
-    inputs = _inputs(connection, read, using)
-    outputs = _outputs(connection)
-    params = _grouped(connection, "SELECT run, name, value, source FROM params")
-    policies = _grouped(connection, "SELECT run, name, value FROM kept.policies")
+def _runs(connection: Connection, read: PartsRead, using: Using, some: str) -> Iterator[RunFact]:
+    """All runs, or those of `some`, an IN with what stands behind it."""
+    where = f"WHERE run {some}" if some else ""
+    inputs = _inputs(connection, read, using, f"AND run {some}" if some else "")
+    outputs = _outputs(connection, f"WHERE o.run {some}" if some else "")
+    params = _grouped(connection, f"SELECT run, name, value, source FROM params {where}")  # noqa: S608 (a name of ours)
+    policies = _grouped(connection, f"SELECT run, name, value FROM kept.policies {where}")  # noqa: S608 (as above)
+    which = f"WHERE id {some}" if some else ""
     for run, pipeline, step, status, started, fingerprint in _all(
-        connection, "SELECT id, pipeline, step, status, epoch_us(started) * 1000, fingerprint FROM runs"
+        connection,
+        f"SELECT id, pipeline, step, status, epoch_us(started) * 1000, fingerprint FROM runs {which}",  # noqa: S608
     ):
         yield RunFact(
             id=run,
@@ -159,14 +177,14 @@ def _grouped(connection: Connection, sql: str, *values: object) -> Grouped:
     return rows
 
 
-def _inputs(connection: Connection, read: PartsRead, using: Using) -> dict[str, list[InputFact]]:
+def _inputs(connection: Connection, read: PartsRead, using: Using, some: str) -> dict[str, list[InputFact]]:
     """A run's inputs. An input that lacks its repo's name now (its repo is gone) keeps the recorded one."""
     facts: dict[str, list[InputFact]] = defaultdict(list)
     for run, role, repo, ref, kind, bundle, path, content in _all(
         connection,
-        """SELECT run, role, repo, ref, ref_kind, bundle, path, content FROM inputs
+        f"""SELECT run, role, repo, ref, ref_kind, bundle, path, content FROM inputs
         WHERE how IN ('declared', 'imported') AND (NOT ? OR (run, role) IN (
-            SELECT (i.run, i.role) FROM kept.inputs i WHERE i.observed))""",
+            SELECT (i.run, i.role) FROM kept.inputs i WHERE i.observed)) {some}""",  # noqa: S608 (a name of ours)
         using == "observed",
     ):
         parts = read.parts.get((run, role), (Part(path, content),))
@@ -175,16 +193,16 @@ def _inputs(connection: Connection, read: PartsRead, using: Using) -> dict[str, 
     return facts
 
 
-def _outputs(connection: Connection) -> dict[str, list[OutputFact]]:
+def _outputs(connection: Connection, where: str) -> dict[str, list[OutputFact]]:
     """What runs put into slots, and the plans of those that put nothing there. What stands in for a deleted output counts as what
     the run put there: it has the position of the deleted one."""
     facts: dict[str, list[OutputFact]] = defaultdict(list)
     replaced = dict(_all(connection, "SELECT bundle, replaced_by FROM kept.deletions WHERE replaced_by IS NOT NULL"))
     rows = _all(
         connection,
-        """SELECT o.run, o.role, coalesce(r.shown, o.repo_name), o.branch, o.bundle, b.position
+        f"""SELECT o.run, o.role, coalesce(r.shown, o.repo_name), o.branch, o.bundle, b.position
         FROM kept.outputs o LEFT JOIN kept.repos r ON r.id = o.repo
-        LEFT JOIN kept.bundles b ON b.repo = o.repo AND b.id = o.bundle""",
+        LEFT JOIN kept.bundles b ON b.repo = o.repo AND b.id = o.bundle {where}""",  # noqa: S608 (a name of ours)
     )
     for run, role, repo, branch, written, position in rows:
         bundle = written

@@ -93,7 +93,7 @@ def rule(asking: Asking, world: World, name: str, predicate: tuple[Token, ...]) 
         put_table(connection, name, closure.CANDIDATE_COLUMNS, rows)
         try:
             rows = interruptible(connection, lambda: connection.execute(compiled.sql, values or None).fetchall())
-            return frozenset(identity for (identity,) in rows)
+            return frozenset(str(identity) for (identity,) in rows)
         except duckdb.Error as error:
             raise complaint(error, compiled, [name for name, _ in closure.CANDIDATE_COLUMNS]) from error
 

@@ -15,7 +15,9 @@ def rows_of_stale(asking: Asking, world: World, source: Stale) -> Rows:
     """A row for each stale output and cause. Raises errors that point at their place."""
     wanted = asked_of(asking, world, source)
     asked = [target.id for target in wanted.targets or ()]
-    facts = gather_facts(world.store, world.connection, world.place, asked=asked, using=source.options.using)
+    facts = gather_facts(
+        world.store, world.connection, world.place, asked=asked, using=source.options.using, judging=True
+    )
     rows = stale.stale_rows(facts, wanted)
     if source.of is not None and not rows:
         asking.note("it is not stale" + (f" because of {wanted.because}" if wanted.because else ""))
