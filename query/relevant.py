@@ -44,8 +44,8 @@ def find_relevant(connection: duckdb.DuckDBPyConnection, runs: Collection[str], 
     judges these bundles, whose contents these runs produced.
 
     Of a slot those are, of the runs that wrote in it since the first of `runs` did, the newest with each set of params (the
-    newest of all is among them, and whichever superseded one of `runs`) and with each part of a policy; and the run that was started
-    started last there, or in its step, whatever became of it.
+    newest of all is among them, and whichever superseded one of `runs`) and with each part of a policy; and the run that
+    was started last there, or in its step, whatever became of it.
     """
     wanted = list(runs)
     connection.execute(f"CREATE OR REPLACE TEMP TABLE {RUNS} AS {_RELEVANT}", [wanted, wanted])

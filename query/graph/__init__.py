@@ -13,6 +13,7 @@ from datamon.query.graph.in_memory import (
     Node,
     NodeKind,
     Reached,
+    graph_by_level,
     read_graph,
 )
 
@@ -29,5 +30,6 @@ __all__ = [
     "Node",
     "NodeKind",
     "Reached",
+    "graph_by_level",
     "read_graph",
 ]

@@ -62,6 +62,9 @@ class _Next:
             self._read[node] = self._edges(node)
         return self._read[node] or default
 
+    def ahead(self, nodes: Sequence[Node]) -> None:
+        """Each is read when its turn comes: that costs no more."""
+
     def _edges(self, node: Node) -> Sequence[Edge]:
         number = self._numbers.of(node)
         if number is None:

@@ -64,18 +64,27 @@ class Adjacency(Protocol):
     def get(self, node: Node, default: tuple[()], /) -> Sequence[Edge]:
         """The edges that leave the node; `default` when there are none."""
 
+    def ahead(self, nodes: Sequence[Node]) -> None:
+        """These nodes are asked for next."""
+
+
+class _Held(dict[Node, list[Edge]]):
+    """Adjacency that is in memory as a whole."""
+
+    def ahead(self, nodes: Sequence[Node]) -> None:
+        """There is nothing to fetch."""
+
 
 class Graph:
     """Adjacency in both directions."""
 
     def __init__(self, edges: Iterable[EdgeRow]) -> None:
         """From rows as those of the relation `edges`; the same row twice is one edge."""
-        upstream: dict[Node, list[Edge]] = defaultdict(list)
-        downstream: dict[Node, list[Edge]] = defaultdict(list)
+        upstream, downstream = _Held(), _Held()
         for kind_from, id_from, kind_to, id_to, role, how in sorted(set(edges), key=_order):
             source, target = Node(kind_from, id_from), Node(kind_to, id_to)
-            upstream[target].append(Edge(source, role, how))
-            downstream[source].append(Edge(target, role, how))
+            upstream.setdefault(target, []).append(Edge(source, role, how))
+            downstream.setdefault(source, []).append(Edge(target, role, how))
         self._upstream: Adjacency = upstream
         self._downstream: Adjacency = downstream
 
@@ -119,6 +128,7 @@ class Graph:
     ) -> list[Reached]:
         seen, reached = so_far
         found: list[Reached] = []
+        adjacency.ahead(level)
         for node in level:
             for edge in adjacency.get(node, ()):
                 if edge.node not in seen and bounds.only(edge.node) and (node, edge.node) not in bounds.cut:
@@ -159,17 +169,54 @@ READS = {
 
 
 def read_graph(connection: "duckdb.DuckDBPyConnection", kept: Kept = Kept(), more: Iterable[EdgeRow] = ()) -> Graph:
-    """The graph of the runs that an index knows, with `more` edges."""
+    """The graph of the runs that an index knows, with `more` edges; all of it in memory."""
+    rows = connection.execute(_edges_sql(kept), [kept.failed, list(kept.runs)]).fetchall()
+    return Graph([*rows, *more])
+
+
+def graph_by_level(connection: "duckdb.DuckDBPyConnection", kept: Kept = Kept()) -> Graph:
+    """The graph of the runs that an index knows, of which a walk reads what it comes by: for what goes from level to level."""
+    return Graph.over(_FromIndex(connection, kept, "upstream"), _FromIndex(connection, kept, "downstream"))
+
+
+def _edges_sql(kept: Kept) -> str:
     schema = "with_system" if kept.system else "main"
     unpinned = "" if kept.pinned else "AND i.ref_kind IN ('branch', 'label')"
     some = kept.using != "any" or not kept.pinned
     counts = f"""AND (e.kind_from = 'run' OR (e.id_to, e.id_from, e.role) IN (
         SELECT (i.run, i.bundle, i.role) FROM kept.inputs i WHERE {READS[kept.using]} {unpinned}))"""  # noqa: S608
-    rows = connection.execute(
-        f"""SELECT e.kind_from, e.id_from, e.kind_to, e.id_to, e.role, e.how
+    return f"""SELECT e.kind_from, e.id_from, e.kind_to, e.id_to, e.role, e.how
         FROM {schema}.edges e LEFT JOIN {schema}.runs r ON r.id = if(e.kind_from = 'run', e.id_from, e.id_to)
         WHERE (? OR coalesce(r.status, 'succeeded') NOT IN ('failed', 'abandoned') OR r.id IN (SELECT unnest(?::VARCHAR[])))
-        {counts if some else ""}""",  # noqa: S608
-        [kept.failed, list(kept.runs)],
-    ).fetchall()
-    return Graph([*rows, *more])
+        {counts if some else ""}"""  # noqa: S608
+
+
+class _FromIndex:
+    """Adjacency in one direction, read from an index a level at a time."""
+
+    def __init__(self, connection: "duckdb.DuckDBPyConnection", kept: Kept, direction: Direction) -> None:
+        end = "to" if direction == "upstream" else "from"
+        self._sql = f"{_edges_sql(kept)} AND e.kind_{end} = ? AND e.id_{end} IN (SELECT unnest(?::VARCHAR[]))"
+        self._connection = connection
+        self._given = [kept.failed, list(kept.runs)]
+        self._upstream = direction == "upstream"
+        self._known: dict[Node, list[Edge]] = {}
+
+    def get(self, node: Node, default: tuple[()], /) -> Sequence[Edge]:
+        """As `Adjacency.get`."""
+        self.ahead([node])
+        return self._known[node] or default
+
+    def ahead(self, nodes: Sequence[Node]) -> None:
+        """Their edges are read together, as far as they are not known."""
+        wanted: dict[str, list[str]] = defaultdict(list)
+        for node in nodes:
+            if node not in self._known:
+                self._known[node] = []
+                wanted[node.kind].append(node.id)
+        for kind, ids in wanted.items():
+            rows: list[EdgeRow] = self._connection.execute(self._sql, [*self._given, kind, ids]).fetchall()
+            for kind_from, id_from, kind_to, id_to, role, how in sorted(set(rows), key=_order):
+                source, target = Node(kind_from, id_from), Node(kind_to, id_to)
+                near, far = (target, source) if self._upstream else (source, target)
+                self._known[near].append(Edge(far, role, how))

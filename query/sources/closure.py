@@ -4,7 +4,18 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
-from datamon.query.graph import LINEAGE, Bounds, Direction, EdgeRow, Graph, Kept, Node, Reached, read_graph
+from datamon.query.graph import (
+    LINEAGE,
+    Bounds,
+    Direction,
+    EdgeRow,
+    Graph,
+    Kept,
+    Node,
+    Reached,
+    graph_by_level,
+    read_graph,
+)
 from datamon.query.language.references import Target
 from datamon.query.language.statement import Level
 from datamon.query.sources.through import reached_through
@@ -83,7 +94,8 @@ def closure_rows(connection: "duckdb.DuckDBPyConnection", walk: Walk) -> Walked:
     """
     kept = replace(walk.kept, runs=(*walk.kept.runs, *(node.id for node in walk.starts if node.kind == "run")))
     unrecorded = {Node("run", f"{source} {target}"): (source, target) for source, target in walk.inferred}
-    graph = read_graph(connection, kept, _inferred_edges(unrecorded))
+    by_level = walk.via is None and not unrecorded
+    graph = graph_by_level(connection, kept) if by_level else read_graph(connection, kept, _inferred_edges(unrecorded))
     starts = [*walk.starts, *(each for node in walk.starts for each in _stood_in_for(connection, node))]
     bounds = Bounds(within=walk.within, cut=_other_readers(connection, walk, graph))
     reached = graph.closure(starts, walk.direction, bounds)
