@@ -64,6 +64,7 @@ CODES: dict[str, str] = {
     "bad-metrics": "a metrics file that cannot be read",
     "bad-run-record": "a line of a file of runs that holds no run",
     "bad-statement": "a statement that is not in the language",
+    "no-column-lineage": "a SQL text whose columns cannot be followed",
     "newer-format": "written by a newer datamon",
     "bad-encryption-key": "a text that is no key of an encrypted store",
     "not-encrypted": "a key is given for a store that is not encrypted",
