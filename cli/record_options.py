@@ -25,6 +25,13 @@ OPTIONS: Final = (
     Option(
         "code", "--code", "paths", "What counts as the code, in place of the script in CMD. May be repeated.", "PATH"
     ),
+    Option(
+        "sql",
+        "--sql",
+        "text",
+        "In place of CMD, run the SQL of this file over the tables of the inputs, into Parquet files of the output.",
+        "FILE",
+    ),
     Option("keep", "--keep", "flag", "Leave what datamon's last output put into the output DIRs."),
     Option(
         "reuse", "--reuse", "flag", "Take the outputs of a run that did the same, if there is one, and do not run CMD."

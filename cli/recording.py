@@ -12,6 +12,7 @@ from datamon.cli.opening import open_tidied, policy_of
 from datamon.cli.output import note
 from datamon.cli.progress import watching
 from datamon.cli.settings import load_settings
+from datamon.cli.sql_request import of_sql
 from datamon.cli.words import Given
 from datamon.lineage.binding import InputBinding, OutputBinding, parse_input, parse_output
 from datamon.lineage.capture.streams import Sinks
@@ -50,7 +51,7 @@ def _request(given: Given, command: Sequence[str]) -> CommandRequest:
     def paths(name: str) -> tuple[Path, ...]:
         return cast(tuple[Path, ...], given[name])
 
-    return CommandRequest(
+    request = CommandRequest(
         argv=tuple(command),
         cwd=working_directory(),
         pipeline=cast(str, given["pipeline"]),
@@ -67,6 +68,7 @@ def _request(given: Given, command: Sequence[str]) -> CommandRequest:
         trace=given["trace"],  # type: ignore[arg-type]  # one of the choices
         counts=texts("counts"),
     )
+    return of_sql(request, cast(str | None, given["sql"]))
 
 
 def _parent(store: Store, given: Given) -> RunId | None:

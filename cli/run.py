@@ -27,13 +27,14 @@ def run() -> None:
 
 
 Command = Annotated[
-    list[str], typer.Argument(metavar="CMD", help="The command and its arguments, after `--`.", show_default=False)
+    list[str] | None,
+    typer.Argument(metavar="[CMD]", help="The command and its arguments, after `--`.", show_default=False),
 ]
 
 
 @app.command(context_settings={"allow_interspersed_args": False})
 @takes(OPTIONS)
-def record(ctx: typer.Context, command: Command, given: Given) -> int:
+def record(ctx: typer.Context, given: Given, command: Command = None) -> int:
     """Run a command and record what it read, what it wrote and what it was.
 
     Input DIRs are filled (or brought to what the ref gives now, when nothing in them was edited). Output DIRs must be absent,
@@ -43,12 +44,16 @@ def record(ctx: typer.Context, command: Command, given: Given) -> int:
     With --reuse a run of the same step that had the same code, command, params and contents of inputs stands for this one: its
     outputs are committed again as this run's, and CMD is not run. What cannot be told to be the same is run.
 
+    With --sql the run is of a SQL file: each Parquet, CSV or JSON file of an input is a table `repo.stem`, each CREATE TABLE … AS
+    and a last SELECT (as `result`) is a Parquet file in the output, and params are its `$name`s.
+
     \b
     Examples:
       datamon run record --input raw=in --output features=out --param scale=2.0 -- python prepare.py in out --scale 2.0
       datamon run record --pipeline churn --input features@v1=in --output model@try=out --label candidate -- make model
+      datamon run record --sql report.sql --input orders=in --output report=out --param least=10
     """
-    return record_line(ctx.obj, given, command)
+    return record_line(ctx.obj, given, command or ())
 
 
 app.command("list")(list_)

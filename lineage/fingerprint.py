@@ -8,7 +8,7 @@ same, on any Python.
   does not count.
 - A **script** counts as a whole, and so does each module of the project that it imports, directly or not.
 - Declared **paths** count with their names. In all of them a file that is not Python counts byte for byte; of a
-  notebook, its code.
+  notebook, its code; of SQL, the text without comments and layout.
 
 What is not the project's counts by name only: packages are part of the environment. What cannot be followed
 (`exec`, a computed import, another program started, a name nobody binds) is listed in `unresolved`. The text that
@@ -31,6 +31,7 @@ from datamon.lineage.locate import StepName, find_function, find_step, plain_qua
 from datamon.lineage.modules import Definition, Project, Sources, Whole, walk_tree
 from datamon.lineage.records import CodeMethod, CodeVersion
 from datamon.lineage.scripts import is_python, script_of
+from datamon.lineage.sql_text import normal_sql
 from datamon.lineage.survey import Survey, content_hash, relative, unparsed
 from datamon.lineage.syntax import normal, parse
 
@@ -47,6 +48,7 @@ __all__ = [
 
 CONTEXT = "datamon 1 code fingerprint"
 _ABSENT = "absent"
+SQL_SUFFIX = ".sql"
 _LARGE_TREE = 200
 """Of a tree with so many files git is asked which have changed."""
 
@@ -180,6 +182,8 @@ def _file_text(path: Path) -> str:
         if cells is not None:
             return "\n".join(fingerprint_cell(cell).digest for cell in cells)
     content = content_hash(path)
+    if path.suffix.lower() == SQL_SUFFIX:
+        return normal_sql(path.read_bytes().decode("utf-8", "surrogateescape")) or content
     tree = parse(path.read_bytes()) if is_python(path) else None
     return normal(tree) if tree else content
 
@@ -213,7 +217,8 @@ def _file_digest(path: Path, blob: str | None, texts: KnownTexts) -> str:
 
 def _kind(path: Path) -> str:
     """What decides how a file's bytes are read."""
-    return path.suffix.lower() or "-"
+    suffix = path.suffix.lower()
+    return ".sql-normal" if suffix == SQL_SUFFIX else suffix or "-"  # not as before: these once counted byte for byte
 
 
 def _digest(pieces: Iterable[str]) -> str:

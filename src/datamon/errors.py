@@ -65,6 +65,7 @@ CODES: dict[str, str] = {
     "bad-run-record": "a line of a file of runs that holds no run",
     "bad-statement": "a statement that is not in the language",
     "no-column-lineage": "a SQL text whose columns cannot be followed",
+    "bad-sql": "a step's SQL that cannot be run",
     "newer-format": "written by a newer datamon",
     "bad-encryption-key": "a text that is no key of an encrypted store",
     "not-encrypted": "a key is given for a store that is not encrypted",

@@ -97,12 +97,15 @@ def test_what_git_ignores_counts(tree: Path) -> None:
     assert digest(tree) != before
 
 
-def test_a_comment_in_python_does_not_count_and_one_in_sql_does(tree: Path, tmp_path: Path) -> None:
+def test_a_comment_in_python_or_sql_does_not_count_and_one_in_a_text_does(tree: Path, tmp_path: Path) -> None:
     place = tmp_path / "texts"
     before = digest(tree, KnownTexts(place))
     (tree / "src/p0/m0.py").write_text("N = 0  # none\n")
     assert digest(tree, KnownTexts(place)) == before
-    (tree / "src/p0/q0.sql").write_text("select 0 -- none\n")
+    sql = tree / "src/p0/q0.sql"
+    sql.write_text(f"-- none\n{sql.read_text()}")
+    assert digest(tree, KnownTexts(place)) == before
+    (tree / "src/p0/notes.txt").write_text("select 0 -- none\n")
     assert digest(tree, KnownTexts(place)) != before
 
 
