@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from blake3 import blake3
 
 from datamon.errors import Corrupt, NotFound
-from datamon.lineage.records import RUN_KINDS
+from datamon.lineage.kinds import RUN_KINDS
 from datamon.store import layout
 from datamon.store.bundle import Entry
 from datamon.store.codec import Record
