@@ -35,6 +35,7 @@ bench: $(READY) $(PEERS)/.ready
 	$(BIN)/python bench/recording.py
 	$(BIN)/python bench/events.py
 	$(BIN)/python bench/trace.py
+	$(BIN)/python bench/questions.py
 
 $(PEERS)/.ready:
 	@echo "setting up the tools that bench/ compares with, in $(PEERS)" >&2

@@ -9,8 +9,7 @@ from datamon.cli.globals import Globals
 from datamon.cli.output import note
 from datamon.cli.settings import Settings, load_settings
 from datamon.errors import DatamonError
-from datamon.lineage.capture.host import capture_host
-from datamon.lineage.finishing import finish_pending
+from datamon.lineage.pending import nothing_pending
 from datamon.store.opening import Places, Store, open_store
 from datamon.store.view import view_of
 
@@ -30,8 +29,12 @@ def open_tidied(settings: Settings) -> Store:
     """As `open_configured`, under these settings."""
     store = open_settled(settings)
     try:
-        for finished in finish_pending(store, capture_host()):
-            note(finished.message)
+        if not nothing_pending(store):
+            from datamon.lineage.capture.host import capture_host  # 20 ms that nearly every command does without
+            from datamon.lineage.finishing import finish_pending
+
+            for finished in finish_pending(store, capture_host()):
+                note(finished.message)
     except DatamonError as error:
         note(f"what earlier runs left unfinished is still so: {error.message}")
     return store

@@ -11,7 +11,7 @@ from datamon.lineage.command import CommandRequest
 from datamon.lineage.environment_policy import from_root
 from datamon.lineage.locate import StepName, find_step, plain_qualname
 from datamon.lineage.modules import Sources
-from datamon.lineage.params import plain
+from datamon.lineage.param_values import plain
 from datamon.lineage.recording import RunPlace
 from datamon.lineage.records import InputRecord, PlannedOutput, RunOpened
 from datamon.lineage.secrets import MASK

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from datamon.lineage.params import plain
+from datamon.lineage.param_values import plain
 from datamon.lineage.records import Environment, Run
 
 Kind = Literal["step", "command", "status", "param", "input", "code", "env", "output", "metric"]

@@ -8,8 +8,6 @@ from enum import Enum
 from pathlib import PurePath
 from typing import Any, cast
 
-import yaml
-
 from datamon.errors import Invalid
 from datamon.lineage.records import Param, ParamValue
 
@@ -35,6 +33,8 @@ def parse_param(text: str) -> Param:
 
 def parse_value(text: str) -> ParamValue:
     """The value that `text` spells in YAML; the text itself when it spells none."""
+    import yaml  # 10 ms, which whoever only shows values does without
+
     try:
         return param_value(yaml.safe_load(text)) if text.strip() else text
     except (yaml.YAMLError, ValueError):
@@ -90,3 +90,12 @@ def _foreign(value: object) -> ParamValue:
 
 def _json(value: ParamValue) -> str:
     return json.dumps(value, sort_keys=True)
+
+
+def plain(value: ParamValue) -> str:
+    """A param's value as text, as the relation `params` shows it: texts as they are, everything else as JSON.
+
+    >>> plain("x"), plain(3.0), plain([1, None])
+    ('x', '3.0', '[1, null]')
+    """
+    return value if isinstance(value, str) else json.dumps(value, sort_keys=True, ensure_ascii=False)

@@ -34,15 +34,6 @@ class Unstated(Enum):
     """It cannot be told without running code."""
 
 
-def plain(value: ParamValue) -> str:
-    """A param's value as text, as the relation `params` shows it: texts as they are, everything else as JSON.
-
-    >>> plain("x"), plain(3.0), plain([1, None])
-    ('x', '3.0', '[1, null]')
-    """
-    return value if isinstance(value, str) else json.dumps(value, sort_keys=True, ensure_ascii=False)
-
-
 def read_params_file(path: Path) -> dict[str, ParamValue]:
     """The values of a YAML, TOML or JSON file (by its suffix), each under its dotted name, in the file's order.
 

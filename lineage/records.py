@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from datamon.lineage.replays import RUN_REPLAYED, Replay
+from datamon.lineage.kinds import RUN_ABANDONED, RUN_CLOSED, RUN_KINDS, RUN_MOVES, RUN_OPENED, RUN_REPLAYED
+from datamon.lineage.replays import Replay
 from datamon.lineage.run_parts import (
     Capture,
     CodeMethod,
@@ -62,13 +63,6 @@ __all__ = [
     "combine",
     "run_of",
 ]
-
-RUN_OPENED = "run-opened"
-RUN_CLOSED = "run-closed"
-RUN_MOVES = "run-moves"
-RUN_ABANDONED = "run-abandoned"
-RUN_KINDS = frozenset({RUN_OPENED, RUN_CLOSED, RUN_MOVES, RUN_ABANDONED, RUN_REPLAYED})
-"""The kinds of journal records that speak of a run."""
 
 
 @dataclass(frozen=True, slots=True)

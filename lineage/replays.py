@@ -7,8 +7,6 @@ from datamon.store.bundle import Author
 from datamon.store.codec import Record
 from datamon.store.ids import RepoId
 
-RUN_REPLAYED = "run-replayed"
-"""The kind of journal record that says what came of a replay."""
 Verdict = Literal["matched", "differed", "failed"]
 OutputVerdict = Literal["matched", "differed", "missing"]
 

@@ -4,6 +4,7 @@ from contextlib import suppress
 
 from datamon.errors import Corrupt, NotFound
 from datamon.lineage.capture.host import presence
+from datamon.lineage.pending import LOOKED_FILE
 from datamon.lineage.records import Host
 from datamon.lineage.unfinished import drop_mark, marked_runs, unfinished_runs
 from datamon.store import layout
@@ -12,8 +13,6 @@ from datamon.store.codec import decode_sealed, encode_sealed, stamped
 from datamon.store.ids import RunId
 from datamon.store.opening import Store
 
-_FILE = "looked-after-boot"
-
 
 def mark_again(store: Store, host: Host) -> None:
     """Every run that was opened on this host before it was last started, and has not ended, is marked as open, and what is left
@@ -21,7 +20,7 @@ def mark_again(store: Store, host: Host) -> None:
     Unavailable, Denied, Corrupt."""
     if store.state_dir is None or not isinstance(store.metadata, Noting):
         return
-    looked = store.state_dir / _FILE
+    looked = store.state_dir / LOOKED_FILE
     with suppress(OSError):
         if looked.read_text() == host.boot:
             return

@@ -13,7 +13,8 @@ from datamon.lineage.environment_policy import Here, needs_interpreter, values_o
 from datamon.lineage.fingerprint import current, is_judged_in_tree
 from datamon.lineage.locate import StepName
 from datamon.lineage.modules import Sources
-from datamon.lineage.params import Unstated, current_value, plain
+from datamon.lineage.param_values import plain
+from datamon.lineage.params import Unstated, current_value
 from datamon.lineage.records import CodeVersion, Environment, EnvironmentPart, Param, ParamValue, RunOpened
 from datamon.lineage.secrets import MASK
 

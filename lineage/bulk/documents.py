@@ -10,8 +10,9 @@ from blake3 import blake3
 
 from datamon.errors import Invalid
 from datamon.lineage.bulk.schema import KIND, Check, check_by, faults, run_schema
+from datamon.lineage.kinds import RUN_REPLAYED
 from datamon.lineage.records import RUN_ABANDONED, RUN_CLOSED, RUN_OPENED, Run, RunClosed, RunOpened
-from datamon.lineage.replays import RUN_REPLAYED, Replay
+from datamon.lineage.replays import Replay
 from datamon.store.codec import FORMAT, Record, encode, stamped
 from datamon.store.ids import RunId, new_ksuid
 

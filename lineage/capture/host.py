@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Literal
 
 from datamon.lineage.records import Host
-from datamon.store.machine import boot_id
+from datamon.store.machine import boot_here
 
-_NAMESPACE = Path("/proc/self/ns/pid")
 _START_FIELD = 19
 """Where the start time stands in /proc/<pid>/stat, counted from the field after the command's name (proc(5))."""
 Presence = Literal["here", "gone", "unknown"]
@@ -25,7 +24,7 @@ def capture_host() -> Host:
 def _host_of(pid: int) -> Host:
     return Host(
         name=socket.gethostname(),
-        boot=_boot(),
+        boot=boot_here(),
         pid=pid,
         pid_started=process_started(pid) or 0,
         system=platform.system(),
@@ -56,14 +55,6 @@ def presence(recorder: Host, here: Host) -> Presence:
         return "gone" if restarted else "unknown"
     started = process_started(recorder.pid)
     return "here" if started == 0 or started == recorder.pid_started else "gone"
-
-
-def _boot() -> str:
-    """One start of this machine, and the space in which its process numbers count."""
-    try:
-        return f"{boot_id()}/{_NAMESPACE.readlink()}"
-    except OSError:
-        return boot_id()
 
 
 def _started_elsewhere(pid: int) -> int | None:

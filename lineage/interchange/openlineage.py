@@ -12,7 +12,7 @@ from datamon.lineage.interchange.openlineage_names import namespace_of, uuid_of
 from datamon.lineage.interchange.parquet_schema import Field, schema_of
 from datamon.lineage.interchange.producer import PRODUCER, VERSION
 from datamon.lineage.interchange.story import Story, Telling
-from datamon.lineage.params import plain
+from datamon.lineage.param_values import plain
 from datamon.lineage.records import InputRecord, OutputRecord, Run, RunOpened
 from datamon.store.clock import timestamp
 

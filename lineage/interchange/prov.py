@@ -12,7 +12,7 @@ from urllib.parse import quote
 from datamon.lineage.interchange.extras import missing
 from datamon.lineage.interchange.producer import VERSION
 from datamon.lineage.interchange.story import Story, Telling
-from datamon.lineage.params import plain
+from datamon.lineage.param_values import plain
 from datamon.lineage.records import InputRecord, OutputRecord
 from datamon.store.bundle import Author
 

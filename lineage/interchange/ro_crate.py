@@ -13,7 +13,7 @@ from datamon.errors import Conflict
 from datamon.lineage.interchange.extras import missing
 from datamon.lineage.interchange.producer import PRODUCER, VERSION
 from datamon.lineage.interchange.story import Story, Telling
-from datamon.lineage.params import plain
+from datamon.lineage.param_values import plain
 from datamon.lineage.records import InputRecord, OutputRecord
 from datamon.store.beneath import writing
 from datamon.store.clock import timestamp

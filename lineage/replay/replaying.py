@@ -9,12 +9,13 @@ from datamon.errors import Conflict, NotFound
 from datamon.lineage.capture.host import capture_host
 from datamon.lineage.children import Answer, Children, Program
 from datamon.lineage.finding import environment_of, find_run
+from datamon.lineage.kinds import RUN_REPLAYED
 from datamon.lineage.nesting import PARENT_VARIABLE, VIEW_VARIABLE
 from datamon.lineage.records import InputRecord, Run
 from datamon.lineage.replay.comparing import compared, verdict_on
 from datamon.lineage.replay.packages import Installed, install
 from datamon.lineage.replay.place import clean_tree, moved, refusal
-from datamon.lineage.replays import RUN_REPLAYED, Replay, ReplayedOutput, Verdict
+from datamon.lineage.replays import Replay, ReplayedOutput, Verdict
 from datamon.lineage.secrets import MASK
 from datamon.lineage.workplace import Workplace, sweep
 from datamon.store import layout

@@ -28,7 +28,7 @@ from datamon.lineage.facts import (
     at_end,
     at_position,
 )
-from datamon.lineage.params import plain
+from datamon.lineage.param_values import plain
 from datamon.lineage.records import InputRefKind, ParamSource, Status
 from datamon.store.bundle import RefKind
 

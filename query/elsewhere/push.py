@@ -30,7 +30,7 @@ from datamon.query.index.schema import (
     WATCH,
     Table,
 )
-from datamon.query.index.tail import BEGINNING, Position, Tail, read_tail
+from datamon.query.index.tail import Position, Tail, read_tail, read_whole
 from datamon.store.bundle import Entry
 from datamon.store.codec import Record, encode
 from datamon.store.ids import RepoId
@@ -78,14 +78,16 @@ def check_name(schema: str) -> None:
 def _pushed(database: Postgres, store: Store, schema: str) -> Pushed:
     position = read_position(database, store.id, schema)
     tail = read_tail(store, position) if position is not None else None
-    whole = tail is None
+    tails: Iterable[Tail] = [tail] if tail and tail.news else []
     if tail is None:
-        tail = read_tail(store, BEGINNING)
-        assert tail is not None, "every journal can be read from its beginning"
         _make_empty(database, store, schema)
-    if whole or tail.news:
-        _Tables(database, schema).apply(tail)
-    return Pushed(len(tail.events), sum(len(each) for each in tail.entries.values()), whole)
+        tails = read_whole(store)
+    events = entries = 0
+    for each in tails:
+        _Tables(database, schema).apply(each)
+        events += len(each.events)
+        entries += sum(map(len, each.entries.values()))
+    return Pushed(events, entries, tail is None)
 
 
 def read_state(database: Postgres, schema: str) -> dict[str, str] | None:

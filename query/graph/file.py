@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from datamon.query.graph.position import OutOfReachError, read_position
-from datamon.query.index.tail import BEGINNING, Position, Tail, read_tail
+from datamon.query.index.tail import Position, Tail, read_tail, read_whole
 from datamon.store.opening import Store
 
 _CURRENT = "CURRENT"
@@ -118,8 +118,6 @@ class GraphFile:
         return True
 
     def _build(self, path: Path) -> None:
-        tail = self._tail(BEGINNING)
-        assert tail is not None, "every journal can be read from its beginning"
         from datamon.query.graph.apply import apply, make_empty  # as above
 
         with contextlib.closing(_connect(path)) as file:
@@ -127,7 +125,8 @@ class GraphFile:
             file.execute("PRAGMA journal_mode = OFF")
             file.execute("BEGIN")
             make_empty(file, self._store)
-            apply(file, self._store, tail)
+            for tail in read_whole(self._store, environments=False):
+                apply(file, self._store, tail)
             file.execute("COMMIT")
 
     def _publish(self, path: Path) -> None:

@@ -176,7 +176,9 @@ def read_graph(connection: "duckdb.DuckDBPyConnection", kept: Kept = Kept(), mor
 
 def graph_by_level(connection: "duckdb.DuckDBPyConnection", kept: Kept = Kept()) -> Graph:
     """The graph of the runs that an index knows, of which a walk reads what it comes by: for what goes from level to level."""
-    return Graph.over(_FromIndex(connection, kept, "upstream"), _FromIndex(connection, kept, "downstream"))
+    table = "walked_edges"
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE {table} AS {_edges_sql(kept)}", [kept.failed, list(kept.runs)])
+    return Graph.over(_FromTable(connection, table, "upstream"), _FromTable(connection, table, "downstream"))
 
 
 def _edges_sql(kept: Kept) -> str:
@@ -191,14 +193,13 @@ def _edges_sql(kept: Kept) -> str:
         {counts if some else ""}"""  # noqa: S608
 
 
-class _FromIndex:
-    """Adjacency in one direction, read from an index a level at a time."""
+class _FromTable:
+    """Adjacency in one direction, read from a table of edges a level at a time."""
 
-    def __init__(self, connection: "duckdb.DuckDBPyConnection", kept: Kept, direction: Direction) -> None:
+    def __init__(self, connection: "duckdb.DuckDBPyConnection", table: str, direction: Direction) -> None:
         end = "to" if direction == "upstream" else "from"
-        self._sql = f"{_edges_sql(kept)} AND e.kind_{end} = ? AND e.id_{end} IN (SELECT unnest(?::VARCHAR[]))"
+        self._sql = f"FROM {table} e WHERE e.kind_{end} = ? AND e.id_{end} IN (SELECT unnest(?::VARCHAR[]))"
         self._connection = connection
-        self._given = [kept.failed, list(kept.runs)]
         self._upstream = direction == "upstream"
         self._known: dict[Node, list[Edge]] = {}
 
@@ -215,7 +216,7 @@ class _FromIndex:
                 self._known[node] = []
                 wanted[node.kind].append(node.id)
         for kind, ids in wanted.items():
-            rows: list[EdgeRow] = self._connection.execute(self._sql, [*self._given, kind, ids]).fetchall()
+            rows: list[EdgeRow] = self._connection.execute(self._sql, [kind, ids]).fetchall()
             for kind_from, id_from, kind_to, id_to, role, how in sorted(set(rows), key=_order):
                 source, target = Node(kind_from, id_from), Node(kind_to, id_to)
                 near, far = (target, source) if self._upstream else (source, target)

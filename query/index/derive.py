@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Iterable, Mapping
 from itertools import groupby
 
-from datamon.lineage.params import plain
+from datamon.lineage.param_values import plain
 from datamon.lineage.records import CodeVersion, Run, combine
 from datamon.lineage.replays import Replay
 from datamon.store.bundle import Bundle, Entry

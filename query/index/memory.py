@@ -13,7 +13,7 @@ import duckdb
 from datamon.query.index.connect import DEFAULT_LIMIT_S, lock_down, open_in_memory
 from datamon.query.index.refresh import apply, make_empty, read_position
 from datamon.query.index.schema import KEPT, TABLES, statements
-from datamon.query.index.tail import BEGINNING, Tail, read_tail
+from datamon.query.index.tail import Tail, read_tail, read_whole
 from datamon.store.cache_files import keep_file
 from datamon.store.opening import Store
 
@@ -49,13 +49,12 @@ class MemoryIndex:
                 connection.close()
                 connection = open_in_memory()
                 make_empty(connection, self._store)
-                tail = read_tail(self._store, BEGINNING)
-                assert tail is not None, "every journal can be read from its beginning"
                 self._kept = None
-            if tail.news or self._kept is None:
-                connection.begin()
-                apply(connection, tail)
-                connection.commit()
+            if tail is None or tail.news:
+                for each in read_whole(self._store) if tail is None else [tail]:
+                    connection.begin()
+                    apply(connection, each)
+                    connection.commit()
                 self._keep(connection)
                 self._store.journal.tend()
         except BaseException:

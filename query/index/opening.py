@@ -4,7 +4,7 @@ import contextlib
 import shutil
 import tempfile
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Protocol
 
@@ -15,7 +15,7 @@ from datamon.query.index.connect import DEFAULT_LIMIT_S, lock_down, open_for_bui
 from datamon.query.index.memory import MemoryIndex
 from datamon.query.index.publish import Generations
 from datamon.query.index.refresh import apply, make_empty, read_position
-from datamon.query.index.tail import BEGINNING, Position, Tail, read_tail
+from datamon.query.index.tail import Position, Tail, read_tail, read_whole
 from datamon.store.opening import Store
 
 Connection = duckdb.DuckDBPyConnection
@@ -75,7 +75,7 @@ class FileIndex:
         """As `Index.rebuild`. Waits for a refresh that is under way elsewhere."""
         with self._writing(), self._generations.lock(wait=True):
             built = self._generations.private("building")
-            self._build(built, None, self._whole())
+            self._build(built, None, read_whole(self._store))
             self._generations.publish(built)
 
     def _fresh(self) -> Connection:
@@ -90,7 +90,7 @@ class FileIndex:
     def _advanced_if_needed(self) -> Connection:
         with self._generations.held() as found:
             if found is None:
-                return self._advanced(None, None, self._whole())
+                return self._advanced(None, None, read_whole(self._store))
             number, path = found
             with contextlib.ExitStack() as unless_kept:
                 opened = self._opened(path, unless_kept)
@@ -100,8 +100,8 @@ class FileIndex:
                     return opened[0]
             if tail is not None:
                 with contextlib.suppress(duckdb.Error):  # damaged where it was not read yet: the store knows everything
-                    return self._advanced(number, path, tail)
-            return self._advanced(number, None, self._whole())
+                    return self._advanced(number, path, [tail])
+            return self._advanced(number, None, read_whole(self._store))
 
     def _opened(self, path: Path, closing: contextlib.ExitStack) -> tuple[Connection, Position] | None:
         """A connection to this file and how far it has read; None when it is damaged, or of another schema or DuckDB."""
@@ -112,18 +112,13 @@ class FileIndex:
             return None
         return None if position is None else (connection, position)
 
-    def _whole(self) -> Tail:
-        tail = read_tail(self._store, BEGINNING)
-        assert tail is not None, "every journal can be read from its beginning"
-        return tail
-
-    def _advanced(self, number: int | None, base: Path | None, tail: Tail) -> Connection:
-        """A connection to `base` (None: nothing) with `tail` applied, which becomes the next generation if it can."""
+    def _advanced(self, number: int | None, base: Path | None, tails: Iterable[Tail]) -> Connection:
+        """A connection to `base` (None: nothing) with `tails` applied, which becomes the next generation if it can."""
         with self._generations.lock() as locked, contextlib.ExitStack() as leaving:
             publishing = locked and self._generations.current() == number
             built = self._generations.private("building" if publishing else "reading")
             leaving.callback(built.unlink, missing_ok=True)
-            self._build(built, base, tail)
+            self._build(built, base, tails)
             if not publishing:
                 return open_read_only(built)
             reading = self._generations.private("reading")
@@ -133,15 +128,17 @@ class FileIndex:
             self._store.journal.tend()
             return open_read_only(reading)
 
-    def _build(self, path: Path, base: Path | None, tail: Tail) -> None:
+    def _build(self, path: Path, base: Path | None, tails: Iterable[Tail]) -> None:
+        """Nobody sees the file before it is published, so that each part may be a transaction."""
         if base is not None:
             shutil.copyfile(base, path)
         with open_for_building(path) as connection:
-            connection.begin()
             if base is None:
                 make_empty(connection, self._store)
-            apply(connection, tail)
-            connection.commit()
+            for tail in tails:
+                connection.begin()
+                apply(connection, tail)
+                connection.commit()
             connection.execute("CHECKPOINT")
 
     @contextlib.contextmanager

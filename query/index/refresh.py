@@ -1,6 +1,8 @@
 """Applying a tail to an index file: raw rows first, then the rows derived from whatever they touch."""
 
 import json
+from collections import defaultdict
+from collections.abc import Iterable
 
 import duckdb
 
@@ -82,12 +84,19 @@ def _text(record: Record) -> str:
 def _apply_events(connection: Connection, events: list[Record]) -> None:
     if not events:
         return
-    rows = {event["event"]: (event["event"], _run_of(event), event["kind"], _text(event)) for event in events}
-    known = connection.execute("SELECT event FROM kept.journal_events WHERE event IN (SELECT unnest(?))", [list(rows)])
+    fresh = {event["event"]: event for event in events}
+    known = connection.execute("SELECT event FROM kept.journal_events WHERE event IN (SELECT unnest(?))", [list(fresh)])
     for (event,) in known.fetchall():
-        del rows[event]
-    insert(connection, JOURNAL_EVENTS, list(rows.values()))
-    _derive_runs(connection, sorted({run for _, run, _, _ in rows.values()}))
+        del fresh[event]
+    of_run: dict[str, list[Record]] = defaultdict(list)
+    for event in sorted(fresh):
+        of_run[_run_of(fresh[event])].append(fresh[event])
+    told = "SELECT DISTINCT run FROM kept.journal_events WHERE run IN (SELECT unnest(?))"
+    before = {run for (run,) in connection.execute(told, [list(of_run)]).fetchall()}
+    insert(connection, JOURNAL_EVENTS, [(e, _run_of(each), each["kind"], _text(each)) for e, each in fresh.items()])
+    _derive_anew(connection, sorted(before))
+    new = sorted(of_run.keys() - before)
+    _keep_runs(connection, new, ((run, record) for run in new for record in of_run[run]))
 
 
 def _run_of(event: Record) -> str:
@@ -95,7 +104,8 @@ def _run_of(event: Record) -> str:
     return str(run["id"] if isinstance(run, dict) else run)
 
 
-def _derive_runs(connection: Connection, runs: list[str]) -> None:
+def _derive_anew(connection: Connection, runs: list[str]) -> None:
+    """The rows of runs of which there were some already."""
     if not runs:
         return
     for table in OF_A_RUN:
@@ -103,7 +113,12 @@ def _derive_runs(connection: Connection, runs: list[str]) -> None:
     told = connection.execute(
         "SELECT run, record FROM kept.journal_events WHERE run IN (SELECT unnest(?)) ORDER BY run, event", [runs]
     )
-    rows, broken = derive.rows_of_runs((run, json.loads(record)) for run, record in told.fetchall())
+    _keep_runs(connection, runs, ((run, json.loads(record)) for run, record in told.fetchall()))
+
+
+def _keep_runs(connection: Connection, runs: list[str], records: Iterable[tuple[str, Record]]) -> None:
+    """The rows that these records make, a run's together in the order of their events."""
+    rows, broken = derive.rows_of_runs(records)
     for table in OF_A_RUN:
         insert(connection, table, rows[table.name])
     _keep_broken(connection, set(runs), broken)

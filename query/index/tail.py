@@ -2,13 +2,13 @@
 
 import contextlib
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 from blake3 import blake3
 
 from datamon.errors import Corrupt, NotFound
-from datamon.lineage.records import RUN_KINDS
+from datamon.lineage.kinds import RUN_KINDS
 from datamon.store import layout
 from datamon.store.bundle import Entry
 from datamon.store.codec import Record
@@ -63,8 +63,7 @@ def read_tail(store: Store, position: Position, *, environments: bool = True) ->
             raise
         return None
     events = [record for record in records if record["kind"] in RUN_KINDS]
-    intents = {(_log_name(record["repo"]), record["number"]) for record in records if record["kind"] == "intent"}
-    watch = position.watch | {intent for intent in intents if intent[1] > position.tips.get(intent[0], 0)}
+    watch = position.watch | {each for each in _intents(records) if each[1] > position.tips.get(each[0], 0)}
     logs = {log for log, _ in watch}
     lost_some = cursor.get("skipped", 0) != position.cursor.get("skipped", 0)
     entries = _read_logs(store, position, logs, everything=position.everything or lost_some)
@@ -76,6 +75,57 @@ def read_tail(store: Store, position: Position, *, environments: bool = True) ->
     after = Position(cursor, tips, watch, position.environments | found.keys(), wanted - found.keys())
     news = bool(records or entries or found) or cursor != position.cursor
     return Tail(events, entries, found, after, news)
+
+
+def read_whole(store: Store, *, environments: bool = True, most: int = 10_000) -> Iterator[Tail]:
+    """What `read_tail` gives from the beginning, in parts: each has so many records at most, or the logs that together have a few
+    more; the last one's position is the one after everything. What was durable when this was called is in them.
+
+    The journal comes first and then the logs, as in `read_tail`. Raises Corrupt, Unavailable.
+    """
+    position = replace(BEGINNING)
+    while True:
+        records, cursor = store.journal.read(position.cursor, limit=most)
+        events = [record for record in records if record["kind"] in RUN_KINDS]
+        named = {digest for digest in map(_environment_of, events) if digest} if environments else set()
+        wanted = position.wanted | (named - position.environments)
+        found = _read_environments(store, wanted)
+        position = replace(
+            position,
+            cursor=cursor,
+            watch=position.watch | _intents(records),
+            environments=position.environments | found.keys(),
+            wanted=wanted - found.keys(),
+        )
+        yield Tail(events, {}, found, position, True)
+        if not records:
+            break
+    for entries in _logs_in_parts(store, most):
+        tips = dict(position.tips) | {log: several[-1].number for log, several in entries.items()}
+        watch = frozenset((log, number) for log, number in position.watch if number > tips.get(log, 0))
+        position = replace(position, tips=tips, watch=watch)
+        yield Tail([], entries, {}, position, True)
+    yield Tail([], {}, {}, replace(position, everything=False), True)
+
+
+def _intents(records: list[Record]) -> frozenset[tuple[LogName, int]]:
+    return frozenset((_log_name(record["repo"]), record["number"]) for record in records if record["kind"] == "intent")
+
+
+def _logs_in_parts(store: Store, most: int) -> Iterator[dict[LogName, list[Entry]]]:
+    """Every log, as many together as have so many entries; the store's own is among the first."""
+    own = store.logs.entries_after(None, 0)
+    part: dict[LogName, list[Entry]] = {None: own} if own else {}
+    made = {RepoId(each.record["repo"]) for each in own if each.kind == "repo-created"} | {RepoId(store.id)}
+    for log in sorted(made):
+        if sum(map(len, part.values())) >= most:
+            yield part
+            part = {}
+        several = store.logs.entries_after(log, 0)
+        if several:
+            part[log] = several
+    if part:
+        yield part
 
 
 def _log_name(repo: str | None) -> LogName:

@@ -19,7 +19,6 @@ from datamon.query.language.statement import (
 )
 from datamon.query.sources import produced
 from datamon.query.sources.closures import rows_of_affected, rows_of_closure
-from datamon.query.sources.contains import rows_of_contains
 from datamon.query.sources.deleted import TOLD, note_deleted
 from datamon.query.sources.diff import rows_of_diff
 from datamon.query.sources.differ import rows_of_differ
@@ -45,6 +44,8 @@ def rows_of(asking: Asking, connection: duckdb.DuckDBPyConnection, placed: Place
         case Planned():
             return rows_of_plan(asking, world, source)
         case Contains():
+            from datamon.query.sources.contains import rows_of_contains  # chunks bring pyarrow, 0.15 s
+
             return rows_of_contains(asking, world, source)
         case Produced():
             return _produced(asking, world, source)

@@ -5,7 +5,7 @@ import shlex
 from collections.abc import Mapping
 
 from datamon.lineage.differences import Difference, Kind, compared
-from datamon.lineage.params import plain
+from datamon.lineage.param_values import plain
 from datamon.lineage.records import Run
 from datamon.lineage.reuse.parts import obstacle_of
 from datamon.query.asking import Asking, Rows, World

@@ -7,7 +7,8 @@ import pytest
 from datamon.errors import Denied, Invalid, NotFound
 from datamon.lineage.fingerprint import fingerprint_function
 from datamon.lineage.locate import StepName
-from datamon.lineage.params import Unstated, current_value, plain, read_params_file
+from datamon.lineage.param_values import plain
+from datamon.lineage.params import Unstated, current_value, read_params_file
 from datamon.lineage.records import CodeVersion, Param, ParamValue
 from datamon.store.testing.users import ordinary_user
 

@@ -10,20 +10,14 @@ from datamon.query.elsewhere.explaining import explain
 from datamon.query.elsewhere.whole import plain_sql, tables_of, with_sources
 from datamon.query.language.parse import parse
 from datamon.query.language.statement import Select
+from datamon.query.testing.golden import golden_pairs
 from datamon.query.testing.parts import parts_of
 from datamon.query.testing.stories import Story
 
 CASES = Path(__file__).parent / "cases"
 
 
-def golden(name: str) -> list[tuple[str, str]]:
-    """The pairs of a golden file."""
-    text = (CASES / name).read_text("utf-8").partition("\n")[2]
-    pairs = [pair.partition("\n-->\n") for pair in text.split("\n;;\n")]
-    return [(typed.strip(), expected.strip()) for typed, _, expected in pairs]
-
-
-@pytest.mark.parametrize(("typed", "expected"), golden("postgres.sql"))
+@pytest.mark.parametrize(("typed", "expected"), golden_pairs(CASES / "postgres.sql"))
 def test_a_select_becomes_the_text_for_postgresql_beside_it(typed: str, expected: str) -> None:
     statement = parse(typed)
     assert isinstance(statement, Select)
@@ -31,13 +25,13 @@ def test_a_select_becomes_the_text_for_postgresql_beside_it(typed: str, expected
     assert translated(sql, "postgres") == expected
 
 
-@pytest.mark.parametrize(("typed", "expected"), golden("recursive.sql"))
+@pytest.mark.parametrize(("typed", "expected"), golden_pairs(CASES / "recursive.sql"))
 def test_an_option_of_a_source_changes_the_parts_beside_it(story: Story, typed: str, expected: str) -> None:
     assert parts_of(story, typed) == expected
 
 
 def test_the_golden_files_hold_pairs() -> None:
-    assert len(golden("postgres.sql")) + len(golden("recursive.sql")) >= 120
+    assert len(golden_pairs(CASES / "postgres.sql")) + len(golden_pairs(CASES / "recursive.sql")) >= 120
 
 
 @pytest.fixture(scope="module")

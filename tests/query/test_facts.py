@@ -13,7 +13,7 @@ from blake3 import blake3
 from datamon.lineage.capture.git import capture_git
 from datamon.lineage.facts import Facts, Stale, Subject
 from datamon.lineage.fingerprint import fingerprint_script
-from datamon.lineage.params import plain
+from datamon.lineage.param_values import plain
 from datamon.lineage.recording import Ending, Policy, Recording, RunIntent
 from datamon.lineage.records import CodeVersion, EnvironmentPart, Param, PlannedOutput
 from datamon.lineage.ref_moves import Target

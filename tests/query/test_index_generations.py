@@ -12,9 +12,11 @@ import pytest
 from datamon.errors import Denied, Unavailable
 from datamon.query.index import FileIndex, opening
 from datamon.query.index.publish import Generations
-from datamon.query.index.tail import read_tail
+from datamon.query.index.tail import BEGINNING, LogName, read_tail, read_whole
 from datamon.query.testing.events import Told
+from datamon.query.testing.recorded import recorded
 from datamon.query.testing.relations import content_of, rebuilt
+from datamon.store.bundle import Entry
 from datamon.store.opening import Store, memory_store
 from datamon.store.repos import create_repo
 
@@ -230,7 +232,13 @@ def test_a_directory_that_is_deleted_while_it_is_opened_is_made_again(
             shutil.rmtree(deletions.pop())
         return read_tail(*given)
 
+    def deleting_whole(*given: Any) -> Any:
+        yield from read_whole(*given)
+        if deletions:
+            shutil.rmtree(deletions.pop())
+
     monkeypatch.setattr(opening, "read_tail", deleting)
+    monkeypatch.setattr(opening, "read_whole", deleting_whole)
     assert names(index) == ["features", "orders"]
     assert not deletions
 
@@ -265,3 +273,20 @@ def test_a_directory_that_may_not_be_written_is_denied(
     monkeypatch.setattr(opening, "open_for_building", refused)
     with pytest.raises(Denied, match="name another place"):
         index.refresh()
+
+
+def test_what_is_read_in_small_parts_is_what_is_read_at_once() -> None:
+    for seed in range(3):
+        store = recorded(seed, late=seed == 1).world.store
+        whole = read_tail(store, BEGINNING)
+        assert whole is not None
+        parts = list(read_whole(store, most=3))
+        assert len(parts) > 10
+        assert [event for part in parts for event in part.events] == whole.events
+        entries: dict[LogName, list[Entry]] = {}
+        for part in parts:
+            entries |= part.entries
+            assert sum(map(len, part.entries.values())) <= 3 + max(map(len, part.entries.values()), default=0)
+        assert entries == whole.entries
+        assert {name: each for part in parts for name, each in part.environments.items()} == whole.environments
+        assert parts[-1].after == whole.after

@@ -12,15 +12,9 @@ from datamon.query.language.faults import Span, fault, nearest
 from datamon.query.language.parse import parse
 from datamon.query.language.statement import Closure, Describe, Produced, Relations, Select, Stale
 from datamon.query.language.tokens import DEEPEST, LONGEST, tokenize
+from datamon.query.testing.golden import golden_pairs
 
 CASES = Path(__file__).parent / "cases" / "compiles.sql"
-
-
-def golden() -> list[tuple[str, str]]:
-    """The pairs of the golden file."""
-    text = CASES.read_text("utf-8").partition("\n")[2]
-    pairs = [pair.partition("\n-->\n") for pair in text.split("\n;;\n")]
-    return [(typed.strip(), expected.strip()) for typed, _, expected in pairs]
 
 
 def select(text: str) -> Select:
@@ -35,14 +29,14 @@ def refusal(text: str) -> DatamonError:
     return raised.value
 
 
-@pytest.mark.parametrize(("typed", "expected"), golden())
+@pytest.mark.parametrize(("typed", "expected"), golden_pairs(CASES))
 def test_a_statement_compiles_to_the_select_beside_it(typed: str, expected: str) -> None:
     assert shown(select(typed)) == expected
 
 
 def test_the_golden_file_holds_pairs() -> None:
-    assert len(golden()) >= 29
-    assert all(expected for _, expected in golden())
+    assert len(golden_pairs(CASES)) >= 29
+    assert all(expected for _, expected in golden_pairs(CASES))
 
 
 def test_keywords_are_blind_to_case_and_a_semicolon_may_end_the_statement() -> None:

@@ -6,16 +6,10 @@ import pytest
 
 from datamon.query.language.parse import parse
 from datamon.query.language.statement import Select, Source
+from datamon.query.testing.golden import golden_pairs
 from datamon.query.testing.spelling import spelled
 
 CASES = Path(__file__).parent / "cases"
-
-
-def golden(name: str) -> list[tuple[str, str]]:
-    """The pairs of a golden file."""
-    text = (CASES / name).read_text("utf-8").partition("\n")[2]
-    pairs = [pair.partition("\n-->\n") for pair in text.split("\n;;\n")]
-    return [(typed.strip(), expected.strip()) for typed, _, expected in pairs]
 
 
 def source(text: str) -> Source:
@@ -25,11 +19,11 @@ def source(text: str) -> Source:
     return placed.source
 
 
-@pytest.mark.parametrize(("typed", "expected"), golden("sources.sql"))
+@pytest.mark.parametrize(("typed", "expected"), golden_pairs(CASES / "sources.sql"))
 def test_what_is_typed_means_the_source_beside_it(typed: str, expected: str) -> None:
     assert spelled(source(typed)) == expected
     assert spelled(source(expected)) == expected
 
 
 def test_there_are_two_hundred_golden_pairs() -> None:
-    assert sum(len(golden(path.name)) for path in CASES.glob("*.sql")) >= 200
+    assert sum(len(golden_pairs(path)) for path in CASES.glob("*.sql")) >= 200

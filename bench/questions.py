@@ -1,0 +1,150 @@
+"""How long questions take over a store of many runs, whole processes, as ratios to `python -I -c pass` in the same run.
+
+    python bench/questions.py --runs 100000
+
+The store is that of graph_history.py. Each question is asked once unmeasured, then so many times; the median counts. Then one
+closure is walked by others over the same edges, in a process that has them loaded already: DuckDB's and SQLite's recursion,
+networkx.
+"""
+
+import argparse
+import os
+import resource
+import sqlite3
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import duckdb
+import networkx as nx
+from graph_history import LAYERS, make
+
+from datamon.lineage.records import Param
+from datamon.query.index import FileIndex, open_index
+from datamon.query.testing.events import Told
+from datamon.store.opening import Store
+
+PASS = [sys.executable, "-I", "-c", "pass"]
+DATAMON = [sys.executable, "-P", "-c", "from datamon.cli.main import leave; leave()"]
+LAST, MIDDLE, FIRST = f"step-{LAYERS - 1}-3-a", f"step-{LAYERS // 3}-3-a", "step-2-3-a"
+QUESTIONS = {
+    "what produced": f"WHAT PRODUCED '{LAST}'",
+    "what used": f"WHAT USED '{MIDDLE}'",
+    "upstream, near": f"UPSTREAM OF '{FIRST}' WITHIN 3",
+    "upstream, all, counted": f"SELECT count(*) FROM UPSTREAM OF '{LAST}'",
+    "why stale": f"WHY IS '{MIDDLE}' STALE",
+    "stale": "SELECT count(*) FROM STALE",
+    "shortest path": f"FROM PATHS FROM 'source-0' TO '{LAST}' LIMIT 1",
+    "a SELECT": "SELECT count(*) FROM runs WHERE step = 'step-1-1'",
+}
+
+
+def main() -> None:
+    """As the module says."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=int, default=100_000)
+    parser.add_argument("--rounds", type=int, default=11)
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="datamon-bench-") as room:
+        place = Path(room) / "store"
+        began = time.perf_counter()
+        store = make(place, given.runs)
+        say(f"{given.runs:,} runs recorded in {time.perf_counter() - began:.0f} s; load {os.getloadavg()[0]:.1f}")
+        variables = os.environ | {
+            "HOME": room,
+            "DATAMON_METADATA": str(place),
+            "DATAMON_BLOB": str(place),
+            "DATAMON_NAME": "bench",
+            "DATAMON_EMAIL": "bench@example.org",
+        }
+        ask(variables, given.rounds)
+        refresh(store, Path(room) / "index")
+        others(store)
+
+
+def ask(variables: dict[str, str], rounds: int) -> None:
+    """Every question, and what it costs to start with nothing."""
+    nothing = median(rounds, lambda: run(PASS, variables))
+    say(f"python -I -c pass: {nothing * 1000:.1f} ms")
+    for words in (["index", "rebuild"],):
+        say(f"datamon {' '.join(words)}: {timed(lambda words=words: run([*DATAMON, *words], variables)):.1f} s")  # type: ignore[misc]
+    for name, text in QUESTIONS.items():
+        command = [*DATAMON, "query", text, "--format", "csv"]
+        run(command, variables)
+        took = median(rounds, lambda command=command: run(command, variables))  # type: ignore[misc]
+        say(f"{name:24} {took * 1000:8.0f} ms  {took / nothing:6.1f} x")
+
+
+def refresh(store: Store, directory: Path) -> None:
+    """How long an index takes to add so many runs."""
+    index = FileIndex(store, directory)
+    say(f"an index made from nothing: {timed(index.rebuild):.1f} s, {peak_mb():.0f} MB of memory at most")
+    number = 10**7
+    for count in (1, 100, 10_000):
+        events = []
+        for _ in range(count):
+            number += 1
+            events += Told(number, "added", "bench", params=(Param("rate", 1),)).events()
+        store.journal.append_many(events)
+        say(f"{count:,} new runs added: {timed(index.refresh) * 1000:.0f} ms")
+
+
+def others(store: Store) -> None:
+    """One closure by others, the edges in memory or in a file of theirs."""
+    with open_index(store).connect() as connection:
+        edges = connection.execute("SELECT id_from, id_to FROM edges").fetchall()
+        [(start,)] = connection.execute(
+            "SELECT bundle FROM branches WHERE repo = ? AND name = 'main'", [LAST]
+        ).fetchall()
+    recursion = """WITH RECURSIVE above(id) AS (SELECT ? UNION SELECT e.source FROM above a JOIN edges e ON e.target = a.id)
+        SELECT count(*) - 1 FROM above"""
+    graph: nx.DiGraph[str] = nx.DiGraph(edges)
+    say(f"the closure of {LAST}, edges loaded: {len(nx.ancestors(graph, start)):,} nodes")
+    say(f"networkx: {median(3, lambda: nx.ancestors(graph, start)) * 1000:.0f} ms")
+    other = duckdb.connect()
+    other.execute("CREATE TABLE edges (source VARCHAR, target VARCHAR)")
+    other.executemany("INSERT INTO edges VALUES (?, ?)", edges[:1])
+    other.execute(
+        "INSERT INTO edges SELECT unnest(?), unnest(?)", [list(side) for side in zip(*edges[1:], strict=True)]
+    )
+    say(f"DuckDB's recursion: {median(3, lambda: other.execute(recursion, [start]).fetchall()) * 1000:.0f} ms")
+    light = sqlite3.connect(":memory:")
+    light.execute("CREATE TABLE edges (source TEXT, target TEXT)")
+    light.executemany("INSERT INTO edges VALUES (?, ?)", edges)
+    light.execute("CREATE INDEX by_target ON edges (target, source)")
+    say(f"SQLite's recursion: {median(3, lambda: light.execute(recursion, (start,)).fetchall()) * 1000:.0f} ms")
+
+
+def run(command: Sequence[str], variables: dict[str, str]) -> None:
+    """To its end, which must be a good one."""
+    subprocess.run(command, env=variables, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def median(rounds: int, once: Callable[[], object]) -> float:
+    """Seconds."""
+    return statistics.median(timed(once) for _ in range(rounds))
+
+
+def timed(once: Callable[[], object]) -> float:
+    """Seconds."""
+    began = time.perf_counter()
+    once()
+    return time.perf_counter() - began
+
+
+def peak_mb() -> float:
+    """Of this process, so far."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def say(line: str) -> None:
+    """One line of the result."""
+    print(line, flush=True)
+
+
+if __name__ == "__main__":
+    main()
