@@ -59,7 +59,9 @@ class _Script:
         query = query.copy()
         read = self._name_tables(query)
         schema: dict[str, object] = {table: self._known[table] for table in read}
-        root = build_scope(qualify(query, schema=schema, dialect=DIALECT, quote_identifiers=False))
+        qualified = qualify(query, schema=schema, dialect=DIALECT, quote_identifiers=False)
+        _refuse_unfollowed(qualified)
+        root = build_scope(qualified)
         if root is None:
             raise ValueError("it is no SELECT")
         walk = ScopeWalk(root)
@@ -115,3 +117,14 @@ def _made_by(statement: exp.Expr) -> tuple[str, exp.Query, bool]:
         if name is not None and statement.kind in ("TABLE", "VIEW"):
             return name.name, statement.expression, statement.kind == "TABLE" and not is_temporary
     raise ValueError(f"only SELECT and CREATE TABLE or VIEW … AS SELECT are understood, not {statement.key.upper()}")
+
+
+def _refuse_unfollowed(query: exp.Expr) -> None:
+    """Raises ValueError for what would be followed wrongly."""
+    for node in query.walk():
+        is_star = isinstance(node, exp.Star) and isinstance(node.parent, exp.Select | exp.Column)
+        is_unknown = is_star or isinstance(node, exp.Columns | exp.TableColumn | exp.Pivot)
+        if is_unknown and node.find_ancestor(exp.Exists) is None:
+            raise ValueError(f"which columns {node.sql(DIALECT)} stands for is not known")
+        if isinstance(node, exp.SetOperation) and node.args.get("by_name"):
+            raise ValueError("a set operation BY NAME is not followed")

@@ -6,6 +6,7 @@ place. A recursive CTE is followed until nothing new is found."""
 from collections.abc import Iterable
 
 from sqlglot import exp
+from sqlglot.errors import OptimizeError
 from sqlglot.optimizer.scope import Scope
 
 from datamon.query.columns.lineage import Kind, TableColumn
@@ -108,6 +109,8 @@ class ScopeWalk:
                 for each in _selects(scope)
                 if each.alias == column.name and column not in each.find_all(exp.Column)
             ]
+            if not named and not _is_of_lambda(column):
+                raise OptimizeError(f"the column {column.sql()} is in no table")
             return self._of(named[0], scope) if named else NOTHING
         source: object = None
         looked: Scope | None = scope
@@ -116,12 +119,21 @@ class ScopeWalk:
         if isinstance(source, exp.Table):
             return frozenset({TableColumn(table_name(source), column.name)})
         if not isinstance(source, Scope):
-            return NOTHING
+            raise OptimizeError(f"the table of the column {column.sql()} is not known")
         around = source.expression.parent
         if isinstance(around, exp.SetOperation):  # a recursive CTE reads itself: sqlglot gives its first branch only
             source = self._by_query.get(id(around), source)
         columns = self._columns(source)
         return columns.get(column.name, NOTHING)
+
+
+def _is_of_lambda(column: exp.Column) -> bool:
+    around = column.find_ancestor(exp.Lambda)
+    while around is not None:
+        if any(each.name == column.name for each in around.expressions):
+            return True
+        around = around.find_ancestor(exp.Lambda)
+    return False
 
 
 def _branches(scope: Scope) -> list[Scope]:
@@ -166,6 +178,11 @@ def _deciding(scope: Scope) -> Iterable[tuple[Kind, exp.Expr]]:
             yield "join", join.args["on"]
     if query.args.get("group"):
         yield "group", query.args["group"]
+        if query.args["group"].args.get("all"):
+            yield from (("group", each) for each in query.selects if not each.find(exp.AggFunc))
+    for part in ("limit", "offset"):
+        if query.args.get(part):
+            yield "filter", query.args[part]
     distinct = query.args.get("distinct")
     if isinstance(distinct, exp.Distinct):
         yield from (("group", each) for each in (distinct.args.get("on") and [distinct.args["on"]]) or query.selects)

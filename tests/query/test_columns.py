@@ -64,6 +64,14 @@ CASES = {
     ),
     "distinct": ("SELECT DISTINCT customer FROM orders", "customer=o.customer | group o.customer"),
     "order and limit": ("SELECT id FROM orders ORDER BY amount LIMIT 3", "id=o.id | order o.Amount"),
+    "a natural join": ("SELECT name FROM orders NATURAL JOIN people", "name=p.name | join o.id,p.id"),
+    "group by all": ("SELECT id, sum(amount) AS s FROM orders GROUP BY ALL", "id=o.id s=o.Amount | group o.id"),
+    "a limit from elsewhere": ("SELECT id FROM orders LIMIT (SELECT max(boss) FROM people)", "id=o.id | filter p.boss"),
+    "a lambda": ("SELECT list_transform(tags, e -> e || id) AS z FROM orders", "z=o.id,o.tags"),
+    "beside each row": (
+        "SELECT q.name FROM orders, LATERAL (SELECT name FROM people WHERE people.id = orders.customer) q",
+        "name=p.name | filter o.customer,p.id",
+    ),
     "a count": ("SELECT count(*) AS n, 1 AS one FROM orders", "n= one="),
     "a name in the same SELECT": ("SELECT amount AS x, x * 2 AS y FROM orders", "x=o.Amount y=o.Amount"),
     "FROM first": ("FROM people SELECT name", "name=p.name"),
@@ -92,7 +100,19 @@ def test_columns_are_followed_through_the_tables_of_earlier_statements() -> None
 
 
 @pytest.mark.parametrize(
-    "sql", ["SELECT nothing FROM orders", "SELECT * FROM absent", "SELEC 1", "DROP TABLE orders", "SELECT ((("]
+    "sql",
+    [
+        "SELECT nothing FROM orders",
+        "SELECT * FROM absent",
+        "SELEC 1",
+        "DROP TABLE orders",
+        "SELECT (((",
+        "SELECT COLUMNS('a') FROM orders",
+        "SELECT orders FROM orders",
+        "SELECT * FROM range(3)",
+        "SELECT id FROM orders UNION ALL BY NAME SELECT id FROM people",
+        "SELECT * FROM (PIVOT orders ON id USING sum(amount))",
+    ],
 )
 def test_what_cannot_be_followed_is_said(sql: str) -> None:
     with pytest.raises(Invalid, match="cannot be told") as caught:
