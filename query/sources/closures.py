@@ -30,12 +30,19 @@ AFFECTED_COLUMNS = (*closure.COLUMNS, ("cause", "VARCHAR"))
 
 def rows_of_closure(asking: Asking, world: World, name: str, source: Closure) -> Rows:
     """The rows of a closure. Raises errors that point at their place."""
+    _refuse_columns(asking, source.ref, source.options)
     starts = starts_of(asking, world, source.ref)
     by_file = is_by_file(source)
     if starts.target is not None and starts.target.path and source.direction == "upstream" and not by_file:
         asking.note("without AT file, files are not followed one by one: this is what the whole bundle came from")
     walk = walk_of(asking, world, name, source, starts)
     return Rows(closure.COLUMNS, *_walked(asking, world, walk, by_file=by_file))
+
+
+def _refuse_columns(asking: Asking, ref: Ref, options: Options) -> None:
+    """Raises Invalid (`bad-statement`): an answer about whole bundles would be a wrong one."""
+    if ref.form == "column" or options.at == "column":
+        raise fault(asking.text, ref.span, "columns are not followed by queries yet; ask for the bundle or the file")
 
 
 def walk_of(asking: Asking, world: World, name: str, source: Closure, starts: Starts) -> closure.Walk:
@@ -103,6 +110,7 @@ def rule(asking: Asking, world: World, name: str, predicate: tuple[Token, ...]) 
 def rows_of_affected(asking: Asking, world: World, name: str, source: Affected) -> Rows:
     """What would become stale: everything downstream through branches and labels. What was read by an id or as an ancestor does
     not move, so nothing is passed on there. The cause is that of the change where it is met first, `upstream` beyond."""
+    _refuse_columns(asking, source.change, source.options)
     starts, cause = change_of(asking, world, source.change)
     walk = walk_of(asking, world, name, Closure("downstream", source.change, source.options), starts)
     walk = replace(walk, kept=replace(walk.kept, pinned=False))
