@@ -55,6 +55,30 @@ def test_a_comment_makes_nothing_stale_and_an_edit_does(desk: Shell, inside: Ins
     assert [row["cause"] for row in _asked(desk, inside, "WHAT IS STALE")] == ["code"]
 
 
+def test_the_same_again_is_reused_also_with_another_comment_and_another_param_is_not(
+    desk: Shell, inside: Inside
+) -> None:
+    again = ("run", "record", "--reuse", *RECORD[2:])
+    assert inside(desk, *again).code == 0
+    (desk.cwd / "report.sql").write_text(f"-- once more\n{SQL}")
+    assert "the command was not run" in inside(desk, *again).err
+    assert "param 'least' is 25 and was 10" in inside(desk, *again[:-1], "least=25").err
+    runs = _asked(desk, inside, "SELECT reused IS NOT NULL AS reused FROM runs ORDER BY started, id")
+    assert [row["reused"] for row in runs] == [False, True, False]
+
+
+def test_a_sql_step_is_rebuilt_after_an_edit_and_replayed_bit_by_bit(desk: Shell, inside: Inside) -> None:
+    assert inside(desk, *RECORD).code == 0
+    (desk.cwd / "report.sql").write_text(SQL.replace("sum", "max"))
+    ran = inside(desk, "rebuild", "report")
+    assert ran.code == 0, ran
+    assert pq.read_table(desk.cwd / "out" / "result.parquet").to_pydict() == {"total": [30]}
+    assert _asked(desk, inside, "WHAT IS STALE") == []
+    [newest] = _asked(desk, inside, "SELECT id FROM runs ORDER BY started DESC, id DESC LIMIT 1")
+    ran = inside(desk, "run", "replay", str(newest["id"]))
+    assert (ran.code, ran.lines[0]) == (0, "report@main: matched bit by bit"), ran
+
+
 def test_a_failed_statement_moves_no_ref_and_is_pointed_at(desk: Shell, inside: Inside) -> None:
     (desk.cwd / "report.sql").write_text(SQL.replace("sum", "summ"))
     ran = inside(desk, *RECORD)
