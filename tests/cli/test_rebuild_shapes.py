@@ -114,7 +114,8 @@ def test_params_of_files_are_read_anew_and_explicit_ones_given_as_they_were(desk
     (desk.cwd / "params.yaml").write_text("model:\n  depth: 4\n")
     assert inside(desk, "rebuild", "one").code == 0
     assert steps_run(desk, inside) == ["fit"]
-    asked = inside(desk, "query", "SELECT name, value, source FROM params ORDER BY run, name", "--format", "json")
+    params = "SELECT p.name, p.value, p.source FROM params p JOIN runs r ON r.id = p.run ORDER BY r.started, p.name"
+    asked = inside(desk, "query", params, "--format", "json")
     before, after = json.loads(asked.out)[:3], json.loads(asked.out)[3:]
     assert before[0] == {"name": "model.depth", "value": "3", "source": "file"}
     assert after[0] == {"name": "model.depth", "value": "4", "source": "file"}
