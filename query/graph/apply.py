@@ -17,6 +17,9 @@ from datamon.store.ids import RepoId
 from datamon.store.names import RUNS_REPO
 from datamon.store.opening import Store
 
+_NEAR = """SELECT bundle FROM inputs WHERE run = :run UNION SELECT bundle FROM outputs WHERE run = :run
+    UNION SELECT n FROM bundles WHERE run = :run"""
+
 
 def make_empty(file: sqlite3.Connection, store: Store) -> None:
     """The file is the graph of this store, of which nothing was read."""
@@ -46,15 +49,20 @@ class _Applying:
         self._bundles: dict[str, int] = {}
         self._runs: dict[str, int] = {}
         self._steps: dict[tuple[object, object], int] = {}
+        self._arrays = False
+        self._touched: set[tuple[str, int]] = set()
 
     def apply(self, tail: Tail) -> None:
         """As the function of this name."""
+        self._arrays = bool(self._file.execute("SELECT 1 FROM state WHERE name = 'arrays'").fetchall())
         for log, entries in tail.entries.items():
             if log is not None:
                 self._log(log, entries)
         if None in tail.entries:
             self._repos(tail.entries[None])
         self._events(tail.events)
+        if self._arrays:
+            self._many("INSERT OR IGNORE INTO touched VALUES (?, ?)", self._touched)
         self._position(tail.after)
 
     def _repos(self, entries: Sequence[Entry]) -> None:
@@ -89,6 +97,9 @@ class _Applying:
         ).rowcount
         if not changed:
             raise OutOfReachError(f"the bundle {identity} stands twice in the logs")
+        self._touched.add(("bundle", n))
+        if run is not None:
+            self._touched.add(("run", run))
 
     def _place_replacements(self, repo: str) -> None:
         """Bundles that stand in for deleted ones have their positions."""
@@ -127,9 +138,11 @@ class _Applying:
         every = {**events, **known}
         rows, broken = derive.rows_of_runs((run, every[event]) for event in sorted(every))
         settled = bool(rows["runs"]) and any(event["kind"] == RUN_CLOSED for event in every.values())
+        self._touch(n)
         self._forget(n)
         if rows["runs"]:
             self._derived(n, rows)
+            self._touch(n)
         if settled and not broken:
             self._file.execute("DELETE FROM waiting WHERE run = ?", (run,))
             marks = [_first(every.values(), RUN_OPENED), _first(every.values(), RUN_CLOSED)]
@@ -137,6 +150,12 @@ class _Applying:
         else:
             fresh = [(event, run, encode(events[event]).decode()) for event in events.keys() - known.keys()]
             self._many("INSERT INTO waiting VALUES (?, ?, ?)", fresh)
+
+    def _touch(self, run: int) -> None:
+        """The arrays are no longer right about this run, nor about what lies next to it now."""
+        if self._arrays:
+            near = self._file.execute(_NEAR, {"run": run})
+            self._touched |= {("run", run), *(("bundle", n) for (n,) in near)}
 
     def _forget(self, n: int) -> None:
         self._file.execute("UPDATE runs SET step = NULL, status = NULL WHERE n = ?", (n,))

@@ -17,6 +17,10 @@ from datamon.query.index.tail import Position, Tail, read_tail, read_whole
 from datamon.store.opening import Store
 
 _CURRENT = "CURRENT"
+LEAST_PACKED = 5_000
+"""A graph of so many nodes has arrays."""
+LEAST_TOUCHED = 20_000
+"""So many nodes may have changed before arrays are made anew."""
 _WAIT_S = 1.0
 """So long a reader waits for the moment in which a refresh becomes visible."""
 
@@ -97,7 +101,10 @@ class GraphFile:
         from datamon.query.graph.apply import apply  # what records mean takes 15 ms to load, and mostly nothing is new
 
         apply(file, self._store, tail)
+        packed = self._packed_if_due(file)
         file.execute("COMMIT")
+        if packed:
+            self._forget_arrays(packed)
         file.execute("BEGIN")
 
     def _tail(self, position: Position) -> Tail | None:
@@ -127,7 +134,33 @@ class GraphFile:
             make_empty(file, self._store)
             for tail in read_whole(self._store, environments=False):
                 apply(file, self._store, tail)
+            self._packed_if_due(file)
             file.execute("COMMIT")
+
+    def _packed_if_due(self, file: sqlite3.Connection) -> str | None:
+        """The name of new arrays of what the file says now, which it names from its next commit on; None when those that it names
+        are right about most nodes, or it has so few that SQLite is as fast."""
+        ((runs,), (bundles,)) = file.execute("SELECT max(n) FROM runs UNION ALL SELECT max(n) FROM bundles").fetchall()
+        named = file.execute("SELECT value FROM state WHERE name = 'arrays'").fetchall()
+        nodes = (runs or 0) + (bundles or 0)
+        ((touched,),) = file.execute("SELECT count(*) FROM touched").fetchall()
+        if nodes < LEAST_PACKED or (named and touched < max(LEAST_TOUCHED, nodes // 10)):
+            return None
+        from datamon.query.graph.packing import pack  # only for this, as it brings pyarrow
+
+        ((_, _, path),) = file.execute("PRAGMA database_list").fetchall()
+        place = Path(f"{path}-{secrets.token_hex(8)}.arrays")
+        if not pack(file, place):
+            return None
+        file.execute("INSERT OR REPLACE INTO state VALUES ('arrays', ?)", (place.name,))
+        file.execute("DELETE FROM touched")
+        return place.name
+
+    def _forget_arrays(self, named: str) -> None:
+        """Arrays before these are gone; who has them open keeps them."""
+        for other in self._directory.glob(f"{named.rpartition('-')[0]}-*.arrays"):
+            if other.name != named:
+                other.unlink(missing_ok=True)
 
     def _publish(self, path: Path) -> None:
         """This file is the one that counts. It is durable first; the others go, and who has one open keeps it."""

@@ -44,15 +44,28 @@ class Reached:
     how: str
 
 
+def _no_stop(_: Node) -> bool:
+    return False
+
+
+def _every(_: Node) -> bool:
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class Bounds:
     """Where a closure ends: at `within` runs (None: nowhere); behind a node for which `stop` holds, which is itself reached;
     before a node for which `only` does not hold, which is not. The edges in `cut`, as (from, to) on the way, are not walked."""
 
     within: int | None = None
-    stop: Callable[[Node], bool] = lambda _: False
-    only: Callable[[Node], bool] = lambda _: True
+    stop: Callable[[Node], bool] = _no_stop
+    only: Callable[[Node], bool] = _every
     cut: frozenset[tuple[Node, Node]] = frozenset()
+
+    @property
+    def bends(self) -> bool:
+        """Whether it says more than how far a closure goes."""
+        return self.stop is not _no_stop or self.only is not _every or bool(self.cut)
 
 
 UNBOUNDED = Bounds()

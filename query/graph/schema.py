@@ -2,12 +2,14 @@
 
 from typing import Final
 
-VERSION: Final = "1"
+VERSION: Final = "2"
 """A file of another version is thrown away and made again."""
 
 STATEMENTS: Final = (
     "CREATE TABLE state (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID",
     "CREATE TABLE tips (log TEXT PRIMARY KEY, number INTEGER) WITHOUT ROWID",
+    # The rows about whose neighbours the arrays that `state` names are no longer right.
+    "CREATE TABLE touched (kind TEXT, n INTEGER, PRIMARY KEY (kind, n)) WITHOUT ROWID",
     # As they were read: what is derived from them can change with the next record.
     "CREATE TABLE repo_records (number INTEGER PRIMARY KEY, record TEXT)",
     "CREATE TABLE waiting (event TEXT PRIMARY KEY, run TEXT, record TEXT) WITHOUT ROWID",

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from datamon.errors import DatamonError
 from datamon.query.answer import Answer
-from datamon.query.graph.adjacency import graph_in
 from datamon.query.graph.file import GraphFile
 from datamon.query.graph.in_memory import Bounds, Kept, Node
 from datamon.query.graph.lookups import FileNames, deletions, producers, run_of_step, runs_like, stood_in_for
+from datamon.query.graph.walking import FileGraph
 from datamon.query.language.references import DEFAULT_PIPELINE, Target
 from datamon.query.language.statement import Closure, Produced
 from datamon.query.quick.recognised import Question, recognised
@@ -76,7 +76,7 @@ def _closure(file: sqlite3.Connection, question: Question, source: Closure, targ
     named = (target.id,) if target.kind == "run" else ()
     kept = Kept(failed="failed" in options.including, system="system" in options.including, runs=named)
     walk = closure.Walk(source.direction, (start,), options.at, within, "deleted" in options.including, kept, target)
-    reached = graph_in(file, kept).closure(
+    reached = FileGraph(file, kept).closure(
         [start, *stood_in_for(file, [target.id])], source.direction, Bounds(within=within)
     )
     walked = closure.rows_in_order(reached, walk, FileNames(file, [each.node for each in reached]))
