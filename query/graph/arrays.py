@@ -25,7 +25,8 @@ READS, WRITERS, READERS, WRITES = "reads", "writers", "readers", "writes"
 
 
 class List:
-    """Edges in one direction, from nodes of one kind: those of node `n` are `to[at[n]:at[n + 1]]`, each with what `said` numbers."""
+    """Edges in one direction, from nodes of one kind: those of node `n` are `to[at[n]:at[n + 1]]`, each with what `said`
+    numbers."""
 
     __slots__ = ("at", "said", "to")
 

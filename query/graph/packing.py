@@ -50,8 +50,8 @@ class _Nodes:
 
 
 def pack(file: sqlite3.Connection, path: Path) -> bool:
-    """Whether `path` has the arrays of what `file` says now, durable; not, when it says what they cannot hold, or there is no room
-    for them. Edges of the hidden repo are not in them. Raises sqlite3.Error."""
+    """Whether `path` has the arrays of what `file` says now, durable; not, when it says what they cannot hold, or there is no
+    room for them. Edges of the hidden repo are not in them. Raises sqlite3.Error."""
     try:
         pieces = _packed(file)
         with path.open("xb") as out:

@@ -57,8 +57,10 @@ class FileGraph(Graph):
         kind = starts[0].kind
         seen = self._seen()
         level = [self.edges.kinds[kind].number(node.id) for node in starts]
+        blocked = seen[kind]
+        level = [number for number in level if number >= len(blocked) or not blocked[number]]  # a lost run leads nowhere
         for number in level:
-            _mark(seen[kind], number)
+            _mark(blocked, number)
         levels: list[Level] = []
         while level:
             depth = len(levels) // 2 + 1
@@ -69,7 +71,7 @@ class FileGraph(Graph):
             if self.edges.kinds[other].total == self.edges.kinds[other].count:
                 found.sort()
             else:
-                found.sort(key=lambda each: self.edges.kinds[other].identity(each[0]))  # noqa: B023  used at once
+                found.sort(key=lambda each: self.edges.kinds[other].identity(each[0]))
             levels.append(Level(other, depth, found))
             level, kind = levels[-1].nodes, other
         return levels
