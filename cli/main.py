@@ -20,6 +20,9 @@ from datamon.store.backend.patience import stop_waiting
 
 BROKEN_PIPE_EXIT = 141
 """What a shell reports for a program that its reader stopped listening to (128 + SIGPIPE)."""
+_STOPPED = "stopped by Ctrl-C; what was not finished is not visible"
+_stopped: list[bool] = []
+"""Not empty once Ctrl-C was heard."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -33,7 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stdout.flush()
         return code
     except KeyboardInterrupt as stop:
-        report("stopped by Ctrl-C; what was not finished is not visible", stop)
+        report(_STOPPED, stop)
         return exit_code(stop)
     except BrokenPipeError:
         _drop_unwritten()
@@ -47,6 +50,9 @@ def main(arguments: list[str] | None = None) -> int:
         report(_unforeseen(error) if ours is None else ours.message, error)
         return 1 if ours is None else exit_code(ours)
     except Exception as error:  # noqa: BLE001 (the program's edge: whatever happened becomes one line)
+        if _stopped:  # the engine makes something else of a KeyboardInterrupt that comes while it is at work
+            report(_STOPPED, error)
+            return exit_code(KeyboardInterrupt())
         report(_unforeseen(error), error)
         return 1
 
@@ -70,6 +76,7 @@ def leave() -> NoReturn:
 def _stop(_number: int, _frame: object) -> NoReturn:
     """At Ctrl-C no thread waits any more for a place that may come back: what is under way fails, and is put in order."""
     stop_waiting()
+    _stopped.append(True)
     raise KeyboardInterrupt
 
 

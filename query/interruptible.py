@@ -1,12 +1,16 @@
 """Statements that Ctrl-C ends: the engine itself hears no signal while it computes."""
 
+import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import TypeVar
 
 import duckdb
 
 Result = TypeVar("Result")
+Handler = Callable[[int, None], object]
+_AGAIN_S = 0.05
 
 
 def interruptible(connection: duckdb.DuckDBPyConnection, work: Callable[[], Result]) -> Result:
@@ -24,13 +28,37 @@ def interruptible(connection: duckdb.DuckDBPyConnection, work: Callable[[], Resu
             failed.append(error)
 
     thread = threading.Thread(target=run, name="datamon-statement", daemon=True)
-    thread.start()
+    with _deferred() as heard:  # who has half started a thread cannot wait for it
+        thread.start()
     try:
+        for number, handler in heard:
+            handler(number, None)
         thread.join()
     except BaseException:
-        connection.interrupt()
-        thread.join()
+        _end(connection, thread)
         raise
     if failed:
         raise failed[0]
     return ended[0]
+
+
+def _end(connection: duckdb.DuckDBPyConnection, thread: threading.Thread) -> None:
+    """The thread has ended: the engine is told so until it hears, for it may only be about to begin."""
+    while thread.is_alive():
+        with suppress(KeyboardInterrupt):
+            connection.interrupt()
+            thread.join(_AGAIN_S)
+
+
+@contextmanager
+def _deferred() -> Iterator[list[tuple[int, Handler]]]:
+    """Signals of this block, with who handles them, when it has ended: they are not handled in it."""
+    heard: list[tuple[int, Handler]] = []
+    before = signal.getsignal(signal.SIGINT)
+    if not callable(before):
+        yield heard
+        return
+    handler: Handler = before
+    signal.signal(signal.SIGINT, lambda number, _: heard.append((number, handler)))
+    yield heard
+    signal.signal(signal.SIGINT, before)

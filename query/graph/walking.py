@@ -58,7 +58,9 @@ class FileGraph(Graph):
         seen = self._seen()
         level = [self.edges.kinds[kind].number(node.id) for node in starts]
         blocked = seen[kind]
-        level = [number for number in level if number >= len(blocked) or not blocked[number]]  # a lost run leads nowhere
+        level = [
+            number for number in level if number >= len(blocked) or not blocked[number]
+        ]  # a lost run leads nowhere
         for number in level:
             _mark(blocked, number)
         levels: list[Level] = []
