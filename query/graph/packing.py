@@ -92,15 +92,14 @@ def _packed(file: sqlite3.Connection) -> "list[bytes | array[int]]":
             by_bundle.append((b * runs.count + r) * said.count + code)
         parts |= _list(of_run, by_run, (runs.count, bundles.count, said.count))
         parts |= _list(of_bundle, by_bundle, (bundles.count, runs.count, said.count))
-    header = {"runs": runs.count, "bundles": bundles.count, "roles": said.roles}
-    return arrays.laid_out(header, parts)
+    return arrays.laid_out(said.roles, parts)
 
 
 class _Said:
     """What edges say: role and how, numbered in their order."""
 
     def __init__(self, file: sqlite3.Connection) -> None:
-        told = set(file.execute("SELECT DISTINCT role, how FROM inputs"))
+        told: set[tuple[str | None, str]] = set(file.execute("SELECT DISTINCT role, how FROM inputs"))
         told |= {
             (role, "declared") for (role,) in file.execute("SELECT role FROM outputs UNION SELECT role FROM bundles")
         }
@@ -127,9 +126,9 @@ def _list(name: str, keys: "array[int]", sizes: tuple[int, int, int]) -> "dict[s
     target = pc.subtract(pairs, pc.multiply(source, max(1, others)))
     code = pc.subtract(every, pc.multiply(pairs, said))
     return {
-        f"{name}_at": _offsets(source, count),
+        f"{name}-at": _offsets(source, count),
         name: _bytes(target.cast(pa.uint32())),
-        f"{name}_said": _bytes(code.cast(pa.uint16())),
+        f"{name}-said": _bytes(code.cast(pa.uint16())),
     }
 
 

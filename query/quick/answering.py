@@ -9,8 +9,8 @@ from datamon.errors import DatamonError
 from datamon.query.answer import Answer
 from datamon.query.graph.file import GraphFile
 from datamon.query.graph.in_memory import Bounds, Kept, Node
+from datamon.query.graph.kept import FileGraph
 from datamon.query.graph.lookups import FileNames, deletions, producers, run_of_step, runs_like, stood_in_for
-from datamon.query.graph.walking import FileGraph
 from datamon.query.language.references import DEFAULT_PIPELINE, Target
 from datamon.query.language.statement import Closure, Produced
 from datamon.query.quick.recognised import Question, recognised
