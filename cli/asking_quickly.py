@@ -9,7 +9,7 @@ from datamon.cli.pairs import named_values
 from datamon.cli.settings import load_settings
 from datamon.cli.showing import show_answer, showing
 from datamon.cli.words import Line
-from datamon.query.quick import answer
+from datamon.query.quick.of_store import answer
 from datamon.store.opening import Store
 
 if TYPE_CHECKING:
@@ -34,4 +34,4 @@ def ask(line: Line) -> int:
 
 def _quick(store: Store, text: str, values: dict[str, str]) -> "Answer | None":
     index_dir = None if store.state_dir is None else store.state_dir / "index"
-    return answer(store, text, values, index_dir=index_dir)
+    return None if values else answer(store, text, index_dir=index_dir)

@@ -1,0 +1,30 @@
+"""The columns of the answers that have a quick form too."""
+
+CLOSURE = (
+    ("kind", "VARCHAR"),
+    ("id", "VARCHAR"),
+    ("name", "VARCHAR"),
+    ("repo", "VARCHAR"),
+    ("ref", "VARCHAR"),
+    ("depth", "BIGINT"),
+    ("how", "VARCHAR"),
+    ("via_id", "VARCHAR"),
+    ("truncated", "BOOLEAN"),
+)
+CLOSURE_CAP = 1_000_000
+"""So many rows of a closure are given at most."""
+PRODUCED = (
+    ("run", "VARCHAR"),
+    ("pipeline", "VARCHAR"),
+    ("step", "VARCHAR"),
+    ("status", "VARCHAR"),
+    ("started", "TIMESTAMP"),
+    ("ended", "TIMESTAMP"),
+    ("author", "VARCHAR"),
+    ("code", "VARCHAR"),
+    ("repo", "VARCHAR"),
+    ("bundle", "VARCHAR"),
+    ("content", "VARCHAR"),
+    ("role", "VARCHAR"),
+)
+COUNT = (("count_star()", "BIGINT"),)
