@@ -3,9 +3,11 @@ engine."""
 
 from typing import TYPE_CHECKING, cast
 
-from datamon.cli.globals import AnswerFormat
+from datamon.cli.environment import process_environment
+from datamon.cli.globals import AnswerFormat, Globals
 from datamon.cli.opening import open_tidied
 from datamon.cli.pairs import named_values
+from datamon.cli.remembered import remember
 from datamon.cli.settings import load_settings
 from datamon.cli.showing import show_answer, showing
 from datamon.cli.words import Line
@@ -22,8 +24,11 @@ def ask(line: Line) -> int:
     values = named_values("param", cast(tuple[str, ...], line.given["params"]))
     form = cast(str | None, line.given["form"])
     how = showing(AnswerFormat(form) if form else None, None, pager=not line.given["unpaged"])
-    store = open_tidied(load_settings(line.flags))
+    settings = load_settings(line.flags)
+    store = open_tidied(settings)
     told = _quick(store, text, values)
+    if told is not None and line.flags == Globals():
+        remember(settings, store, process_environment())
     if told is None:
         from datamon.cli.asking import ask_here  # brings duckdb, 80 ms, which quick answers do without
 

@@ -1,11 +1,9 @@
 """What the graph's file keeps, as SQLite tables: what runs read and wrote, by dense numbers, and what walks print of it."""
 
-from typing import Final
-
-VERSION: Final = "3"
+VERSION = "3"
 """A file of another version is thrown away and made again."""
 
-STATEMENTS: Final = (
+STATEMENTS = (
     "CREATE TABLE state (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID",
     "CREATE TABLE tips (log TEXT PRIMARY KEY, number INTEGER) WITHOUT ROWID",
     # The rows about whose neighbours the arrays that `state` names are no longer right.

@@ -1,0 +1,120 @@
+"""`datamon query TEXT` answered at once: by the graph's file of a store that is remembered, when nothing has come since.
+
+Nothing is loaded that takes longer than the answer. What is not surely answered here is left to the whole program, which says the
+same (a test holds that) or says what is wrong.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from datamon.cli.cells import cell, csv_lines, in_words, printable
+from datamon.cli.remembered import Remembered, recall
+from datamon.query.quick.spoken import spoken
+
+TYPE_CHECKING = False  # as typing has it: importing that would be much of what a quick answer takes
+if TYPE_CHECKING:
+    import sqlite3
+
+    from datamon.query.quick.answering import Told
+    from datamon.query.quick.spoken import Spoken
+
+VERSION_KEY, CURSOR_KEY, WATCH_KEY, STORE_KEY = "version", "cursor", "watch", "store"
+
+
+def at_once(words: list[str]) -> bool:
+    """Whether the words behind `datamon query` were a question that is answered now: on stdout, with its notes on stderr."""
+    form = _form(words)
+    asked = spoken(words[0]) if form is not None else None
+    if asked is None or form is None or "_DATAMON_COMPLETE" in os.environ:
+        return False
+    store = recall(os.environ)
+    told = None if store is None else _told(store, asked)
+    if told is None:
+        return False
+    lines = csv_lines(told.columns, told.rows) if form == "csv" else _table(told)
+    return _written("".join(lines), told)
+
+
+def _form(words: list[str]) -> str | None:
+    """The form that is asked for; None when something else than the question and a form stands there."""
+    if len(words) == 1:
+        return "table"
+    if len(words) == 3 and words[1] == "--format" and words[2] in ("csv", "table"):
+        return words[2]
+    return None
+
+
+def _told(store: Remembered, asked: Spoken) -> Told | None:
+    import sqlite3  # 4 ms that only an answer is worth
+
+    from datamon.query.quick.answering import answered  # as above
+
+    try:
+        with open(f"{store.graph}/CURRENT", encoding="utf-8") as file:
+            path = f"{store.graph}/{file.read()}"
+        file_of = sqlite3.connect(f"file:{_quoted(path)}?mode=ro", uri=True, timeout=0.2, isolation_level=None)
+        file_of.execute("BEGIN")
+        return answered(file_of, asked) if _is_level(file_of, store) else None
+    except (OSError, ValueError, sqlite3.Error, OverflowError):
+        return None
+
+
+def _quoted(path: str) -> str:
+    return path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+
+
+def _is_level(file: sqlite3.Connection, store: Remembered) -> bool:
+    """Whether the file is this store's, and the journal ends where the file has read it: nothing is looked for that it names."""
+    from datamon.query.graph.schema import VERSION
+
+    state = dict(file.execute("SELECT name, value FROM state"))
+    known = state.get(VERSION_KEY) == VERSION and state.get(STORE_KEY) == store.store
+    return (
+        known
+        and state.get(WATCH_KEY) == "[]"
+        and str(state.get(CURSOR_KEY)).startswith(f'{{"offset": {store.journal_bytes}, ')
+    )
+
+
+def _table(told: Told) -> list[str]:
+    from datamon.cli.tables import table_lines  # CSV does without
+
+    rows = [[printable(cell(in_words(value))) for value in row] for row in told.rows]
+    return [f"{line}\n" for line in table_lines(told.columns, rows, _width())]
+
+
+def _width() -> int | None:
+    """As `shutil.get_terminal_size` finds it; None where there is no terminal."""
+    try:
+        width = int(os.environ["COLUMNS"])
+    except (KeyError, ValueError):
+        width = 0
+    if width <= 0:
+        try:
+            width = os.get_terminal_size(sys.__stdout__.fileno()).columns if sys.__stdout__ else 0
+        except (OSError, ValueError, AttributeError):
+            width = 0
+    return width or None
+
+
+def _written(text: str, told: Told) -> bool:
+    """Whether the answer was written; one that is longer than the terminal is left to the pager."""
+    out = sys.stdout
+    if out is None or sys.stderr is None or (out.isatty() and text.count("\n") >= os.get_terminal_size().lines - 1):
+        return False
+    try:
+        content = text.encode(out.encoding)
+    except UnicodeEncodeError:
+        content = text.encode(out.encoding, "backslashreplace")
+    try:
+        out.buffer.write(content)
+        out.flush()
+    except BrokenPipeError:
+        os._exit(141)
+    cut = ["the answer is cut off at the row limit: narrow the question to see the rest"] if told.truncated else []
+    for sentence in [*told.notes, *cut]:
+        sys.stderr.write(f"{printable(sentence)}\n")
+    sys.stderr.flush()
+    return True
