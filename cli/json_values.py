@@ -3,8 +3,10 @@
 import json
 import math
 from collections.abc import Mapping
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from decimal import Decimal
+
+from datamon.cli.cells import moment
 
 
 def json_text(value: object) -> str:
@@ -15,8 +17,7 @@ def json_text(value: object) -> str:
 def plain(value: object) -> object:
     """`value` as JSON can say it."""
     if isinstance(value, datetime):
-        zoned = value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-        return zoned.isoformat().replace("+00:00", "Z")
+        return moment(value)
     if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, Decimal):

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
-from datamon.query.graph import (
+from datamon.query.graph.in_memory import (
     LINEAGE,
     Bounds,
     Direction,

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from datamon.query.asking import Asking, Row, Rows, World
-from datamon.query.graph import Edge, Graph, Node, read_graph
+from datamon.query.graph.in_memory import Edge, Graph, Node, read_graph
 from datamon.query.language.statement import Paths
 from datamon.query.sources.closure import Names
 from datamon.query.sources.closures import kept, rule
