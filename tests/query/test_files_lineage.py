@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from datamon.errors import DatamonError
 from datamon.query import asking
 from datamon.query.engine import ask_on
-from datamon.query.graph.in_memory import Direction, Node
+from datamon.query.graph import in_memory as graph
+from datamon.query.graph.in_memory import Direction
 from datamon.query.index import open_index
 from datamon.query.language.references import Target
 from datamon.query.place import NOWHERE
@@ -249,7 +250,7 @@ def test_a_manifest_that_is_gone_of_a_bundle_that_was_not_deleted_is_damage(clin
 def test_a_row_cap_says_so_on_the_last_row(clinic: Clinic) -> None:
     store = clinic.story.world.store
     target = Target("bundle", clinic.first.id, "", "patients", "p/1.json")
-    asked = Walk("downstream", (Node("bundle", clinic.first.id),), at="file", target=target, cap=2)
+    asked = Walk("downstream", (graph.Node("bundle", clinic.first.id),), at="file", target=target, cap=2)
     with clinic.story.index.connect() as connection:
         walked = file_rows(asking.Asking(store, "", {}, NOWHERE), asking.World(store, connection, NOWHERE), asked)
     assert [row[-1] for row in walked.rows] == [False, True]
