@@ -16,6 +16,7 @@ from datamon.store.opening import Store
 
 if TYPE_CHECKING:
     from datamon.query.answer import Answer
+    from datamon.query.place import Place
 
 
 def ask(line: Line) -> int:
@@ -39,4 +40,10 @@ def ask(line: Line) -> int:
 
 def _quick(store: Store, text: str, values: dict[str, str]) -> "Answer | None":
     index_dir = None if store.state_dir is None else store.state_dir / "index"
-    return None if values else answer(store, text, index_dir=index_dir)
+
+    def here() -> "Place":
+        from datamon.cli.place_here import place_here  # 20 ms, which only questions about staleness need
+
+        return place_here(store)
+
+    return None if values else answer(store, text, index_dir=index_dir, place=here)

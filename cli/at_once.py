@@ -11,7 +11,7 @@ import sys
 
 from datamon.cli.cells import cell, csv_lines, in_words, printable
 from datamon.cli.remembered import Remembered, recall
-from datamon.query.quick.spoken import spoken
+from datamon.query.quick.spoken import ABOUT_STALENESS, spoken
 
 TYPE_CHECKING = False  # as typing has it: importing that would be much of what a quick answer takes
 if TYPE_CHECKING:
@@ -23,18 +23,28 @@ if TYPE_CHECKING:
 VERSION_KEY, CURSOR_KEY, WATCH_KEY, STORE_KEY = "version", "cursor", "watch", "store"
 
 
-def at_once(words: list[str]) -> bool:
-    """Whether the words behind `datamon query` were a question that is answered now: on stdout, with its notes on stderr."""
+def at_once(words: list[str]) -> int | None:
+    """The exit code when the words behind `datamon query` were a question that is answered now: on stdout, with its notes on
+    stderr. None when nothing was written."""
+    try:
+        found = _answer(words)
+    except Exception:  # noqa: BLE001 (what is unforeseen here, the whole program answers, or tells)
+        return None
+    return None if found is None else _written(*found)
+
+
+def _answer(words: list[str]) -> tuple[str, Told] | None:
     form = _form(words)
     asked = spoken(words[0]) if form is not None else None
-    if asked is None or form is None or "_DATAMON_COMPLETE" in os.environ:
-        return False
+    if asked is None or "_DATAMON_COMPLETE" in os.environ or sys.stdout is None or sys.stderr is None:
+        return None
     store = recall(os.environ)
     told = None if store is None else _told(store, asked)
     if told is None:
-        return False
-    lines = csv_lines(told.columns, told.rows) if form == "csv" else _table(told)
-    return _written("".join(lines), told)
+        return None
+    text = "".join(csv_lines(told.columns, told.rows) if form == "csv" else _table(told))
+    is_long = sys.stdout.isatty() and text.count("\n") >= os.get_terminal_size().lines - 1
+    return None if is_long else (text, told)  # a long one is the pager's
 
 
 def _form(words: list[str]) -> str | None:
@@ -56,9 +66,18 @@ def _told(store: Remembered, asked: Spoken) -> Told | None:
             path = f"{store.graph}/{file.read()}"
         file_of = sqlite3.connect(f"file:{_quoted(path)}?mode=ro", uri=True, timeout=0.2, isolation_level=None)
         file_of.execute("BEGIN")
-        return answered(file_of, asked) if _is_level(file_of, store) else None
+        if not _is_level(file_of, store):
+            return None
+        return _judged(file_of, store, asked) if asked.asks in ABOUT_STALENESS else answered(file_of, asked)
     except (OSError, ValueError, sqlite3.Error, OverflowError):
         return None
+
+
+def _judged(file: sqlite3.Connection, store: Remembered, asked: Spoken) -> Told | None:
+    from datamon.query.quick.kept_stale import Seen, answered, open_kept  # other questions do without
+
+    kept = open_kept(store.graph, Seen(store.store, store.journal_bytes, os.environ))
+    return None if kept is None else answered(kept, file, asked)
 
 
 def _quoted(path: str) -> str:
@@ -99,11 +118,9 @@ def _width() -> int | None:
     return width or None
 
 
-def _written(text: str, told: Told) -> bool:
-    """Whether the answer was written; one that is longer than the terminal is left to the pager."""
+def _written(text: str, told: Told) -> int:
+    """Writes the answer. The exit code."""
     out = sys.stdout
-    if out is None or sys.stderr is None or (out.isatty() and text.count("\n") >= os.get_terminal_size().lines - 1):
-        return False
     try:
         content = text.encode(out.encoding)
     except UnicodeEncodeError:
@@ -111,10 +128,14 @@ def _written(text: str, told: Told) -> bool:
     try:
         out.buffer.write(content)
         out.flush()
-    except BrokenPipeError:
-        os._exit(141)
+    except OSError as error:
+        from datamon.cli import edge  # only what fails
+
+        return edge.BROKEN_PIPE_EXIT if isinstance(error, BrokenPipeError) else edge.refused(error)
     cut = ["the answer is cut off at the row limit: narrow the question to see the rest"] if told.truncated else []
-    for sentence in [*told.notes, *cut]:
-        sys.stderr.write(f"{printable(sentence)}\n")
-    sys.stderr.flush()
-    return True
+    try:
+        sys.stderr.write("".join(f"{printable(sentence)}\n" for sentence in [*told.notes, *cut]))
+        sys.stderr.flush()
+    except OSError:
+        return 0  # nobody can read it
+    return 0

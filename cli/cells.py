@@ -7,6 +7,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
 
+_AT_ONCE = 1_000
+_PLAIN = frozenset({str, int, type(None)})
+"""Types whose values CSV writes as `cell` does."""
+
 
 def printable(text: str) -> str:
     r"""`text` with control characters shown as escapes, so that no name or message can move the terminal's cursor.
@@ -59,17 +63,26 @@ def moment(time: datetime) -> str:
 
 
 def csv_lines(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[str]:
-    """The lines of a CSV file, the first with the names of the columns."""
+    """The lines of a CSV file, the first with the names of the columns: those of a list many together, others one by one."""
     from _csv import writer  # the module csv is this and a look at foreign dialects, which takes 6 ms to load
 
     lines: list[str] = []
     file = writer(_Taking(lines), lineterminator="\n")
     file.writerow(columns)
-    for row in rows:
-        file.writerow([cell(value) for value in row])
-        yield lines.pop() if len(lines) == 1 else "".join(lines)
+    for part in _parts(rows):
+        if all(_PLAIN.issuperset(map(type, row)) for row in part):
+            file.writerows(part)
+        else:
+            file.writerows([cell(value) for value in row] for row in part)
+        yield "".join(lines)
         lines.clear()
     yield "".join(lines)
+
+
+def _parts(rows: Iterable[Sequence[object]]) -> Iterator[Sequence[Sequence[object]]]:
+    if isinstance(rows, list):
+        return (rows[start : start + _AT_ONCE] for start in range(0, len(rows), _AT_ONCE))
+    return ([row] for row in rows)
 
 
 class _Taking:

@@ -45,16 +45,21 @@ def main(arguments: list[str] | None = None) -> int:
         report(error.message, error)
         return exit_code(error)
     except OSError as error:
-        _drop_unwritten()
-        ours = _from_system(error)
-        report(_unforeseen(error) if ours is None else ours.message, error)
-        return 1 if ours is None else exit_code(ours)
+        return refused(error)
     except Exception as error:  # noqa: BLE001 (the program's edge: whatever happened becomes one line)
         if _stopped:  # the engine makes something else of a KeyboardInterrupt that comes while it is at work
             report(_STOPPED, error)
             return exit_code(KeyboardInterrupt())
         report(_unforeseen(error), error)
         return 1
+
+
+def refused(error: OSError) -> int:
+    """Tells of an error of the system's that no layer foresaw; the exit code."""
+    _drop_unwritten()
+    ours = _from_system(error)
+    report(_unforeseen(error) if ours is None else ours.message, error)
+    return 1 if ours is None else exit_code(ours)
 
 
 def leave() -> NoReturn:

@@ -25,11 +25,12 @@ def leave() -> NoReturn:
         from datamon.cli.at_once import at_once  # other commands do without
 
         try:
-            if at_once(sys.argv[2:]):
-                os._exit(0)
+            code = at_once(sys.argv[2:])
         except KeyboardInterrupt:
             sys.stderr.write("error: stopped by Ctrl-C; what was not finished is not visible\n")
-            os._exit(_STOPPED_EXIT)
+            code = _STOPPED_EXIT
+        if code is not None:
+            os._exit(code)
     from datamon.cli import edge  # as above
 
     edge.leave()

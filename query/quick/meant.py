@@ -18,11 +18,13 @@ _MARKS = frozenset("._-")
 
 
 class Meant:
-    """A bundle or a run. `note` says it to a person; `repo` is the name and `content` the content of a bundle."""
+    """A bundle or a run. `note` says it to a person; of a bundle `repo` is the name, `content` its content, and `held_by` the ref
+    (`repo@name`) through which it was named, None for an id."""
 
-    __slots__ = ("content", "id", "kind", "note", "repo")
+    __slots__ = ("content", "held_by", "id", "kind", "note", "repo")
 
     def __init__(self, kind: str, identity: str, note: str, repo: str = "", content: str = "") -> None:
+        self.held_by: str | None = None
         self.kind = kind
         self.id = identity
         self.note = note
@@ -36,7 +38,7 @@ def meant(file: sqlite3.Connection, form: str, typed: str) -> Meant | None:
         run = lookups.run_like(file, typed) if form == "run" else _run_of_step(file, typed)
         return None if run is None else Meant("run", run, f"{form} {typed!r} is run {run}")
     name, at, ref = typed.partition("@")
-    if not _is_name(name) or (at and not (_is_name(ref) or _is_id(ref))):
+    if not is_name(name) or (at and not (is_name(ref) or _is_id(ref))):
         return None
     repo = lookups.repo_named(file, name)
     if repo is None:
@@ -45,7 +47,12 @@ def meant(file: sqlite3.Connection, form: str, typed: str) -> Meant | None:
     if bundle is None:
         return None
     content = lookups.content_of(file, repo, bundle)
-    return None if content is None else Meant("bundle", bundle, f"{typed!r} is bundle {bundle}", name, content)
+    if content is None:
+        return None
+    found = Meant("bundle", bundle, f"{typed!r} is bundle {bundle}", name, content)
+    if lookups.ref_named(file, repo, ref or _DEFAULT_BRANCH) == bundle:
+        found.held_by = f"{name}@{ref or _DEFAULT_BRANCH}"
+    return found
 
 
 def _run_of_step(file: sqlite3.Connection, typed: str) -> str | None:
@@ -67,7 +74,7 @@ def _is_id(text: str) -> bool:
     return len(text) == _ID_LENGTH and text.isascii() and text.isalnum()
 
 
-def _is_name(text: str) -> bool:
+def is_name(text: str) -> bool:
     """Whether the text is surely a name as it stands: no letter of it could be written in two ways."""
     return (
         text.isascii()

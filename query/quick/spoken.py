@@ -11,13 +11,16 @@ _LEVELS = ("run", "bundle")
 _SEEN = ("failed", "deleted", "system")
 _FORMS = ("RUN", "STEP", "BUNDLE")
 _USED = ("WITHIN", "INCLUDING")
+ABOUT_STALENESS = ("stale", "why")
+"""What is asked of a judgement."""
 
 Word = tuple[str, str]
 """What kind a word is (`word`, `string`, `number` or a mark), and what it says."""
 
 
 class Spoken:
-    """A question. `asks` is `produced` or `closure`; a closure goes in `direction` from the reference `ref` of a `form` (`plain`,
+    """A question. `asks` is `produced`, `closure`, `stale` (of what the repo `ref` holds; "" for all) or `why` (is `ref`
+    stale); a closure goes in `direction` from the reference `ref` of a `form` (`plain`,
     `bundle`, `run`, `step`), keeps nodes of the kind `at`, ends `within` so many runs, and is given as rows or `counted`."""
 
     __slots__ = ("asks", "at", "counted", "direction", "form", "including", "ref", "within")
@@ -47,9 +50,20 @@ def spoken(text: str) -> Spoken | None:
     if keywords[:2] == ["WHAT", "PRODUCED"]:
         asked = _reference("produced", words[2:4])
         return asked if asked and asked.form in ("plain", "bundle") and len(words) == _end(asked, 2) else None
+    if keywords[:2] == ["WHY", "IS"] and keywords[-1] == "STALE":
+        asked = _reference("why", words[2:4])
+        return asked if asked and asked.form in ("plain", "bundle") and len(words) == _end(asked, 2) + 1 else None
+    if keywords[:4] == ["WHAT", "IS", "STALE", "IN"]:
+        return Spoken("stale", "plain", words[4][1]) if len(words) == 5 and words[4][0] == "string" else None
+    if keywords in (["WHAT", "IS", "STALE"], ["STALE"]):
+        return Spoken("stale", "plain", "")
     counted = [value.upper() for _, value in words[:6]] == ["SELECT", "COUNT", "(", "*", ")", "FROM"]
     if counted:
         words, keywords = words[6:], keywords[6:]
+        if keywords == ["STALE"]:
+            asked = Spoken("stale", "plain", "")
+            asked.counted = True
+            return asked
     used = keywords[:2] == ["WHAT", "USED"] and not counted
     if not used and keywords[:2] not in (["UPSTREAM", "OF"], ["DOWNSTREAM", "OF"]):
         return None

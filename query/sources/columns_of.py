@@ -28,3 +28,14 @@ PRODUCED = (
     ("role", "VARCHAR"),
 )
 COUNT = (("count_star()", "BIGINT"),)
+STALE = (
+    ("output", "VARCHAR"),
+    ("ref", "VARCHAR"),
+    ("cause", "VARCHAR"),
+    ("subject", "VARCHAR"),
+    ("old", "VARCHAR"),
+    ("new", "VARCHAR"),
+    ("via", "VARCHAR"),
+    ("distance", "BIGINT"),
+    ("last_status", "VARCHAR"),
+)

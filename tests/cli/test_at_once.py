@@ -22,9 +22,9 @@ QUESTIONS = (
 AT_ONCE = """
 import sys
 from datamon.cli.at_once import at_once
-done = at_once(sys.argv[1:])
+code = at_once(sys.argv[1:])
 print(sorted({'re', 'json', 'typing', 'dataclasses', 'pathlib', 'inspect', 'duckdb', 'pydantic', 'typer'} & sys.modules.keys()))
-sys.exit(0 if done else 3)
+sys.exit(3 if code is None else code)
 """
 
 
