@@ -18,6 +18,9 @@ QUESTIONS = (
     "DOWNSTREAM OF 'orders' WITHIN 2",
     "SELECT count(*) FROM UPSTREAM OF 'report'",
     "UPSTREAM OF step 'sum'",
+    "WHAT IS STALE",
+    "SELECT count(*) FROM STALE",
+    "WHY IS 'report' STALE",
 )
 AT_ONCE = """
 import sys
@@ -35,6 +38,7 @@ def told(orders: Shell) -> Shell:
     orders.well("repo", "create", "--repo", "report", "--description", "counts")
     assert orders(*record, "sh", "-c", "mkdir -p out && cat in/* | wc -l > out/lines").code == 0
     orders("query", QUESTIONS[0])
+    orders("query", QUESTIONS[-1])
     return orders
 
 

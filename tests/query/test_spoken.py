@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from datamon.errors import DatamonError
 from datamon.query.language.parse import parse
-from datamon.query.language.statement import Closure, Produced, Select
-from datamon.query.quick.spoken import Spoken, spoken
+from datamon.query.language.statement import PLAIN, Closure, Produced, Select, Stale
+from datamon.query.quick.spoken import ABOUT_STALENESS, Spoken, spoken
 
 WORDS = (
     *("WHAT PRODUCED", "WHAT USED", "UPSTREAM OF", "DOWNSTREAM OF", "what", "used", "Of", "SELECT count(*) FROM"),
@@ -54,6 +54,11 @@ TEXTS = st.lists(st.sampled_from(WORDS), max_size=7).map(" ".join)
 @given(TEXTS)
 @example("SELECT count(*) FROM UPSTREAM OF 'a' AT run WITHIN 3 INCLUDING failed, deleted")
 @example("WHAT USED run 'abcd' INCLUDING failed")
+@example("WHAT IS STALE")
+@example("SELECT count(*) FROM STALE")
+@example("WHAT IS STALE IN 'a'")
+@example("WHY IS bundle 'a@b' STALE")
+@example("WHY IS 'a' STALE BECAUSE code")
 @example("UPSTREAM OF 'a' -- note")
 @example("UPSTREAM OF'a'")
 @example("UPSTREAM OF 'a'AT run")
@@ -74,6 +79,13 @@ def _compare(text: str, asked: Spoken) -> None:
     if asked.asks == "produced":
         assert isinstance(source, Produced), text
         assert (source.ref.form, source.ref.value.literal) == (asked.form, asked.ref)
+        return
+    if asked.asks in ABOUT_STALENESS:
+        assert isinstance(source, Stale), text
+        assert (source.because, source.options) == (None, PLAIN), text
+        ref = None if source.of is None else (source.of.form, source.of.value.literal)
+        assert ref == (None if asked.asks == "stale" else (asked.form, asked.ref)), text
+        assert (source.repo.literal if source.repo else "") == (asked.ref if asked.asks == "stale" else ""), text
         return
     assert isinstance(source, Closure), text
     options = source.options
