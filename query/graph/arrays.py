@@ -27,6 +27,7 @@ _HEADER_AT = len(MAGIC) + 8
 
 RUN_IDS, BUNDLE_IDS, LOST = "run-ids", "bundle-ids", "lost"
 RUN_ROWS, BUNDLE_ROWS = "run-rows", "bundle-rows"
+REPO_IDS, REPOS_OF_BUNDLES = "repo-ids", "repos-of-bundles"
 READS, WRITERS, READERS, WRITES = "reads", "writers", "readers", "writes"
 """What a run read and who wrote a bundle lead upstream; who read a bundle and what a run wrote lead downstream."""
 
@@ -45,7 +46,8 @@ class List:
 
 class Arrays:
     """An open file of arrays. `roles` has the role and how of each number in a list's `said`; `lost` a 1 for each run that failed
-    or was abandoned; `run_rows` and `bundle_rows` give the numbers of rows of the SQLite file, NOWHERE for none."""
+    or was abandoned; `run_rows` and `bundle_rows` give the numbers of rows of the SQLite file, NOWHERE for none. `repos` has
+    the number of each bundle's repo, NOWHERE for none."""
 
     def __init__(self, path: str) -> None:
         """Raises OSError, ValueError, KeyError when the file is not there or is no such file, whole."""
@@ -69,10 +71,11 @@ class Arrays:
             start, length = places[name]
             return whole[start : start + length].cast(kind) if length else memoryview(b"")
 
-        self._ids = {"run": part(RUN_IDS, "B"), "bundle": part(BUNDLE_IDS, "B")}
+        self._ids = {"run": part(RUN_IDS, "B"), "bundle": part(BUNDLE_IDS, "B"), "repo": part(REPO_IDS, "B")}
         self.counts = {kind: len(ids) // ID_LENGTH for kind, ids in self._ids.items()}
         self.rows = {"run": part(RUN_ROWS, "I"), "bundle": part(BUNDLE_ROWS, "I")}
         self.lost = part(LOST, "B")
+        self.repos = part(REPOS_OF_BUNDLES, "I")
         self.lists = {
             name: List(part(f"{name}-at", "I"), part(name, "I"), part(f"{name}-said", "H"))
             for name in (READS, WRITERS, READERS, WRITES)

@@ -3,7 +3,7 @@
 import sqlite3
 from collections.abc import Iterable, Sequence
 
-from datamon.query.graph.adjacency import LISTS, OTHER, Rules
+from datamon.query.graph.adjacency import OTHER, Rules
 from datamon.query.graph.in_memory import UNBOUNDED, Bounds, Direction, Edge, Graph, Kept, Node, NodeKind, Reached
 from datamon.query.graph.walking import Walker
 
@@ -54,24 +54,7 @@ class _Next:
         """Each is read when its turn comes: that costs no more."""
 
     def _edges(self, node: Node) -> list[Edge]:
-        walker = self._walker
-        kind = walker.kinds[node.kind]
-        number = kind.number(node.id)
-        other = _KINDS[OTHER[node.kind]]
-        if walker.arrays is None or not kind.is_right(number):
-            told = walker.adjacency.of(node.kind, node.id, self._direction)
-            return [Edge(Node(other, end), *said) for end, said in told]
-        near = walker.arrays.lists[LISTS[self._direction, node.kind]]
-        places = range(near.at[number], near.at[number + 1])
-        ends = walker.arrays.ids_of(other, [near.to[place] for place in places])
-        edges = [
-            Edge(Node(other, end), *walker.said[near.said[place]]) for end, place in zip(ends, places, strict=True)
-        ]
-        runs = [number] * len(edges) if node.kind == "run" else [near.to[place] for place in places]
-        return [edge for edge, run in zip(edges, runs, strict=True) if not self._drops(run)]
-
-    def _drops(self, run: int) -> bool:
-        arrays, rules = self._walker.arrays, self._walker.rules
-        if arrays is None or not arrays.lost[run] or rules.failed:
-            return False
-        return self._walker.kinds["run"].identity(run) not in rules.runs
+        walker, other = self._walker, _KINDS[OTHER[node.kind]]
+        near = walker.near(node.kind, walker.kinds[node.kind].number(node.id), self._direction)
+        ends = walker.kinds[other].ids([number for number, _ in near])
+        return [Edge(Node(other, end), *walker.said[said]) for end, (_, said) in zip(ends, near, strict=True)]

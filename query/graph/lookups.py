@@ -159,6 +159,12 @@ def ref_named(file: sqlite3.Connection, repo: str, name: str) -> str | None:
     return found[0] if found else None
 
 
+def repo_of(file: sqlite3.Connection, bundle: str) -> str | None:
+    """The id of the repo in whose log the bundle stands."""
+    found = file.execute("SELECT repo FROM bundles WHERE id = ?", (bundle,)).fetchone()
+    return found[0] if found else None
+
+
 def content_of(file: sqlite3.Connection, repo: str, bundle: str) -> str | None:
     """The content of a bundle that stands in the repo's log and was not deleted; None for any other."""
     found = file.execute("SELECT content FROM bundles WHERE id = ? AND repo = ?", (bundle, repo)).fetchone()

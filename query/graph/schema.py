@@ -1,6 +1,6 @@
 """What the graph's file keeps, as SQLite tables: what runs read and wrote, by dense numbers, and what walks print of it."""
 
-VERSION = "3"
+VERSION = "4"
 """A file of another version is thrown away and made again."""
 
 STATEMENTS = (

@@ -7,6 +7,7 @@ import os
 
 from datamon.query.graph.adjacency import LISTS, OTHER, Adjacency, Rules, Said
 from datamon.query.graph.arrays import Arrays
+from datamon.query.graph.lookups import repo_of
 
 TYPE_CHECKING = False  # as typing has it: importing that would be much of what a quick answer takes
 if TYPE_CHECKING:
@@ -94,6 +95,7 @@ class Walker:
         self.kinds = {name: Kind(file, self.arrays, name) for name in OTHER}
         self.said: list[Said] = list(self.arrays.roles) if self.arrays else []
         self.rules = rules
+        self._file = file
         self.adjacency = Adjacency(file, rules)
         self._codes = {said: code for code, said in enumerate(self.said)}
 
@@ -118,6 +120,35 @@ class Walker:
             levels.append(Level(other, depth, found))
             level, kind = levels[-1].nodes, other
         return levels
+
+    def near(self, kind: str, number: int, direction: str) -> list[tuple[int, int]]:
+        """The numbers at the other ends of the edges that leave the node, in order, each with that of what its edge says."""
+        here, ends = self.kinds[kind], self.kinds[OTHER[kind]]
+        if self.arrays is None or not here.is_right(number):
+            told = self.adjacency.of(kind, here.identity(number), direction)
+            return [(ends.number(identity), self.code(said)) for identity, said in told]
+        edges = self.arrays.lists[LISTS[direction, kind]]
+        places = range(edges.at[number], edges.at[number + 1])
+        if kind == "run":
+            return [] if self._drops(number) else [(edges.to[place], edges.said[place]) for place in places]
+        return [(edges.to[place], edges.said[place]) for place in places if not self._drops(edges.to[place])]
+
+    def of_one_repo(self, repo: str | None, bundles: Sequence[int]) -> list[str]:
+        """The ids of those of the bundles that are of this repo."""
+        kind = self.kinds["bundle"]
+        wanted = self.arrays.number_of("repo", repo or "") if self.arrays else None
+        found: list[int] = []
+        for number in bundles:
+            if self.arrays and kind.is_right(number):
+                if wanted is not None and self.arrays.repos[number] == wanted:
+                    found.append(number)
+            elif repo_of(self._file, kind.identity(number)) == repo:
+                found.append(number)
+        return kind.ids(found)
+
+    def _drops(self, run: int) -> bool:
+        lost = self.arrays is not None and self.arrays.lost[run] and not self.rules.failed
+        return bool(lost) and self.kinds["run"].identity(run) not in self.rules.runs
 
     def _seen(self) -> dict[str, bytearray]:
         """Which nodes a walk does not go to: runs that are lost, to begin with."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
 from datamon.query.graph import lookups
 from datamon.query.graph.adjacency import OTHER, Rules
 from datamon.query.graph.walking import Level, Walker
 from datamon.query.quick.meant import Meant, meant
+from datamon.query.quick.ways import MOST_WAYS, Ways
 from datamon.query.sources import columns_of
 from datamon.query.sources.deleted import told_of_deleted
 
@@ -39,7 +42,53 @@ def answered(file: sqlite3.Connection, asked: Spoken) -> Told | None:
     target = meant(file, asked.form, asked.ref)
     if target is None:
         return None
+    if asked.asks == "paths":
+        return _paths(file, asked, target)
     return _produced(file, target) if asked.asks == "produced" else _closure(file, asked, target)
+
+
+def _paths(file: sqlite3.Connection, asked: Spoken, start: Meant) -> Told | None:
+    end = meant(file, *asked.to)
+    if end is None:
+        return None
+    walker = Walker(file, Rules())
+    ways = Ways(walker, start.id, end.id)
+    if ways.count is None:
+        return None
+    if ways.count == 0:
+        return Told(columns_of.PATHS, [], [start.note, end.note, *_why_none(file, walker, ways, (start, end))])
+    shown: list[tuple[int, int, str, str, str | None]] = []
+    for number, way in enumerate(islice(ways, MOST_WAYS), 1):
+        if asked.limit is not None and len(shown) >= asked.limit:
+            break
+        shown += [(number, hop, kind, identity, how) for hop, (kind, identity, how) in enumerate(way)]
+    shown = shown if asked.limit is None else shown[: asked.limit]
+    runs = [identity for _, _, kind, identity, _ in shown if kind == "run"]
+    bundles = [identity for _, _, kind, identity, _ in shown if kind == "bundle"]
+    names = lookups.FileNames(file, runs, bundles)
+    rows: list[Row] = [(number, hop, *names.row(kind, identity)[:3], how) for number, hop, kind, identity, how in shown]
+    more = ways.count > MOST_WAYS
+    said = [f"only the first {MOST_WAYS:,} ways are shown; WITHIN or VIA narrow it"] if more else []
+    told = Told(columns_of.PATHS, rows, [start.note, end.note, *said])
+    told.truncated = more
+    return told
+
+
+def _why_none(file: sqlite3.Connection, walker: Walker, ways: Ways, ends: tuple[Meant, Meant]) -> list[str]:
+    """What is said where no way leads from the one to the other."""
+    start, end = ends
+    if start.id == end.id:
+        return ["both references mean the same thing"]
+    before = walker.levels("bundle", [start.id], "upstream")
+    there = walker.kinds["bundle"].number(end.id)
+    if any(number == there for level in before if level.kind == "bundle" for number in level.nodes):
+        return ["no way leads there in the direction of the data; one leads the other way round"]
+    others = walker.of_one_repo(lookups.repo_of(file, start.id), ways.above)
+    if not others:
+        return []
+    called = lookups.FileNames(file, (), (start.id,)).row("bundle", start.id)[2]
+    more = " and others" if len(others) > 1 else ""
+    return [f"{called} did not go into it; {start.repo}@{max(others)} did{more}"]
 
 
 def _produced(file: sqlite3.Connection, target: Meant) -> Told | None:

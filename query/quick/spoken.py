@@ -23,7 +23,7 @@ class Spoken:
     stale); a closure goes in `direction` from the reference `ref` of a `form` (`plain`,
     `bundle`, `run`, `step`), keeps nodes of the kind `at`, ends `within` so many runs, and is given as rows or `counted`."""
 
-    __slots__ = ("asks", "at", "counted", "direction", "form", "including", "ref", "within")
+    __slots__ = ("asks", "at", "counted", "direction", "form", "including", "limit", "ref", "to", "within")
 
     def __init__(self, asks: str, form: str, ref: str) -> None:
         self.asks = asks
@@ -34,6 +34,8 @@ class Spoken:
         self.within: int | None = None
         self.including: frozenset[str] = frozenset()
         self.counted = False
+        self.to = ("", "")
+        self.limit: int | None = None
 
 
 def spoken(text: str) -> Spoken | None:
@@ -57,6 +59,8 @@ def spoken(text: str) -> Spoken | None:
         return Spoken("stale", "plain", words[4][1]) if len(words) == 5 and words[4][0] == "string" else None
     if keywords in (["WHAT", "IS", "STALE"], ["STALE"]):
         return Spoken("stale", "plain", "")
+    if keywords[:2] == ["PATHS", "FROM"] or keywords[:3] == ["FROM", "PATHS", "FROM"]:
+        return _paths(words, 1 if keywords[0] == "FROM" else 0)
     counted = [value.upper() for _, value in words[:6]] == ["SELECT", "COUNT", "(", "*", ")", "FROM"]
     if counted:
         words, keywords = words[6:], keywords[6:]
@@ -77,6 +81,22 @@ def spoken(text: str) -> Spoken | None:
     if used:
         asked.at, asked.within = "run", 1
     return asked
+
+
+def _paths(words: list[Word], at: int) -> Spoken | None:
+    asked = _reference("paths", words[at + 2 : at + 4])
+    if asked is None or asked.form not in ("plain", "bundle"):
+        return None
+    after = _end(asked, at + 2)
+    end = _reference("paths", words[after + 1 : after + 3])
+    if end is None or end.form not in ("plain", "bundle") or words[after][1].upper() != "TO":
+        return None
+    asked.to = end.form, end.ref
+    rest = words[_end(end, after + 1) :]
+    if at == 1 and len(rest) == 2 and rest[0][1].upper() == "LIMIT" and rest[1][0] == "number" and len(rest[1][1]) < 10:
+        asked.limit = int(rest[1][1])
+        return asked
+    return None if rest else asked
 
 
 def _end(asked: Spoken, start: int) -> int:

@@ -39,3 +39,11 @@ STALE = (
     ("distance", "BIGINT"),
     ("last_status", "VARCHAR"),
 )
+PATHS = (
+    ("path", "BIGINT"),
+    ("hop", "BIGINT"),
+    ("kind", "VARCHAR"),
+    ("id", "VARCHAR"),
+    ("name", "VARCHAR"),
+    ("how", "VARCHAR"),
+)

@@ -31,6 +31,13 @@ def questions(store: Store) -> list[str]:
     for n, run in enumerate(sorted(runs)):
         asked += [f"WHAT USED run '{run[:8]}'", f"WHAT USED run '{run[-6:]}'"]
         asked += [f"{way} OF run '{run}'{_OPTIONS[n % len(_OPTIONS)]}" for way in ("UPSTREAM", "DOWNSTREAM")]
+    bundles = [
+        f"'{repo.name}@{bundle}'"
+        for repo in store.logs.store().repos.values()
+        for bundle in store.logs.repo(repo.id).bundles
+    ]
+    for first, last in zip(bundles[::2], bundles[::-3], strict=False):
+        asked += [f"PATHS FROM {first} TO {last}", f"FROM PATHS FROM {first} TO {last} LIMIT 4"]
     return [*asked, *(f"UPSTREAM OF step 'default/step-{n}'" for n in range(3))]
 
 
