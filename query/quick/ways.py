@@ -29,22 +29,21 @@ class Ways:
         bundles = walker.kinds["bundle"]
         self._start: Node = ("bundle", bundles.number(start))
         self._end: Node = ("bundle", bundles.number(end))
-        self._rest: dict[Node, int] = {self._end: 0}
+        self._rest: dict[str, dict[int, int]] = {"bundle": {self._end[1]: 0}, "run": {}}
         for hops, level in enumerate(walker.levels("bundle", [end], "upstream"), 1):
-            kind = level.kind
-            for number in level.nodes:
-                self._rest[kind, number] = hops
+            self._rest[level.kind].update(dict.fromkeys(level.nodes, hops))
         self._below: dict[Node, list[tuple[Node, str]]] = {}
-        self.above = [number for kind, number in self._rest if kind == "bundle" and number != self._end[1]]
-        self.count = self._counted() if self._start in self._rest and start != end else 0
+        self.above = [number for number in self._rest["bundle"] if number != self._end[1]]
+        self.count = self._counted() if self._start[1] in self._rest["bundle"] and start != end else 0
 
     def _next(self, node: Node) -> list[tuple[Node, str]]:
         """The nodes below from which a way leads to the end, each once, and how the edge there is known."""
         if node not in self._below:
             other = OTHER[node[0]]
+            leads = self._rest[other]
             found: dict[Node, str] = {}
             for number, said in self._walker.near(*node, "downstream"):
-                if (other, number) in self._rest:
+                if number in leads:
                     found.setdefault((other, number), self._walker.said[said][1])
             self._below[node] = list(found.items())
         return self._below[node]
@@ -60,7 +59,9 @@ class Ways:
                 continue
             ahead = [below for below, _ in self._next(node)]
             if node in under_way:
-                counts[node] = min(MOST_WAYS + 1, sum(counts[each] for each in ahead))
+                counts[node] = sum(counts[each] for each in ahead)
+                if counts[node] > MOST_WAYS:
+                    return MOST_WAYS + 1  # nothing below leads in a circle, and a way leads here
                 under_way.discard(node)
                 waiting.pop()
                 continue
@@ -78,7 +79,7 @@ class Ways:
 
         first = self._called(self._start)
         waiting: list[tuple[int, tuple[str, ...], tuple[str | None, ...], Node]] = [
-            (self._rest[self._start], (first,), (None,), self._start)
+            (self._rest["bundle"][self._start[1]], (first,), (None,), self._start)
         ]
         while waiting:
             _, ids, hows, node = heappop(waiting)
@@ -87,8 +88,10 @@ class Ways:
                 yield tuple(zip(kinds, ids, hows))  # noqa: B905 (kinds go on)
                 continue
             for below, how in self._next(node):
-                length = len(ids) + self._rest[below]
-                heappush(waiting, (length, (*ids, self._called(below)), (*hows, how), below))
+                called = self._called(below)
+                if called not in ids:
+                    length = len(ids) + self._rest[below[0]][below[1]]
+                    heappush(waiting, (length, (*ids, called), (*hows, how), below))
 
     def _called(self, node: Node) -> str:
         return self._walker.kinds[node[0]].identity(node[1])
