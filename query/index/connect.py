@@ -5,6 +5,7 @@ from pathlib import Path
 import duckdb
 
 from datamon.errors import Unavailable
+from datamon.query.index.overlay import BASE, overlay
 
 DEFAULT_LIMIT_S = 60.0
 MEMORY_LIMIT = "4GB"
@@ -16,6 +17,21 @@ _SEALED: dict[str, str | bool | int | float | list[str]] = {
     "python_enable_replacements": "false",
     "memory_limit": MEMORY_LIMIT,
 }
+
+
+def open_under_overlay(path: Path) -> duckdb.DuckDBPyConnection:
+    """A connection that reads the file and reaches no other, with an empty overlay, in memory, in which the relations are.
+    Raises as `open_read_only`."""
+    connection = duckdb.connect(":memory:", config={**_SEALED, "enable_external_access": "true", "temp_directory": ""})
+    try:
+        quoted = str(path).replace("'", "''")
+        connection.execute(f"ATTACH '{quoted}' AS {BASE} (READ_ONLY)")
+        connection.execute("SET enable_external_access = false")
+        connection.execute(overlay())
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 def open_read_only(path: Path) -> duckdb.DuckDBPyConnection:
