@@ -9,6 +9,8 @@ from datamon.errors import Denied
 from datamon.query.answer import Answer
 from datamon.query.engine import ask
 from datamon.query.index.opening import Index, open_index
+from datamon.query.index.schema import version
+from datamon.query.quick.plans import Plan, keep_plan
 from datamon.store.opening import Store
 
 if TYPE_CHECKING:
@@ -32,6 +34,16 @@ HERE = Where()
 def ask_here(store: Store, text: str, params: Mapping[str, object], where: Where = HERE) -> Answer:
     """The answer to one statement; `now` means this working directory. Raises as `ask` and `ask_elsewhere`."""
     return ask_with(index_here(store), store, text, params, where)
+
+
+def ask_to_be_asked_again(store: Store, text: str, params: Mapping[str, object]) -> Answer:
+    """As `ask_here`; where the statement can be answered again without being read, how is kept beside the index."""
+
+    def keep(sql: str) -> None:
+        if store.state_dir is not None and not store.cover.hides:
+            keep_plan(str(store.state_dir / "index" / store.id), text, Plan(version(), sql))
+
+    return ask(store, text, params=params, place=place_here(store), index=index_here(store), planned=keep)
 
 
 def ask_with(index: Index, store: Store, text: str, params: Mapping[str, object], where: Where = HERE) -> Answer:

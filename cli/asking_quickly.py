@@ -28,12 +28,12 @@ def ask(line: Line) -> int:
     settings = load_settings(line.flags)
     store = open_tidied(settings)
     told = _quick(store, text, values)
-    if told is not None and line.flags == Globals():
-        remember(settings, store, process_environment())
     if told is None:
-        from datamon.cli.asking import ask_here  # brings duckdb, 80 ms, which quick answers do without
+        from datamon.cli.asking import ask_to_be_asked_again  # brings duckdb, 80 ms, which quick answers do without
 
-        told = ask_here(store, text, values)
+        told = ask_to_be_asked_again(store, text, values)
+    if line.flags == Globals():
+        remember(settings, store, process_environment())
     show_answer(told, how)
     return 0
 

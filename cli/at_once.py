@@ -35,11 +35,13 @@ def at_once(words: list[str]) -> int | None:
 
 def _answer(words: list[str]) -> tuple[str, Told] | None:
     form = _form(words)
-    asked = spoken(words[0]) if form is not None else None
-    if asked is None or "_DATAMON_COMPLETE" in os.environ or sys.stdout is None or sys.stderr is None:
+    if form is None or "_DATAMON_COMPLETE" in os.environ or sys.stdout is None or sys.stderr is None:
         return None
+    asked = spoken(words[0])
     store = recall(os.environ)
-    told = None if store is None else _told(store, asked)
+    if store is None:
+        return None
+    told = _selected(store, words[0]) if asked is None else _told(store, asked)
     if told is None:
         return None
     text = "".join(csv_lines(told.columns, told.rows) if form == "csv" else _table(told))
@@ -54,6 +56,14 @@ def _form(words: list[str]) -> str | None:
     if len(words) == 3 and words[1] == "--format" and words[2] in ("csv", "table"):
         return words[2]
     return None
+
+
+def _selected(store: Remembered, text: str) -> Told | None:
+    from datamon.query.quick.plans import answered, find_plan  # everyday questions do without
+
+    directory = os.path.dirname(store.graph)  # noqa: PTH120  pathlib takes 7 ms to load
+    plan = find_plan(directory, text)
+    return None if plan is None else answered(plan, directory, store.store, store.journal_bytes)
 
 
 def _told(store: Remembered, asked: Spoken) -> Told | None:

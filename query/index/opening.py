@@ -12,7 +12,6 @@ import duckdb
 
 from datamon.errors import Denied, Unavailable
 from datamon.query.index.connect import (
-    DEFAULT_LIMIT_S,
     lock_down,
     open_for_building,
     open_read_only,
@@ -22,6 +21,7 @@ from datamon.query.index.memory import MemoryIndex
 from datamon.query.index.overlay import FRESH
 from datamon.query.index.publish import Generations
 from datamon.query.index.refresh import apply, make_empty, read_position
+from datamon.query.index.sealed import DEFAULT_LIMIT_S
 from datamon.query.index.tail import Position, Tail, read_tail, read_whole
 from datamon.store.opening import Store
 
