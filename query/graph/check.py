@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from datamon.query.graph.adjacency import OTHER, Rules
 from datamon.query.graph.file import GraphFile
+from datamon.query.graph.walking import Walker
 from datamon.query.index.check import IndexFinding
 from datamon.store.opening import Store
 
@@ -46,7 +48,8 @@ def check_graph(store: Store, index_dir: Path) -> list[IndexFinding]:
             try:
                 if file.execute("PRAGMA integrity_check").fetchall() != [("ok",)]:
                     return [_unreadable()]
-                return [] if fresh is None else list(_differing(file, fresh))
+                found = [] if fresh is None else list(_differing(file, fresh))
+                return [*found, *_arrays_that_differ(file)]
             except sqlite3.DatabaseError:
                 return [_unreadable()]
 
@@ -54,6 +57,40 @@ def check_graph(store: Store, index_dir: Path) -> list[IndexFinding]:
 def _unreadable() -> IndexFinding:
     said = "the graph's file is damaged; `datamon index rebuild` makes it anew"
     return IndexFinding("damage", "index-unreadable", "graph", said)
+
+
+def _arrays_that_differ(file: sqlite3.Connection) -> Iterator[IndexFinding]:
+    """Where the arrays say something else than the SQLite file, about nodes of which they should be right."""
+    walker = Walker(file, Rules(failed=True))
+    if walker.arrays is None:
+        if file.execute("SELECT 1 FROM state WHERE name = 'arrays'").fetchall():
+            said = (
+                "the graph's arrays are damaged; questions do without them, and `datamon index rebuild` makes them anew"
+            )
+            yield IndexFinding("damage", "index-unreadable", "graph.arrays", said)
+        return
+    for name, kind in walker.kinds.items():
+        wrong = [number for number in range(kind.count) if kind.is_right(number) and not _agree(walker, name, number)]
+        if wrong:
+            said = (
+                f"the graph's arrays say something else of {len(wrong):,} {name}s, such as {kind.identity(wrong[0])!r}"
+            )
+            yield IndexFinding("damage", "row-unexpected", "graph.arrays", said)
+
+
+def _agree(walker: Walker, name: str, number: int) -> bool:
+    kind, ends = walker.kinds[name], walker.kinds[OTHER[name]]
+    try:
+        for direction in ("upstream", "downstream"):
+            near = walker.near(name, number, direction)
+            told = [
+                (end, walker.said[said]) for end, (_, said) in zip(ends.ids([n for n, _ in near]), near, strict=True)
+            ]
+            if told != walker.adjacency.of(name, kind.identity(number), direction):
+                return False
+    except (IndexError, UnicodeDecodeError):
+        return False
+    return True
 
 
 def _differing(kept: sqlite3.Connection, made: sqlite3.Connection) -> Iterator[IndexFinding]:

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from datamon.query.graph.position import OutOfReachError, read_position
+from datamon.query.graph.walking import path_of
 from datamon.query.index.tail import Position, Tail, read_tail, read_whole
 from datamon.store.opening import Store
 
@@ -151,8 +152,7 @@ class GraphFile:
             return None
         from datamon.query.graph.packing import pack  # only for this, as it brings pyarrow
 
-        ((_, _, path),) = file.execute("PRAGMA database_list").fetchall()
-        place = Path(f"{path}-{secrets.token_hex(8)}.arrays")
+        place = Path(f"{path_of(file)}-{secrets.token_hex(8)}.arrays")
         if not pack(file, place):
             return None
         file.execute("INSERT OR REPLACE INTO state VALUES ('arrays', ?)", (place.name,))

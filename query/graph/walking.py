@@ -212,8 +212,13 @@ def open_arrays(file: sqlite3.Connection) -> Arrays | None:
     named = file.execute("SELECT value FROM state WHERE name = 'arrays'").fetchall()
     if not named:
         return None
-    ((_, _, path),) = file.execute("PRAGMA database_list").fetchall()
     try:
-        return Arrays(os.path.join(os.path.dirname(path), named[0][0]))  # noqa: PTH118, PTH120  pathlib takes 7 ms to load
+        return Arrays(os.path.join(os.path.dirname(path_of(file)), named[0][0]))  # noqa: PTH118, PTH120  pathlib takes 7 ms to load
     except (OSError, ValueError, KeyError):
         return None
+
+
+def path_of(file: sqlite3.Connection) -> str:
+    """Where the file lies."""
+    (path,) = (path for _, name, path in file.execute("PRAGMA database_list") if name == "main")
+    return str(path)

@@ -8,6 +8,7 @@ import networkx as nx
 import pytest
 
 from datamon.query.graph import file as graph_file
+from datamon.query.graph.check import check_graph
 from datamon.query.graph.file import GraphFile
 from datamon.query.graph.in_memory import Bounds, Direction, Kept, Node
 from datamon.query.graph.kept import FileGraph
@@ -122,3 +123,22 @@ def test_no_more_than_one_file_of_arrays_stays(tmp_path: Path) -> None:
     for store in _played(7):
         assert _state(store, tmp_path)[0]
     assert len(list((tmp_path / store.id / "graph").glob("*.arrays"))) == 1
+
+
+def test_a_check_finds_each_changed_list(tmp_path: Path) -> None:
+    *_, store = _played(8)
+    assert _state(store, tmp_path)[0]
+    assert check_graph(store, tmp_path) == []
+    (arrays,) = (tmp_path / store.id / "graph").glob("*.arrays")
+    content = arrays.read_bytes()
+    for line in content[:4_000].split(b"\n"):
+        name, _, where = line.decode("utf-8", "replace").partition("\t")
+        if name not in ("reads", "writers", "readers", "writes", "run-ids"):
+            continue
+        start = int(where.split("\t")[0])
+        changed = bytes([content[start] ^ 1])
+        arrays.write_bytes(content[:start] + changed + content[start + 1 :])
+        found = check_graph(store, tmp_path)
+        assert {each.table for each in found} == {"graph.arrays"}, name
+    arrays.write_bytes(content[:-8])
+    assert [each.code for each in check_graph(store, tmp_path)] == ["index-unreadable"]
