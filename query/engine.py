@@ -101,6 +101,10 @@ def _run(asking: Asking, select: Select, compiled: Compiled, connection: duckdb.
         attach_files(connection, asking.store)
     if "inferred" in read:
         attach_inferred(connection, asking.store)
+    if "columns" in read:
+        from datamon.query.columns.recorded import attach_columns  # brings sqlglot, 90 ms
+
+        attach_columns(connection)
     columns = {column.name for name in read if name in RELATIONS for column in RELATIONS[name].columns}
     truncated = False
     for placed in select.sources:

@@ -113,6 +113,20 @@ def test_a_line_that_cannot_be_meant_records_nothing(desk: Shell, inside: Inside
     assert _asked(desk, inside, "SELECT id FROM runs") == []
 
 
+def test_the_record_holds_the_text_and_the_tables_that_were_read_and_made(desk: Shell, inside: Inside) -> None:
+    assert inside(desk, *RECORD).code == 0
+    exported = json.loads(inside(desk, "run", "export", "--all").out.splitlines()[0])
+    told = exported["close"]["sql"]
+    assert told["text"] == SQL
+    assert [(each["role"], each["source"], each["name"], each["columns"]) for each in told["read"]] == [
+        ("orders", "orders", "lines", ["id", "amount"])
+    ]
+    assert [(each["role"], each["name"], each["types"]) for each in told["made"]] == [
+        ("report", "big", ["BIGINT", "BIGINT"]),
+        ("report", "result", ["HUGEINT"]),
+    ]
+
+
 def _asked(desk: Shell, inside: Inside, statement: str) -> list[dict[str, object]]:
     ran = inside(desk, "query", statement, "--format", "json")
     assert ran.code == 0, ran
