@@ -1,4 +1,4 @@
-"""What the record of a SQL step adds: its text, and the tables that it read and made, from which the lineage of columns follows."""
+"""What the record of a SQL step adds: its text, and the tables that it read and made, from which column lineage follows."""
 
 from dataclasses import dataclass
 
@@ -7,8 +7,8 @@ from datamon.store.codec import Record
 
 @dataclass(frozen=True, slots=True)
 class SqlTable:
-    """A table of the input or output `role`, with its columns in order and their types as DuckDB writes them. `source` is the name
-    before the dot in the SQL; of a table that was made it is empty."""
+    """A table of the input or output `role`, with its columns in order and their types as DuckDB writes them. `source` is its name
+    before the dot in the SQL, and of a table that was made empty."""
 
     role: str
     source: str

@@ -63,7 +63,9 @@ def heard(ear: Ear, inputs: Sequence[InputRecord], output_role: str, notes: list
     try:
         content = ear.place.read_bytes()
         if len(content) > MOST_BYTES:
-            notes.append(f"the lineage of columns is not recorded: text and schemas take more than {MOST_BYTES:,} bytes")
+            notes.append(
+                f"the lineage of columns is not recorded: text and schemas take more than {MOST_BYTES:,} bytes"
+            )
             return None
         told = json.loads(content)
         roles = {each.repo_name.lower(): each.role for each in inputs}

@@ -104,7 +104,7 @@ def _run(asking: Asking, select: Select, compiled: Compiled, connection: duckdb.
     if "columns" in read:
         from datamon.query.columns.recorded import attach_columns  # brings sqlglot, 90 ms
 
-        attach_columns(connection)
+        attach_columns(connection, asking.store)
     columns = {column.name for name in read if name in RELATIONS for column in RELATIONS[name].columns}
     truncated = False
     for placed in select.sources:

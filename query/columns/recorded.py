@@ -2,7 +2,8 @@
 
 import json
 from collections.abc import Collection, Iterator
-from functools import lru_cache
+from functools import lru_cache, partial
+from pathlib import PurePosixPath
 from typing import NamedTuple
 
 import duckdb
@@ -14,6 +15,7 @@ from datamon.query.columns.derive import derive
 from datamon.query.columns.lineage import TableColumn
 from datamon.query.facts import recorded_runs
 from datamon.query.sources.tables import put_table
+from datamon.store.opening import Store
 
 COLUMNS = tuple(
     (name, "VARCHAR")
@@ -51,29 +53,34 @@ class Source(NamedTuple):
     kind: str
 
 
+_TOLD = """
+    SELECT r.id FROM runs r JOIN kept.journal_events e ON e.run = r.id
+    WHERE r.status = 'succeeded' AND e.kind = 'run-closed' AND (contains(e.record, '"sql":') OR r.reused IS NOT NULL)
+    GROUP BY r.id ORDER BY r.id"""
 Derived = dict[Made, tuple[Source, ...]]
 
 
-def attach_columns(connection: duckdb.DuckDBPyConnection) -> None:
+def attach_columns(connection: duckdb.DuckDBPyConnection, _store: Store) -> None:
     """The index connection has the relation `columns` until it is closed. Reads no data: only what runs recorded."""
     put_table(connection, "columns", COLUMNS, list(_rows(connection)))
 
 
 def _rows(connection: duckdb.DuckDBPyConnection) -> Iterator[Row]:
     known = SqlRuns(connection)
-    runs = [run for (run,) in connection.execute("SELECT id FROM runs WHERE status = 'succeeded' ORDER BY id").fetchall()]
+    runs = [run for (run,) in connection.execute(_TOLD).fetchall()]
     known.look(runs)
     for run in runs:
         found = known.derived(run)
         if not found:
             continue
         read, wrote = known.inputs(run), known.outputs(run)
+        place = partial(known.place, run)
         for made, sources in found.items():
             if made.role not in wrote:
                 continue
             output = (run, *wrote[made.role], made.table, made.column)
             for source in sources:
-                yield (*output, *read[source.role], source.table, source.column, source.kind)
+                yield (*output, *read[source.role], place(source.role, source.table), source.column, source.kind)
             if not sources:
                 yield (*output, None, None, None, None, "value")
 
@@ -96,7 +103,7 @@ class SqlRuns:
             self._runs[run.id] = run
         wanted = {run.closed.reused for run in self._runs.values() if run.closed and run.closed.reused}
         while wanted := wanted - self._originals.keys():
-            found = {run.id: run for run in recorded_runs(self._connection, wanted)}
+            found: dict[str, Run] = {run.id: run for run in recorded_runs(self._connection, wanted)}
             self._originals |= found
             wanted = {run.closed.reused for run in found.values() if run.closed and run.closed.reused}
             if not found:
@@ -116,7 +123,15 @@ class SqlRuns:
     def derived(self, run: str) -> Derived | None:
         """From what each column of its outputs is made; None where that cannot be told."""
         sql = self.sql(run)
-        return derived(sql) if sql is not None else None
+        if sql is None or not {table.role for table in sql.read} <= self.inputs(run).keys():
+            return None
+        return derived(sql)
+
+    def place(self, run: str, role: str, table: str) -> str:
+        """What a table of an input is called in its bundle: below the part that the run read, if it read a part."""
+        [path] = [PurePosixPath(each.path) for each in self._runs[run].inputs if each.role == role]
+        above = path.parent if path.stem == table else path
+        return str(above / table)
 
     def inputs(self, run: str) -> dict[str, tuple[str, str]]:
         """The repo and bundle of each input, by its role."""
@@ -147,7 +162,7 @@ def _with_sql(connection: duckdb.DuckDBPyConnection, runs: list[str]) -> Iterato
 
 @lru_cache(_KEPT_DERIVATIONS)
 def derived(sql: SqlRecord) -> Derived | None:
-    """From what each column that a SQL step made is made. None where that cannot be told, or where what sqlglot says of the tables
+    """From what each column that a SQL step made is made. None where that cannot be told, or where what sqlglot says of them
     is not what DuckDB made. The same text over the same tables is derived once in a process."""
     read = {_called(table): table for table in sql.read}
     schemas = {name: dict(zip(table.columns, table.types, strict=True)) for name, table in read.items()}

@@ -41,7 +41,7 @@ from datamon.store.opening import Store
 _ATTACHED = {
     "files": attach_files,
     "inferred": attach_inferred,
-    "columns": lambda connection, _: attach_columns(connection),
+    "columns": attach_columns,
 }
 """Relations that no table holds: they are read where the question is asked, when a statement names them."""
 

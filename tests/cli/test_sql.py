@@ -132,15 +132,3 @@ def _asked(desk: Shell, inside: Inside, statement: str) -> list[dict[str, object
     assert ran.code == 0, ran
     rows: list[dict[str, object]] = json.loads(ran.out)
     return rows
-
-
-@pytest.mark.parametrize(
-    "statement",
-    ["UPSTREAM OF column 'report.big.id' AT column", "UPSTREAM OF 'orders' AT column", "AFFECTED BY column 'a.b.c'"],
-)
-def test_questions_about_columns_are_refused_and_not_answered_for_bundles(
-    desk: Shell, inside: Inside, statement: str
-) -> None:
-    ran = inside(desk, "query", statement)
-    assert ran.code != 0
-    assert "columns are not followed by queries yet" in ran.err

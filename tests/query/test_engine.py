@@ -42,7 +42,7 @@ def test_describe_tells_each_relations_columns_and_types_as_they_are(story: Stor
         if name == "inferred":
             attach_inferred(connection, story.world.store)
         if name == "columns":
-            attach_columns(connection)
+            attach_columns(connection, story.world.store)
         actual = [(row[0], row[1]) for row in connection.execute(f"DESCRIBE {name}").fetchall()]
     described = story.ask(f"DESCRIBE {name}")
     assert [(row["column"], row["type"]) for row in described] == actual
