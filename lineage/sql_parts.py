@@ -7,7 +7,7 @@ from datamon.store.codec import Record
 
 @dataclass(frozen=True, slots=True)
 class SqlTable:
-    """A table of the input or output `role`, with its columns in order and their types as DuckDB writes them. `source` is its name
+    """A table of the input or output `role`, with its columns in order and their types as in DuckDB. `source` is its name
     before the dot in the SQL, and of a table that was made empty."""
 
     role: str
