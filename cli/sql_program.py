@@ -2,6 +2,7 @@
 `datamon run record --sql` and by what does such a run again."""
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 from datamon.errors import DatamonError
 from datamon.lineage.param_values import parse_param
 from datamon.lineage.params import read_params_file
+from datamon.lineage.sql_told import VARIABLE, Told, tell
 from datamon.query.sql_step import SqlStep, run_sql
 
 
@@ -28,7 +30,10 @@ def main(words: Sequence[str]) -> int:
         params.update((param.name, param.value) for param in map(parse_param, given.param))
         inputs = {role: Path(place) for role, _, place in (each.partition("=") for each in given.input)}
         given.output.mkdir(parents=True, exist_ok=True)
-        run_sql(SqlStep(given.file.read_text("utf-8"), inputs, given.output, params))
+        text = given.file.read_text("utf-8")
+        ran = run_sql(SqlStep(text, inputs, given.output, params))
+        if VARIABLE in os.environ:
+            tell(Path(os.environ[VARIABLE]), Told(text, ran.read, ran.made))
     except DatamonError as error:
         sys.stderr.write(f"{given.file}: {error.message}\n")
         return 1

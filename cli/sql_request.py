@@ -6,6 +6,7 @@ from pathlib import Path
 from datamon.errors import Invalid, NotFound
 from datamon.lineage.children import python_program
 from datamon.lineage.command import CommandRequest, default_step
+from datamon.lineage.sql_told import PROGRAM
 
 
 def of_sql(request: CommandRequest, sql: str | None) -> CommandRequest:
@@ -25,7 +26,7 @@ def of_sql(request: CommandRequest, sql: str | None) -> CommandRequest:
         raise Invalid("usage", "--sql names tables by repo, so each repo can be one input only")
     if not (request.cwd / sql).is_file():
         raise NotFound("path-not-found", f"there is no SQL file {sql}; correct --sql", path=sql)
-    argv = [*python_program("datamon.cli.sql_program"), sql]
+    argv = [*python_program(PROGRAM), sql]
     argv += [word for each in request.inputs for word in ("--input", f"{each.repo}={each.directory}")]
     argv += ["--output", str(request.outputs[0].directory)]
     argv += [word for each in request.params_files for word in ("--params-file", str(each))]

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from datamon.lineage.records import Capture, CodeVersion, InputRecord
 from datamon.lineage.secrets import Redactor
+from datamon.lineage.sql_parts import SqlRecord
 
 
 def clean_text(text: str | None, redactor: Redactor) -> str | None:
@@ -45,3 +46,8 @@ def clean_code(code: CodeVersion, redactor: Redactor) -> CodeVersion:
         paths=tuple(map(redactor.text, code.paths)),
         masked=tuple(map(redactor.text, code.masked)),
     )
+
+
+def clean_sql(sql: SqlRecord | None, redactor: Redactor) -> SqlRecord | None:
+    """What a SQL step ran, without them."""
+    return replace(sql, text=redactor.text(sql.text)) if sql else None

@@ -30,6 +30,7 @@ from datamon.lineage.reuse.claim import claimed, last_parts
 from datamon.lineage.reuse.parts import Parts, obstacle, parts_of
 from datamon.lineage.reuse.reuse import Reused, Reusing, keep_outcome, reuse
 from datamon.lineage.scripts import script_of
+from datamon.lineage.sql_told import heard, listening
 from datamon.lineage.workplace import scratch
 from datamon.store.ids import RunId, is_ksuid
 from datamon.store.names import check_name
@@ -148,10 +149,15 @@ def _record(store: Store, prepared: _Prepared, streams: Sinks, progress: Progres
     written_before = {path: metrics.stamp(path) for path in (request.cwd / file for file in request.metrics_files)}
     with (
         watching(store, request.trace, request.policy.variables) as watch,
+        listening(store, request.argv) as ear,
         Recording.open(store, intent, request.policy) as recording,
     ):
         recording.notes += notes
-        variables: Mapping[str, str] = {**request.policy.variables, PARENT_VARIABLE: parent_text(store, recording.run)}
+        variables: Mapping[str, str] = {
+            **request.policy.variables,
+            **ear.variables,
+            PARENT_VARIABLE: parent_text(store, recording.run),
+        }
         began_ns = store.clock()
         argv, variables = watch.start(request.argv, request.cwd, variables)
         execution = execute(argv, request.cwd, variables, streams, recording.redactor)
@@ -168,6 +174,8 @@ def _record(store: Store, prepared: _Prepared, streams: Sinks, progress: Progres
                 recording.commit_output(target, directory, remember=True, progress=progress)
             else:
                 recording.remember_uncommitted(directory)
+        if execution.succeeded and prepared.targets:
+            recording.sql = heard(ear, recording.inputs, prepared.targets[0][0].planned.role, recording.notes)
         closed = recording.end(_ending(execution, wall_ns, found))
         if parts is not None and execution.succeeded:
             keep_outcome(recording, closed, parts)

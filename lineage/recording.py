@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal, Self
 
 from datamon.errors import DatamonError, Unavailable
 from datamon.lineage.capture.host import capture_host
-from datamon.lineage.cleaning import clean_capture, clean_code, clean_input, clean_text
+from datamon.lineage.cleaning import clean_capture, clean_code, clean_input, clean_sql, clean_text
 from datamon.lineage.kept_code import keep_code
 from datamon.lineage.kept_environment import keep_environment
 from datamon.lineage.nesting import tell_of
@@ -38,6 +38,7 @@ from datamon.lineage.records import (
 )
 from datamon.lineage.ref_moves import Target, move_to_end, planned_moves
 from datamon.lineage.secrets import Redactor
+from datamon.lineage.sql_parts import SqlRecord
 from datamon.lineage.unfinished import drop_mark
 from datamon.lineage.unmarked import mark_of
 from datamon.store import layout
@@ -138,6 +139,7 @@ class Recording:
         self.metrics: tuple[Metric, ...] = ()
         self.resources: Resources | None = None
         self.capture: Capture | None = None
+        self.sql: SqlRecord | None = None
         self.notes: list[str] = []
         self._remembered: list[tuple[Path, Manifest | None]] = []
         self._closing = False
@@ -307,6 +309,7 @@ class Recording:
             resources=ending.resources,
             reused=self.reused,
             capture=clean_capture(self.capture, self.redactor),
+            sql=clean_sql(self.sql, self.redactor),
         )
 
     def _append_close(self, closed: RunClosed) -> None:

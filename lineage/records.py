@@ -27,6 +27,7 @@ from datamon.lineage.run_parts import (
     Scalar,
     Status,
 )
+from datamon.lineage.sql_parts import SqlRecord
 from datamon.store.bundle import Author
 from datamon.store.codec import Record
 from datamon.store.ids import BundleId, RunId
@@ -166,7 +167,7 @@ class RunOpened:
 class RunClosed:
     """What is known when a run ends. `inputs` are those of the opening with what the run changed, and any met later;
     `streams` is a bundle of the hidden repo. `reused` is the run whose outputs were taken in place of running, `capture` what was
-    seen of its files, if it was watched."""
+    seen of its files, if it was watched, `sql` what a SQL step ran."""
 
     ended_ns: int
     status: Literal["succeeded", "failed"]
@@ -181,6 +182,7 @@ class RunClosed:
     resources: Resources | None
     reused: RunId | None = None
     capture: Capture | None = None
+    sql: SqlRecord | None = None
 
     def to_record(self) -> Record:
         """As it is stored: the `close` of a `run-closed`."""
@@ -199,6 +201,7 @@ class RunClosed:
             "resources": self.resources.to_record() if self.resources else None,
             "reused": self.reused,
             **captured,
+            **({"sql": self.sql.to_record()} if self.sql else {}),
         }
 
     @classmethod
@@ -218,6 +221,7 @@ class RunClosed:
             resources=Resources.from_record(record["resources"]) if record["resources"] else None,
             reused=RunId(record["reused"]) if record.get("reused") else None,
             capture=Capture.from_record(record["capture"]) if record.get("capture") else None,
+            sql=SqlRecord.from_record(record["sql"]) if record.get("sql") else None,
         )
 
 

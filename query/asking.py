@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import duckdb
 
+from datamon.query.language.column_names import column_name
 from datamon.query.language.faults import fault
 from datamon.query.language.references import Target, bundle_target, is_of_bundle, is_of_run, run_target
 from datamon.query.language.statement import Contains, Produced, Ref, Select, Source, options, references
@@ -78,11 +79,12 @@ class Asking:
 def find_bundles(asking: Asking, select: Select) -> None:
     """Every reference to a bundle or a file has its target. Raises as `bundle_target`."""
     for source, ref in _references(select):
-        if is_of_bundle(ref):
+        if is_of_bundle(ref) or ref.form == "column":
             upto = moment(asking.text, options(source), asking.params)
             store = asking.store if upto is None else past_store(asking.store, upto)
             deleted = isinstance(source, Produced | Contains) or "deleted" in options(source).including
-            target = bundle_target(store, asking.text, ref, asking.params, deleted=deleted)
+            named = column_name(asking.text, ref, asking.params).bundle if ref.form == "column" else ref
+            target = bundle_target(store, asking.text, named, asking.params, deleted=deleted)
             asking.targets[ref.span.start] = target
             asking.note(target.note)
 

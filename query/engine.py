@@ -128,6 +128,10 @@ def _make(asking: Asking, connection: duckdb.DuckDBPyConnection, read: frozenset
         attach_files(connection, asking.store)
     if "inferred" in read:
         attach_inferred(connection, asking.store)
+    if "columns" in read:
+        from datamon.query.columns.recorded import attach_columns  # brings sqlglot, 90 ms
+
+        attach_columns(connection, asking.store)
 
 
 def _drawn(asking: Asking, connection: duckdb.DuckDBPyConnection, placed: Placed, found: Rows) -> AnswerGraph:

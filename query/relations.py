@@ -305,6 +305,22 @@ _RELATIONS = (
         how VARCHAR declared or observed
         """,
     ),
+    relation(
+        "columns",
+        "from which columns SQL steps made each of theirs; made only when a statement names it",
+        """
+        run VARCHAR the run
+        output_repo VARCHAR the repo it wrote
+        output_bundle VARCHAR its bundle
+        output_table VARCHAR the table there, which is the file's name without its ending
+        output_column VARCHAR the column
+        input_repo VARCHAR the repo that has a column which this one is made from; NULL, as the next three, when there is none
+        input_bundle VARCHAR its bundle
+        input_table VARCHAR the table there
+        input_column VARCHAR the column
+        kind VARCHAR value when it is calculated from it; filter, join, group or order when that decides which rows there are
+        """,
+    ),
 )
 RELATIONS = {each.name: each for each in _RELATIONS}
 """The relations that a SELECT may name."""

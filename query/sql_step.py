@@ -1,7 +1,7 @@
 """Runs the SQL text of a step: over the tables in directories, into Parquet files in another; nothing else can be reached."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,9 +31,17 @@ class SqlStep:
     params: Mapping[str, object]
 
 
-def run_sql(step: SqlStep) -> tuple[str, ...]:
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """The columns, with their types, of the tables that a text could read, by input and table, and of those that it made."""
+
+    read: Mapping[tuple[str, str], Sequence[tuple[str, str]]]
+    made: Mapping[str, Sequence[tuple[str, str]]]
+
+
+def run_sql(step: SqlStep) -> Ran:
     """The tables that the statements make (`CREATE TABLE name AS …`; a bare SELECT makes `result`) are files name.parquet in the
-    output directory when this returns their names. Nothing is written when a statement fails.
+    output directory when this returns. Nothing is written when a statement fails.
 
     Each file of an input (Parquet, CSV, JSON), and each directory of Parquet files, is a table `role.stem`, and also plain `stem`
     where only one input has it. One thread computes: the same text over the same files gives the same rows in the same order.
@@ -58,7 +66,18 @@ def run_sql(step: SqlStep) -> tuple[str, ...]:
         for (name,) in made:
             place = _text(str(step.output.absolute() / f"{name}.parquet"))
             connection.execute(f"COPY (SELECT * FROM main.{_name(name)}) TO {place} (FORMAT parquet)")
-        return tuple(name for (name,) in made)
+        return _ran(connection, step, [name for (name,) in made])
+
+
+def _ran(connection: duckdb.DuckDBPyConnection, step: SqlStep, made: list[str]) -> Ran:
+    found: dict[tuple[str, str], list[tuple[str, str]]] = {}
+    for schema, table, column, kind in connection.execute(
+        """SELECT schema_name, table_name, column_name, data_type FROM duckdb_columns()
+        WHERE database_name = current_database() AND NOT internal ORDER BY schema_name, table_name, column_index"""
+    ).fetchall():
+        found.setdefault((schema, table), []).append((column, kind))
+    read = {place: columns for place, columns in found.items() if place[0] in step.inputs}
+    return Ran(read, {name: found["main", name] for name in made})
 
 
 def _open_inputs(connection: duckdb.DuckDBPyConnection, step: SqlStep) -> None:

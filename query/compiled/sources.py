@@ -11,7 +11,17 @@ from datamon.query.compiled.now import NowKnown
 from datamon.query.compiled.produced import produced_sql
 from datamon.query.compiled.stale import Judged, stale_sql
 from datamon.query.facts import AtHand, look_now
-from datamon.query.language.statement import Affected, Closure, Options, Placed, Produced, Stale, options
+from datamon.query.language.column_names import is_by_column
+from datamon.query.language.statement import (
+    Affected,
+    Closure,
+    Options,
+    Placed,
+    Produced,
+    Stale,
+    options,
+    references,
+)
 from datamon.query.language.tokens import Token
 from datamon.query.relations import RELATIONS
 from datamon.query.safety import check
@@ -30,6 +40,8 @@ def source_sql(asking: Asking, world: World, placed: Placed) -> str | None:
     source = placed.source
     said = options(source)
     if said.as_of is not None or said.at in ("file", "column") or "inferred" in said.including:
+        return None
+    if any(is_by_column(ref, said) for ref in references(source) if isinstance(source, Closure | Affected)):
         return None
     if isinstance(source, Closure | Affected) and is_by_file(source):
         return None

@@ -13,6 +13,7 @@ from sqlglot.errors import SqlglotError
 from datamon.errors import Conflict, DatamonError, NotFound, Unavailable
 from datamon.query.answer import Answer
 from datamon.query.asking import Asking, Row, Rows, find_runs
+from datamon.query.columns.recorded import attach_columns
 from datamon.query.compile import compile_select
 from datamon.query.compiled.sources import source_sql
 from datamon.query.describing import describe, list_relations
@@ -37,7 +38,11 @@ from datamon.query.sources.evaluate import rows_of
 from datamon.query.sources.tables import put_table
 from datamon.store.opening import Store
 
-_ATTACHED = {"files": attach_files, "inferred": attach_inferred}
+_ATTACHED = {
+    "files": attach_files,
+    "inferred": attach_inferred,
+    "columns": attach_columns,
+}
 """Relations that no table holds: they are read where the question is asked, when a statement names them."""
 
 

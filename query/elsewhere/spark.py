@@ -15,6 +15,7 @@ from sqlglot.errors import SqlglotError
 from datamon.errors import Unavailable
 from datamon.query.answer import Answer
 from datamon.query.asking import Asking, Row, find_runs
+from datamon.query.columns.recorded import attach_columns
 from datamon.query.compile import compile_select
 from datamon.query.describing import describe, list_relations
 from datamon.query.elsewhere.dialects import translated
@@ -84,6 +85,8 @@ def _answer(
         put_table(connection, "files", tables["files"], [])
     if "inferred" in read:
         attach_inferred(connection, asking.store)
+    if "columns" in read:
+        attach_columns(connection, asking.store)
     known = {name: tables[name] for name in (*read, *names)}
     shape = shape_of(asking, select, connection, known)
     sql = _sql(asking, select, known)

@@ -20,7 +20,7 @@ from datamon.query.language.statement import (
     Stale,
     Value,
 )
-from datamon.query.language.typed import CHANGES, CONTENTS, expect, instead, reference, text_value
+from datamon.query.language.typed import CHANGES, CONTENTS, THINGS, expect, instead, reference, text_value
 
 _WHAT = "PRODUCED, USED, CONTAINS, IS STALE or IS AFFECTED BY"
 _WHY = "IS 'repo@label' STALE, DOES 'repo@v2' DIFFER FROM 'repo@v1' or WAS run '…' NOT REUSED"
@@ -49,7 +49,7 @@ def question(cursor: Cursor) -> Source:
 
 
 def _produced(cursor: Cursor) -> Source:
-    return Produced(reference(cursor), options(cursor, PAST))
+    return Produced(reference(cursor, (*THINGS, "column")), options(cursor, PAST))
 
 
 def _used(cursor: Cursor) -> Source:

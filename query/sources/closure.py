@@ -87,7 +87,7 @@ def closure_rows(connection: "duckdb.DuckDBPyConnection", walk: Walk) -> Walked:
     unrecorded = {Node("run", f"{source} {target}"): (source, target) for source, target in walk.inferred}
     by_level = walk.via is None and not unrecorded
     graph = graph_by_level(connection, kept) if by_level else read_graph(connection, kept, _inferred_edges(unrecorded))
-    starts = [*walk.starts, *(each for node in walk.starts for each in _stood_in_for(connection, node))]
+    starts = [*walk.starts, *(each for node in walk.starts for each in stood_in_for(connection, node))]
     bounds = Bounds(within=walk.within, cut=_other_readers(connection, walk, graph))
     reached = graph.closure(starts, walk.direction, bounds)
     if walk.themselves:
@@ -154,7 +154,7 @@ def _one_further(reached: list[Reached], walk: Walk) -> list[Reached]:
     return [each for each in [*first, *further] if walk.within is None or each.depth <= walk.within]
 
 
-def _stood_in_for(connection: "duckdb.DuckDBPyConnection", start: Node) -> list[Node]:
+def stood_in_for(connection: "duckdb.DuckDBPyConnection", start: Node) -> list[Node]:
     """The deleted bundles that a bundle stands in for: one, and what that one stood in for."""
     rows = connection.execute(
         """WITH RECURSIVE before(id) AS (

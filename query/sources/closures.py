@@ -12,6 +12,7 @@ from datamon.query.graph.in_memory import Kept, Node
 from datamon.query.inferred import COLUMNS as INFERRED_COLUMNS
 from datamon.query.inferred import inferred_rows
 from datamon.query.interruptible import interruptible
+from datamon.query.language.column_names import check_by_column, is_by_column
 from datamon.query.language.faults import fault
 from datamon.query.language.statement import Affected, Closure, Options, Ref
 from datamon.query.language.tokens import Token
@@ -30,19 +31,19 @@ AFFECTED_COLUMNS = (*closure.COLUMNS, ("cause", "VARCHAR"))
 
 def rows_of_closure(asking: Asking, world: World, name: str, source: Closure) -> Rows:
     """The rows of a closure. Raises errors that point at their place."""
-    _refuse_columns(asking, source.ref, source.options)
+    by_column = is_by_column(source.ref, source.options)
+    if by_column:
+        check_by_column(asking.text, source.ref, source.options)
     starts = starts_of(asking, world, source.ref)
+    if by_column:
+        return Rows(
+            closure.COLUMNS, *_by_column(asking, world, source.ref, walk_of(asking, world, name, source, starts))
+        )
     by_file = is_by_file(source)
     if starts.target is not None and starts.target.path and source.direction == "upstream" and not by_file:
         asking.note("without AT file, files are not followed one by one: this is what the whole bundle came from")
     walk = walk_of(asking, world, name, source, starts)
     return Rows(closure.COLUMNS, *_walked(asking, world, walk, by_file=by_file))
-
-
-def _refuse_columns(asking: Asking, ref: Ref, options: Options) -> None:
-    """Raises Invalid (`bad-statement`): an answer about whole bundles would be a wrong one."""
-    if ref.form == "column" or options.at == "column":
-        raise fault(asking.text, ref.span, "columns are not followed by queries yet; ask for the bundle or the file")
 
 
 def walk_of(asking: Asking, world: World, name: str, source: Closure, starts: Starts) -> closure.Walk:
@@ -81,6 +82,16 @@ def kept(options: Options) -> Kept:
 
 def _walked(asking: Asking, world: World, walk: closure.Walk, *, by_file: bool) -> tuple[list[Row], bool]:
     walked = file_rows(asking, world, walk) if by_file else closure.closure_rows(world.connection, walk)
+    return _told(asking, world, walk, walked)
+
+
+def _by_column(asking: Asking, world: World, ref: Ref, walk: closure.Walk) -> tuple[list[Row], bool]:
+    from datamon.query.sources.columns import column_rows  # brings sqlglot, 90 ms
+
+    return _told(asking, world, walk, column_rows(asking, world, ref, walk))
+
+
+def _told(asking: Asking, world: World, walk: closure.Walk, walked: closure.Walked) -> tuple[list[Row], bool]:
     if walked.truncated:
         asking.note(f"only the nearest {walk.cap:,} rows are shown; WITHIN or STOP AT narrow it")
     note_deleted(asking, world.connection, walked.passed, shown=walk.deleted)
@@ -110,11 +121,16 @@ def rule(asking: Asking, world: World, name: str, predicate: tuple[Token, ...]) 
 def rows_of_affected(asking: Asking, world: World, name: str, source: Affected) -> Rows:
     """What would become stale: everything downstream through branches and labels. What was read by an id or as an ancestor does
     not move, so nothing is passed on there. The cause is that of the change where it is met first, `upstream` beyond."""
-    _refuse_columns(asking, source.change, source.options)
+    by_column = is_by_column(source.change, source.options)
+    if by_column:
+        check_by_column(asking.text, source.change, source.options)
     starts, cause = change_of(asking, world, source.change)
     walk = walk_of(asking, world, name, Closure("downstream", source.change, source.options), starts)
     walk = replace(walk, kept=replace(walk.kept, pinned=False))
-    rows, truncated = _walked(asking, world, walk, by_file=is_by_file(source))
+    if by_column:
+        rows, truncated = _by_column(asking, world, source.change, walk)
+    else:
+        rows, truncated = _walked(asking, world, walk, by_file=is_by_file(source))
     depth = [column for column, _ in closure.COLUMNS].index("depth")
     return Rows(AFFECTED_COLUMNS, [(*row, cause if row[depth] == 1 else "upstream") for row in rows], truncated)
 

@@ -61,6 +61,10 @@ def rows_of(asking: Asking, connection: duckdb.DuckDBPyConnection, placed: Place
 
 def _produced(asking: Asking, world: World, source: Produced) -> Rows:
     target = asking.target(source.ref)
+    if source.ref.form == "column":
+        from datamon.query.sources.columns import check_column  # brings sqlglot, 90 ms
+
+        check_column(asking, world, source.ref)
     rows = produced.producers(world.store, world.connection, target)
     written = [str(row[produced.BUNDLE]) for row in rows if row[produced.BUNDLE] != target.id]
     note_deleted(asking, world.connection, written, shown=True)

@@ -10,7 +10,8 @@ from datamon.errors import Invalid
 from datamon.query.asking import Asking, Rows, World
 from datamon.query.drawing.drawn import AnswerGraph, DrawnEdge, DrawnNode, Key, check_size
 from datamon.query.graph.in_memory import Graph, Node, read_graph
-from datamon.query.language.faults import pointing
+from datamon.query.language.column_names import is_by_column
+from datamon.query.language.faults import fault, pointing
 from datamon.query.language.statement import Affected, Closure, Paths, Placed, Planned, Produced, Ref
 from datamon.query.sources.closure import Names
 from datamon.query.sources.closures import change_of, kept
@@ -47,6 +48,8 @@ _Fields = dict[str, Any]
 
 def _of_closure(asking: Asking, world: World, source: Closure | Affected, rows: Sequence[_Fields]) -> AnswerGraph:
     ref = source.change if isinstance(source, Affected) else source.ref
+    if is_by_column(ref, source.options):
+        raise fault(asking.text, ref.span, "columns are not drawn; leave out GRAPH")
     starts = change_of(asking, world, ref)[0] if isinstance(source, Affected) else starts_of(asking, world, ref)
     asked = [_asked_of(asking, ref)] if starts.themselves else _nodes(world, starts.nodes)
     shown = {node.key: node for node in [*asked, *(_node(row) for row in rows)]}

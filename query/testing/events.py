@@ -18,6 +18,7 @@ from datamon.lineage.records import (
     RunOpened,
     Status,
 )
+from datamon.lineage.sql_parts import SqlRecord
 from datamon.store.bundle import Author, Bundle, Repo
 from datamon.store.codec import Record, stamped
 from datamon.store.ids import RunId, new_ksuid
@@ -48,6 +49,7 @@ class Told:
     """When it began, and was recorded; None: so many seconds after `START_NS` as its number says."""
     closed_ns: int | None = None
     """When its end was recorded; None: at once."""
+    sql: SqlRecord | None = None
 
     @property
     def run(self) -> RunId:
@@ -108,6 +110,7 @@ class Told:
             moves=(),
             streams=None,
             resources=None,
+            sql=self.sql,
         )
 
     def but(self, **changes: object) -> "Told":

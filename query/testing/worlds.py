@@ -7,6 +7,7 @@ from blake3 import blake3
 
 from datamon.lineage.records import CodeVersion, EnvironmentPart, InputRecord, OutputRecord, Param, Status
 from datamon.lineage.run_parts import Metric
+from datamon.lineage.sql_parts import SqlRecord
 from datamon.query.testing.events import Told
 from datamon.store.bundle import Bundle, Move, Repo
 from datamon.store.commit import CommitRequest, commit_bundle
@@ -49,6 +50,7 @@ class Doing:
     policy: tuple[EnvironmentPart, ...] = ()
     opened: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """What the run was seen to read, by the reference: paths relative to the part, directories that it listed with a `/`."""
+    sql: SqlRecord | None = None
 
 
 class World:
@@ -95,6 +97,7 @@ class World:
             params=doing.params,
             metrics=doing.metrics,
             policy=doing.policy,
+            sql=doing.sql,
             code=doing.code or CodeVersion(fingerprint=doing.fingerprint, method="script"),
             at_ns=self.store.clock() if self.timely else None,
         )

@@ -113,20 +113,22 @@ def test_a_line_that_cannot_be_meant_records_nothing(desk: Shell, inside: Inside
     assert _asked(desk, inside, "SELECT id FROM runs") == []
 
 
+def test_the_record_holds_the_text_and_the_tables_that_were_read_and_made(desk: Shell, inside: Inside) -> None:
+    assert inside(desk, *RECORD).code == 0
+    exported = json.loads(inside(desk, "run", "export", "--all").out.splitlines()[0])
+    told = exported["close"]["sql"]
+    assert told["text"] == SQL
+    assert [(each["role"], each["source"], each["name"], each["columns"]) for each in told["read"]] == [
+        ("orders", "orders", "lines", ["id", "amount"])
+    ]
+    assert [(each["role"], each["name"], each["types"]) for each in told["made"]] == [
+        ("report", "big", ["BIGINT", "BIGINT"]),
+        ("report", "result", ["HUGEINT"]),
+    ]
+
+
 def _asked(desk: Shell, inside: Inside, statement: str) -> list[dict[str, object]]:
     ran = inside(desk, "query", statement, "--format", "json")
     assert ran.code == 0, ran
     rows: list[dict[str, object]] = json.loads(ran.out)
     return rows
-
-
-@pytest.mark.parametrize(
-    "statement",
-    ["UPSTREAM OF column 'report.big.id' AT column", "UPSTREAM OF 'orders' AT column", "AFFECTED BY column 'a.b.c'"],
-)
-def test_questions_about_columns_are_refused_and_not_answered_for_bundles(
-    desk: Shell, inside: Inside, statement: str
-) -> None:
-    ran = inside(desk, "query", statement)
-    assert ran.code != 0
-    assert "columns are not followed by queries yet" in ran.err

@@ -7,6 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from datamon.errors import DatamonError, Invalid
+from datamon.query.columns.recorded import attach_columns
 from datamon.query.engine import ask, ask_on
 from datamon.query.files import attach_files
 from datamon.query.index import open_index
@@ -40,6 +41,8 @@ def test_describe_tells_each_relations_columns_and_types_as_they_are(story: Stor
             attach_files(connection, story.world.store)
         if name == "inferred":
             attach_inferred(connection, story.world.store)
+        if name == "columns":
+            attach_columns(connection, story.world.store)
         actual = [(row[0], row[1]) for row in connection.execute(f"DESCRIBE {name}").fetchall()]
     described = story.ask(f"DESCRIBE {name}")
     assert [(row["column"], row["type"]) for row in described] == actual
