@@ -24,7 +24,8 @@ STEPS = (
     "SELECT l.{0} AS a, r.{1} AS b, l.{2} AS c, r.{3} AS d, l.{4} AS e FROM t l JOIN t r ON l.{0} = r.{1}",
     (
         "CREATE TEMP TABLE u AS SELECT {0} AS x, {1} AS y FROM t; "
-        "CREATE TABLE t AS SELECT x AS a, y AS b, x * y AS c, 0 AS d, y AS e FROM u UNION SELECT {2}, {3}, {4}, 0, 1 FROM source.t"
+        "CREATE TABLE t AS SELECT x AS a, y AS b, x * y AS c, 0 AS d, y AS e FROM u "
+        "UNION SELECT {2}, {3}, {4}, 0, 1 FROM source.t"
     ),
     "CREATE TABLE t AS SELECT {0} AS a, {1} AS b, {2} AS c, {3} AS d, {4} AS e FROM source.t ORDER BY {1}, {2}, {0} LIMIT 9",
     "WITH w AS (SELECT * FROM t) SELECT a, b, c, d, (SELECT max({0}) FROM w v WHERE v.{1} <= w.{2}) AS e FROM w",
