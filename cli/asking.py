@@ -4,14 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from datamon.cli.environment import process_environment, working_directory
+from datamon.cli.place_here import place_here
 from datamon.errors import Denied
-from datamon.lineage.capture.host import capture_host
-from datamon.lineage.known_texts import known_texts
 from datamon.query.answer import Answer
 from datamon.query.engine import ask
 from datamon.query.index.opening import Index, open_index
-from datamon.query.place import Place
+from datamon.query.index.schema import version
+from datamon.query.quick.plans import Plan, keep_plan
 from datamon.store.opening import Store
 
 if TYPE_CHECKING:
@@ -37,9 +36,19 @@ def ask_here(store: Store, text: str, params: Mapping[str, object], where: Where
     return ask_with(index_here(store), store, text, params, where)
 
 
+def ask_to_be_asked_again(store: Store, text: str, params: Mapping[str, object]) -> Answer:
+    """As `ask_here`; where the statement can be answered again without being read, how is kept beside the index."""
+
+    def keep(sql: str) -> None:
+        if store.state_dir is not None and not store.cover.hides:
+            keep_plan(str(store.state_dir / "index" / store.id), text, Plan(version(), sql))
+
+    return ask(store, text, params=params, place=place_here(store), index=index_here(store), planned=keep)
+
+
 def ask_with(index: Index, store: Store, text: str, params: Mapping[str, object], where: Where = HERE) -> Answer:
     """As `ask_here`, from an index that several questions share."""
-    place = Place(working_directory(), capture_host().name, known_texts(store), process_environment())
+    place = place_here(store)
     if where == HERE:
         return ask(store, text, params=params, place=place, index=index)
     from datamon.query.elsewhere.asking import Engine, ask_elsewhere  # brings sqlglot, 90 ms, which few questions need

@@ -3,17 +3,20 @@ engine."""
 
 from typing import TYPE_CHECKING, cast
 
-from datamon.cli.globals import AnswerFormat
+from datamon.cli.environment import process_environment
+from datamon.cli.globals import AnswerFormat, Globals
 from datamon.cli.opening import open_tidied
 from datamon.cli.pairs import named_values
+from datamon.cli.remembered import remember
 from datamon.cli.settings import load_settings
 from datamon.cli.showing import show_answer, showing
 from datamon.cli.words import Line
-from datamon.query.quick import answer
+from datamon.query.quick.of_store import answer
 from datamon.store.opening import Store
 
 if TYPE_CHECKING:
     from datamon.query.answer import Answer
+    from datamon.query.place import Place
 
 
 def ask(line: Line) -> int:
@@ -22,16 +25,25 @@ def ask(line: Line) -> int:
     values = named_values("param", cast(tuple[str, ...], line.given["params"]))
     form = cast(str | None, line.given["form"])
     how = showing(AnswerFormat(form) if form else None, None, pager=not line.given["unpaged"])
-    store = open_tidied(load_settings(line.flags))
+    settings = load_settings(line.flags)
+    store = open_tidied(settings)
     told = _quick(store, text, values)
     if told is None:
-        from datamon.cli.asking import ask_here  # brings duckdb, 80 ms, which quick answers do without
+        from datamon.cli.asking import ask_to_be_asked_again  # brings duckdb, 80 ms, which quick answers do without
 
-        told = ask_here(store, text, values)
+        told = ask_to_be_asked_again(store, text, values)
+    if line.flags == Globals():
+        remember(settings, store, process_environment())
     show_answer(told, how)
     return 0
 
 
 def _quick(store: Store, text: str, values: dict[str, str]) -> "Answer | None":
     index_dir = None if store.state_dir is None else store.state_dir / "index"
-    return answer(store, text, values, index_dir=index_dir)
+
+    def here() -> "Place":
+        from datamon.cli.place_here import place_here  # 20 ms, which only questions about staleness need
+
+        return place_here(store)
+
+    return None if values else answer(store, text, index_dir=index_dir, place=here)

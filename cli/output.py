@@ -1,17 +1,14 @@
 """The only printer: results on stdout, words on stderr; plain lines, tables, JSON, JSON lines, CSV."""
 
-import csv
-import io
 import json
-import math
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
-from decimal import Decimal
 
+from datamon.cli.cells import cell, csv_lines, in_words, printable
 from datamon.cli.globals import Format
+from datamon.cli.json_values import json_text, plain
 from datamon.cli.tables import table_lines
 
 Row = Sequence[object]
@@ -42,13 +39,13 @@ def pieces(listing: Listing, form: Format | None, width: int | None) -> Iterator
         yield from (f"{printable(listing.line(row))}\n" for row in listing.rows)
         yield from (f"{printable(line)}\n" for line in listing.last)
     elif form is Format.JSONL:
-        yield from (f"{_json(_record(listing.columns, row))}\n" for row in listing.rows)
+        yield from (f"{json_text(_record(listing.columns, row))}\n" for row in listing.rows)
     elif form is Format.JSON:
-        yield from _json_array(_json(_record(listing.columns, row)) for row in listing.rows)
+        yield from _json_array(json_text(_record(listing.columns, row)) for row in listing.rows)
     elif form is Format.CSV:
-        yield from _csv(listing)
+        yield from csv_lines(listing.columns, listing.rows)
     else:
-        rows = [[printable(_cell(_in_words(value))) for value in row] for row in listing.rows]
+        rows = [[printable(cell(in_words(value))) for value in row] for row in listing.rows]
         yield from (f"{line}\n" for line in table_lines(listing.columns, rows, width))
 
 
@@ -63,7 +60,7 @@ def show_record(record: Mapping[str, object], form: Format | None, lines: Iterab
         for line in lines:
             say(line)
     elif form is Format.JSON:
-        write([json.dumps(_plain(record), ensure_ascii=False, indent=2), "\n"])
+        write([json.dumps(plain(record), ensure_ascii=False, indent=2), "\n"])
     else:
         show(Listing(tuple(record), [tuple(record.values())]), form)
 
@@ -100,21 +97,6 @@ def complain(sentence: str, trace: str = "") -> None:
     _tell(f"{trace}error: {body}\n")
 
 
-def printable(text: str) -> str:
-    r"""`text` with control characters shown as escapes, so that no name or message can move the terminal's cursor.
-
-    >>> printable("a\nb\x1b[31m")
-    'a\\nb\\x1b[31m'
-    """
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() or c == " " else _escape(c) for c in text)
-
-
-def _escape(character: str) -> str:
-    return character.encode("unicode_escape", "surrogatepass").decode("ascii")
-
-
 def write(texts: Iterable[str]) -> None:
     """Writes texts to stdout as they come; a character that its encoding lacks as an escape."""
     for piece in texts:
@@ -134,11 +116,7 @@ def _tell(text: str) -> None:
 
 
 def _record(columns: Sequence[str], row: Row) -> dict[str, object]:
-    return {column: _plain(value) for column, value in zip(columns, row, strict=True)}
-
-
-def _json(record: object) -> str:
-    return json.dumps(record, ensure_ascii=False, allow_nan=False)
+    return {column: plain(value) for column, value in zip(columns, row, strict=True)}
 
 
 def _json_array(documents: Iterable[str]) -> Iterable[str]:
@@ -147,53 +125,3 @@ def _json_array(documents: Iterable[str]) -> Iterable[str]:
         yield f"{separator}\n  {document}"
         separator = ","
     yield "[]\n" if separator == "[" else "\n]\n"
-
-
-def _csv(listing: Listing) -> Iterable[str]:
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(listing.columns)
-    for row in listing.rows:
-        writer.writerow([_cell(value) for value in row])
-        yield buffer.getvalue()
-        buffer.seek(0)
-        buffer.truncate()
-    yield buffer.getvalue()
-
-
-def _in_words(value: object) -> object:
-    """Lists of words as a person writes them."""
-    if isinstance(value, list | tuple) and all(isinstance(inner, str) for inner in value):
-        return ", ".join(value)
-    return value
-
-
-def _cell(value: object) -> str:
-    plain = _plain(value)
-    if plain is None:
-        return ""
-    if isinstance(plain, bool):
-        return "true" if plain else "false"
-    return plain if isinstance(plain, str) else _json(plain)
-
-
-def _plain(value: object) -> object:
-    """`value` as JSON can say it."""
-    if isinstance(value, datetime):
-        zoned = value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-        return zoned.isoformat().replace("+00:00", "Z")
-    if isinstance(value, date):
-        return value.isoformat()
-    if isinstance(value, Decimal):
-        return int(value) if value == value.to_integral_value() else float(value)
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
-    if isinstance(value, bytes | bytearray | memoryview):
-        return bytes(value).hex()
-    if isinstance(value, Mapping):
-        return {str(key): _plain(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple | set | frozenset):
-        return [_plain(inner) for inner in value]
-    if value is None or isinstance(value, str | int | float | bool):
-        return value
-    return str(value)

@@ -8,7 +8,7 @@ import typer
 
 from datamon.cli.bundle_diff import FOUND_EXIT
 from datamon.cli.commands import HELP_OPTIONS, HELP_WIDTH, PROGRAM, Phrases, Root, load, words
-from datamon.cli.main import BROKEN_PIPE_EXIT
+from datamon.cli.edge import BROKEN_PIPE_EXIT
 from datamon.cli.program import program
 from datamon.cli.settings_table import SETTINGS
 from datamon.errors import EXIT_CODES, exit_code

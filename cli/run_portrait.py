@@ -3,7 +3,7 @@
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 
-from datamon.cli.output import printable
+from datamon.cli.cells import printable
 from datamon.cli.rows import moment
 from datamon.lineage.records import CodeVersion, Environment, InputRecord, PlannedMove, Run
 from datamon.lineage.replays import Replay

@@ -52,6 +52,8 @@ class Settings:
     signing_key: Path | None = None
     trusted_keys: tuple[Path, ...] = ()
     kept_variables: tuple[str, ...] = ()
+    shared: bool = False
+    """Whether contexts are looked for in a place that others share."""
     view: Path | None = None
     """Where a replay keeps what it writes; nothing of it reaches the store."""
 
@@ -133,6 +135,7 @@ def load_settings(
             Path(_anchored("credential", each, file) or each) for each in configuration.signing.trusted_key_files
         ),
         kept_variables=tuple(configuration.variables),
+        shared=shared is not None,
         view=_path(variables.get(VIEW_VARIABLE)),
     )
 

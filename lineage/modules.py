@@ -17,17 +17,13 @@ from pathlib import Path
 
 from datamon.lineage.cells import SUFFIX, python_of
 from datamon.lineage.known_texts import KnownTexts
+from datamon.lineage.noise import NOISE
 from datamon.lineage.scopes import bindings
 from datamon.lineage.syntax import parse
 from datamon.lineage.typing_only import strip_typing_only
 
 OWN_PACKAGE = "datamon"
 """Imports of datamon itself are never the project's, even where its sources lie in the tree."""
-NOISE = frozenset(
-    {".git", ".hg", ".svn", ".venv", ".tox", ".nox", ".eggs", ".ipynb_checkpoints", ".mypy_cache", ".pytest_cache"}
-    | {".ruff_cache", ".DS_Store", "__pycache__", "node_modules"}
-)
-"""Files and folders that tools leave in a working tree, never code."""
 _BUILTINS = frozenset(dir(builtins)) | {"__file__", "__path__", "__builtins__", "__annotations__", "__class__"}
 
 

@@ -13,6 +13,7 @@ from datamon.lineage.environment_policy import Here, needs_interpreter, values_o
 from datamon.lineage.fingerprint import current, is_judged_in_tree
 from datamon.lineage.locate import StepName
 from datamon.lineage.modules import Sources
+from datamon.lineage.noise import NOISE
 from datamon.lineage.param_values import plain
 from datamon.lineage.params import Unstated, current_value
 from datamon.lineage.records import CodeVersion, Environment, EnvironmentPart, Param, ParamValue, RunOpened
@@ -31,7 +32,8 @@ class Now:
 
 @dataclass
 class WorkingTree:
-    """The working tree that holds `cwd` on the host of that name, as its files are in this reader's life."""
+    """The working tree that holds `cwd` on the host of that name, as its files are in this reader's life. `roots` are the roots
+    of the code that was looked at; `outside` says that something was asked that lies elsewhere, or is no file."""
 
     cwd: Path
     host: str
@@ -41,6 +43,8 @@ class WorkingTree:
     values: dict[object, ParamValue | Unstated] = field(default_factory=dict)
 
     environments: dict[Path | None, Environment] = field(default_factory=dict)
+    roots: set[Path] = field(default_factory=set)
+    outside: bool = False
 
     @cached_property
     def top(self) -> Path | None:
@@ -103,6 +107,8 @@ def look(tree: WorkingTree, runs: Iterable[RunOpened]) -> Now:
 
 def _look_at(tree: WorkingTree, root: Path, run: RunOpened, now: Now) -> None:
     name = StepName(run.pipeline, run.step)
+    tree.roots.add(root)
+    tree.outside = tree.outside or bool(run.policy) or any(map(_leads_out, _files_of(run)))
     try:
         if is_judged_in_tree(run.code):
             now.code[run.id] = tree.fingerprint(run.code, root, name)
@@ -119,3 +125,13 @@ def _look_at(tree: WorkingTree, root: Path, run: RunOpened, now: Now) -> None:
                 now.environment[run.id, part.name] = tree.part(part.name, run, root).value
     except Denied:
         return
+
+
+def _files_of(run: RunOpened) -> list[str]:
+    return [*run.code.paths, *(param.file for param in run.params if param.file)]
+
+
+def _leads_out(path: str) -> bool:
+    """Whether the path is none of a plain file below its root that could be code."""
+    parts = path.split("/")
+    return path.startswith("/") or ".." in parts or not NOISE.isdisjoint(parts)

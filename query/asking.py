@@ -52,6 +52,8 @@ class Asking:
     notes: list[str] = field(default_factory=list)
     pasts: dict[UpTo, Past] = field(default_factory=dict)
     closing: ExitStack = field(default_factory=ExitStack)
+    plan: str | None = None
+    """The SQL by which alone it was answered, of which nothing but the text of the statement decides."""
 
     def target(self, ref: Ref) -> Target:
         """What a reference of the statement means."""

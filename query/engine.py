@@ -1,6 +1,6 @@
 """Answering: one statement in, one table out."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,9 +11,9 @@ from datamon.query.asking import Asking, Row, Rows, find_bundles, find_runs
 from datamon.query.compile import Compiled, compile_select, parameters
 from datamon.query.complaints import complaint
 from datamon.query.describing import describe, list_relations
-from datamon.query.files import attach_files
+from datamon.query.drawing.drawn import AnswerGraph
 from datamon.query.index.opening import Index, open_index
-from datamon.query.inferred import attach_inferred
+from datamon.query.index.sealed import MOST_ROWS
 from datamon.query.interruptible import interruptible
 from datamon.query.language.faults import fault
 from datamon.query.language.parse import parse
@@ -22,14 +22,12 @@ from datamon.query.language.tokens import tokenize
 from datamon.query.place import NOWHERE, Place
 from datamon.query.relations import RELATIONS
 from datamon.query.safety import check
-from datamon.query.sources.evaluate import rows_of
-from datamon.query.sources.graphs import graph_of
 from datamon.query.sources.tables import put_table
 from datamon.query.values import check_given, text_of
 from datamon.store.opening import Store
 
-MOST_ROWS = 1_000_000
-"""How many rows of a SELECT are given at most."""
+_MADE_WHEN_ASKED = frozenset({"files", "inferred", "columns"})
+"""Relations that are no views over the index."""
 
 
 def ask(
@@ -39,11 +37,13 @@ def ask(
     params: Mapping[str, object] | None = None,
     place: Place = NOWHERE,
     index: Index | None = None,
+    planned: Callable[[str], None] | None = None,
 ) -> Answer:
     """The answer to one statement of the language, with everything that was durable in the store before the call.
 
     `params` are the values of its `$name`s; they are bound, never pasted. `place` is the working tree that `now` means for the
-    causes `code` and `param`. Without `index` one is made that lives as long as this call.
+    causes `code` and `param`. Without `index` one is made that lives as long as this call. `planned` is given the SQL of a
+    statement that was answered by SQL alone, which depends on nothing but its text.
 
     Raises Invalid (`bad-statement`, `bad-reference`, …) or Denied (`statement-refused`) pointing at line and column, NotFound for
     names that nothing has, Unavailable (`query-stopped`) at a limit.
@@ -53,7 +53,10 @@ def ask(
     if not isinstance(statement, Select):
         return describe(statement) if isinstance(statement, Describe) else list_relations()
     with (index or open_index(store)).connect() as connection:
-        return _answer(asking, statement, connection)
+        answer = _answer(asking, statement, connection)
+    if planned is not None and asking.plan is not None:
+        planned(asking.plan)
+    return answer
 
 
 def ask_on(
@@ -97,6 +100,30 @@ def _run(asking: Asking, select: Select, compiled: Compiled, connection: duckdb.
     read = frozenset() if bare else check(connection, compiled, {*RELATIONS, *names})
     if select.explain:
         return _explained(asking, select, connection)
+    if not _MADE_WHEN_ASKED.isdisjoint(read):
+        _make(asking, connection, read)
+    columns = {column.name for name in read if name in RELATIONS for column in RELATIONS[name].columns}
+    truncated = False
+    for placed in select.sources:
+        from datamon.query.sources.evaluate import rows_of  # 60 ms that a plain SELECT does without
+
+        found = rows_of(asking, connection, placed)
+        if bare:
+            answer = _bare(asking, placed, found)
+            return replace(answer, graph=_drawn(asking, connection, placed, found)) if select.graph else answer
+        put_table(connection, placed.name, found.columns, found.rows)
+        truncated = truncated or found.truncated
+        columns.update(name for name, _ in found.columns)
+    values = {name: asking.params[name] for name in parameters(select.pieces)}
+    alone = not select.sources and not values and _MADE_WHEN_ASKED.isdisjoint(read)
+    return _selected(asking, _Query(compiled, values, frozenset(columns), alone), connection, truncated)
+
+
+def _make(asking: Asking, connection: duckdb.DuckDBPyConnection, read: frozenset[str]) -> None:
+    """The relations that are made for one question are there."""
+    from datamon.query.files import attach_files  # as above, both
+    from datamon.query.inferred import attach_inferred
+
     if "files" in read:
         attach_files(connection, asking.store)
     if "inferred" in read:
@@ -105,18 +132,12 @@ def _run(asking: Asking, select: Select, compiled: Compiled, connection: duckdb.
         from datamon.query.columns.recorded import attach_columns  # brings sqlglot, 90 ms
 
         attach_columns(connection, asking.store)
-    columns = {column.name for name in read if name in RELATIONS for column in RELATIONS[name].columns}
-    truncated = False
-    for placed in select.sources:
-        found = rows_of(asking, connection, placed)
-        if bare:
-            answer = _bare(asking, placed, found)
-            return replace(answer, graph=graph_of(asking, connection, placed, found)) if select.graph else answer
-        put_table(connection, placed.name, found.columns, found.rows)
-        truncated = truncated or found.truncated
-        columns.update(name for name, _ in found.columns)
-    values = {name: asking.params[name] for name in parameters(select.pieces)}
-    return _selected(asking, _Query(compiled, values, frozenset(columns)), connection, truncated)
+
+
+def _drawn(asking: Asking, connection: duckdb.DuckDBPyConnection, placed: Placed, found: Rows) -> AnswerGraph:
+    from datamon.query.sources.graphs import graph_of  # only what GRAPH needs
+
+    return graph_of(asking, connection, placed, found)
 
 
 def _bare(asking: Asking, placed: Placed, found: Rows) -> Answer:
@@ -148,11 +169,12 @@ def _typed(asking: Asking, placed: Placed) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Query:
-    """What the engine runs: SQL, the values bound to it, and the columns that it could mean."""
+    """What the engine runs: SQL, the values bound to it, and the columns that it could mean. `alone`: it says all."""
 
     compiled: Compiled
     values: dict[str, object]
     columns: frozenset[str]
+    alone: bool
 
 
 def _selected(asking: Asking, query: _Query, connection: duckdb.DuckDBPyConnection, truncated: bool) -> Answer:
@@ -163,6 +185,7 @@ def _selected(asking: Asking, query: _Query, connection: duckdb.DuckDBPyConnecti
         sql = _without_zones(connection, compiled.sql)
         if sql != compiled.sql:
             connection.execute(sql, query.values or None)
+        asking.plan = sql if query.alone else None
         return connection.fetchmany(MOST_ROWS + 1), connection.description or []
 
     try:

@@ -45,16 +45,17 @@ def gather_facts(
     asked: Collection[str] = (),
     using: Using = "any",
     judging: bool = False,
+    at_hand: "AtHand | None" = None,
 ) -> Facts:
     """The facts as an index connection and the working tree at `place` have them, for judging what refs hold and the bundles
     `asked`. Of now (code, params, parts, missing bytes) they say what can matter for these, not more. Of the reads, `using` says
     which count: those that were declared, whatever was seen of them, or those alone that were seen. With `judging`, of runs and
-    bundles too only those are there that can matter.
+    bundles too only those are there that can matter. `at_hand` is what `look_now` gave for the same question.
 
     Manifests are read only for inputs that are parts of a bundle, or whose reads were observed, and where a pack is
     absent. Raises Corrupt, Unavailable.
     """
-    at_hand = look_now(store, connection, place, asked=asked, using=using)
+    at_hand = at_hand or look_now(store, connection, place, asked=asked, using=using)
     of_runs = of_bundles = ""
     if judging:
         judged = _judged(connection, asked)
@@ -75,8 +76,10 @@ def gather_facts(
 
 @dataclass(frozen=True, slots=True)
 class AtHand:
-    """What only the store and the working tree know: everything of `Facts` that no table holds."""
+    """What only the store and the working tree know: everything of `Facts` that no table holds. `tree` is the working tree, where
+    one was looked at."""
 
+    tree: WorkingTree | None
     now: Now
     read: PartsRead
     contents: dict[tuple[str, str], str]
@@ -88,8 +91,12 @@ def look_now(
 ) -> AtHand:
     """What of now can matter for judging what refs hold and the bundles `asked`. Raises as `gather_facts`."""
     judged = _judged(connection, asked)
+    tree = None
+    if place.cwd is not None:
+        tree = WorkingTree(place.cwd, place.host, Sources(place.texts), place.variables)
     return AtHand(
-        _now(connection, place, judged.runs),
+        tree,
+        Now() if tree is None else look(tree, opened_runs(connection, judged.runs)),
         PartsRead() if using == "declared" else parts_read(store, connection, judged.runs),
         _contents(store, connection, judged.runs),
         _missing(store, connection, judged.bundles, bytes_too=not place.past),
@@ -220,13 +227,6 @@ def _refs(connection: Connection) -> Iterator[RefFact]:
         yield RefFact(repo, name, "label", bundle, frozen)
     for repo, name, bundle in _all(connection, "SELECT repo, name, bundle FROM branches"):
         yield RefFact(repo, name, "branch", bundle)
-
-
-def _now(connection: Connection, place: Place, runs: list[str]) -> Now:
-    if place.cwd is None:
-        return Now()
-    tree = WorkingTree(place.cwd, place.host, Sources(place.texts), place.variables)
-    return look(tree, opened_runs(connection, runs))
 
 
 def _contents(store: Store, connection: Connection, runs: list[str]) -> dict[tuple[str, str], str]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from datamon.errors import Corrupt, NotFound
-from datamon.query.graph import Node, read_graph
+from datamon.query.graph.in_memory import Node, read_graph
 from datamon.query.sources.tables import put_table
 from datamon.store.ids import HASH_BYTES, ManifestId
 from datamon.store.manifest import SegmentRow, read_manifest

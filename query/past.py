@@ -13,8 +13,9 @@ from dataclasses import dataclass, replace
 import duckdb
 
 from datamon.lineage.records import RUN_CLOSED, RUN_OPENED
-from datamon.query.index.connect import DEFAULT_LIMIT_S, lock_down, open_in_memory
+from datamon.query.index.connect import lock_down, open_in_memory
 from datamon.query.index.refresh import apply, make_empty
+from datamon.query.index.sealed import DEFAULT_LIMIT_S
 from datamon.query.index.tail import LogName, Position, Tail
 from datamon.query.language.faults import Span, fault
 from datamon.query.language.statement import Options

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from datamon.query.columns.recorded import ROWS, Made, SqlRuns
-from datamon.query.graph import Direction, Graph, Node
+from datamon.query.graph.in_memory import Direction, Graph, Node
 
 
 class Cell(NamedTuple):

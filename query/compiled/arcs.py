@@ -1,7 +1,7 @@
 """Which edges there are, as seen when walking in one direction."""
 
 from datamon.query.compiled.literals import listed
-from datamon.query.graph import READS, Direction, Kept
+from datamon.query.graph.in_memory import READS, Direction, Kept
 
 
 def arcs(kept: Kept, direction: Direction) -> str:

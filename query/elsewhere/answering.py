@@ -24,10 +24,10 @@ from datamon.query.elsewhere.postgres import Postgres, Refused
 from datamon.query.elsewhere.push import DEFAULT_SCHEMA, check_name, read_state
 from datamon.query.elsewhere.shapes import in_shape, shape_of
 from datamon.query.elsewhere.whole import COLUMNS, Tables, plain_sql, tables_of, with_sources
-from datamon.query.engine import MOST_ROWS, understood
+from datamon.query.engine import understood
 from datamon.query.files import attach_files
-from datamon.query.index.connect import DEFAULT_LIMIT_S
 from datamon.query.index.opening import Index
+from datamon.query.index.sealed import DEFAULT_LIMIT_S, MOST_ROWS
 from datamon.query.inferred import attach_inferred
 from datamon.query.language.faults import fault
 from datamon.query.language.statement import Describe, Select, stem

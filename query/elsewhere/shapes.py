@@ -10,7 +10,7 @@ from datamon.query.asking import Asking, Columns, Row
 from datamon.query.compile import compile_select, parameters
 from datamon.query.complaints import complaint
 from datamon.query.elsewhere.whole import Tables
-from datamon.query.engine import MOST_ROWS
+from datamon.query.index.sealed import MOST_ROWS
 from datamon.query.language.statement import Select
 
 _FORMS = {"DOUBLE": float, "FLOAT": float} | dict.fromkeys(

@@ -22,8 +22,9 @@ from datamon.query.elsewhere.dialects import translated
 from datamon.query.elsewhere.scans import SCANNED, scan
 from datamon.query.elsewhere.shapes import in_shape, shape_of
 from datamon.query.elsewhere.whole import plain_sql, tables_of, with_sources
-from datamon.query.engine import MOST_ROWS, ask, understood
+from datamon.query.engine import ask, understood
 from datamon.query.index.opening import Index
+from datamon.query.index.sealed import MOST_ROWS
 from datamon.query.inferred import attach_inferred
 from datamon.query.language.faults import fault
 from datamon.query.language.statement import Describe, Select

@@ -21,6 +21,8 @@ LEAST_PACKED = 5_000
 """A graph of so many nodes has arrays."""
 LEAST_TOUCHED = 20_000
 """So many nodes may have changed before arrays are made anew."""
+_UNFIT = (OSError, sqlite3.Error, OutOfReachError, OverflowError)
+"""What says that the file cannot be had, or cannot hold what the store says."""
 _WAIT_S = 1.0
 """So long a reader waits for the moment in which a refresh becomes visible."""
 
@@ -47,7 +49,7 @@ class GraphFile:
     def level(self) -> sqlite3.Connection | None:
         """A connection to the file that there is, brought up to the store; None when it cannot be read, or is of another version
         or store. Raises as `opened`."""
-        with contextlib.suppress(OSError, sqlite3.Error, OutOfReachError):
+        with contextlib.suppress(*_UNFIT):
             return self._advanced()
         return None
 
@@ -55,11 +57,11 @@ class GraphFile:
         """Whether the file was made from the store alone, from its beginning. Waits for a refresh that is under way elsewhere."""
         try:
             return self._built(wait=True)
-        except (OSError, sqlite3.Error, OutOfReachError):
+        except _UNFIT:
             return False
 
     def _fresh(self) -> sqlite3.Connection | None:
-        with contextlib.suppress(OSError, sqlite3.Error, OutOfReachError):
+        with contextlib.suppress(*_UNFIT):
             for _ in range(2):
                 file = self._advanced()
                 if file is not None:
@@ -81,9 +83,9 @@ class GraphFile:
                 tail = self._tail(position) if position else None
                 if tail is None:
                     return None
-                if tail.news:
+                if position and tail.news:
                     file.execute("ROLLBACK")
-                    self._refresh(file)
+                    self._refresh(file, position, tail)
             except (sqlite3.DatabaseError, OutOfReachError, ValueError, KeyError) as error:
                 if isinstance(error, sqlite3.OperationalError):
                     raise
@@ -91,11 +93,12 @@ class GraphFile:
             unless_kept.pop_all()
             return file
 
-    def _refresh(self, file: sqlite3.Connection) -> None:
-        """The file has what is new, and the connection stands in a transaction that sees it."""
+    def _refresh(self, file: sqlite3.Connection, read: Position, news: Tail) -> None:
+        """The file has what is new, and the connection stands in a transaction that sees it. `news` came since the position
+        `read`: it is read again when another process was faster."""
         file.execute("BEGIN IMMEDIATE")
         position = read_position(file, self._store.id)
-        tail = self._tail(position) if position else None
+        tail = news if position == read else self._tail(position) if position else None
         if tail is None:
             raise OutOfReachError("the journal is another one now")
         from datamon.query.graph.apply import apply  # what records mean takes 15 ms to load, and mostly nothing is new

@@ -1,34 +1,38 @@
 """What the graph's file says of nodes: names, deletions, who produced a content, and which run a reference means."""
 
-import datetime
-import json
-import sqlite3
-from collections.abc import Collection, Iterable, Sequence
-from typing import Any
+from __future__ import annotations
 
-from datamon.query.graph.in_memory import Node
+import datetime
+
+TYPE_CHECKING = False  # as typing has it: importing that would be much of what a quick answer takes
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Collection, Sequence
+    from typing import Any
 
 Row = tuple[object, ...]
 _ID_LENGTH = 27
+_SHORTEST_PART = 4
+_AT_ONCE = 10_000
+"""So many ids are asked for by one statement: SQLite takes 32,766 values."""
 _EPOCH = datetime.datetime(1970, 1, 1)  # noqa: DTZ001  all our times are UTC and carry no zone
 
 _DELETED = "(p.deleted IS NOT NULL OR EXISTS (SELECT 1 FROM deletions d WHERE d.repo = b.repo AND d.bundle = b.id))"
 _STEPS = """SELECT r.id, s.pipeline || '/' || s.step FROM runs r JOIN steps s ON s.n = r.step
-    WHERE r.id IN (SELECT value FROM json_each(?))"""
+    WHERE r.id IN ({ids})"""
 _BUNDLES = f"""SELECT b.id, coalesce(p.shown, b.repo), {_DELETED} FROM bundles b LEFT JOIN repos p ON p.id = b.repo
-    WHERE b.repo IS NOT NULL AND b.id IN (SELECT value FROM json_each(?))"""  # noqa: S608
+    WHERE b.repo IS NOT NULL AND b.id IN ({{ids}})"""  # noqa: S608
 _REFS = """SELECT t.bundle, t.ref, t.kind FROM refs t LEFT JOIN repos p ON p.id = t.repo
-    WHERE p.deleted IS NULL AND t.bundle IN (SELECT value FROM json_each(?))"""
+    WHERE p.deleted IS NULL AND t.bundle IN ({ids})"""
 _DELETIONS = """
     SELECT coalesce(p.shown, d.repo), d.bundle, d.time, d.author, d.reason, d.replaced_by
     FROM deletions d LEFT JOIN repos p ON p.id = d.repo
-    WHERE d.bundle IN (SELECT value FROM json_each(?1)) AND NOT EXISTS (SELECT 1 FROM deletions e
-        WHERE e.repo = d.repo AND e.bundle = d.bundle AND e.position < d.position)
-    UNION ALL
+    WHERE d.bundle IN ({ids}) AND NOT EXISTS (SELECT 1 FROM deletions e
+        WHERE e.repo = d.repo AND e.bundle = d.bundle AND e.position < d.position)"""
+_DELETIONS_OF_REPOS = """
     SELECT p.shown, b.id, p.deleted, p.deleted_by, p.reason, NULL FROM bundles b JOIN repos p ON p.id = b.repo
-    WHERE p.deleted IS NOT NULL AND b.id IN (SELECT value FROM json_each(?1))
-        AND NOT EXISTS (SELECT 1 FROM deletions e WHERE e.repo = b.repo AND e.bundle = b.id)
-    ORDER BY 3, 2"""
+    WHERE p.deleted IS NOT NULL AND b.id IN ({ids})
+        AND NOT EXISTS (SELECT 1 FROM deletions e WHERE e.repo = b.repo AND e.bundle = b.id)"""
 _WROTE = """
     SELECT r.id, s.pipeline, s.step, r.status, r.started, r.ended, r.author, r.code, w.repo, w.bundle, w.role, w.position
     FROM (
@@ -48,6 +52,9 @@ _STOOD_IN = """WITH RECURSIVE before(id) AS (
         UNION SELECT d.bundle FROM deletions d JOIN before b ON d.replaced_by = b.id)
     SELECT id FROM before ORDER BY id"""
 
+_PART = """SELECT id FROM {table} WHERE ((id >= ?1 AND id < ?1 || '~') OR (substr(id, -4) = substr(?1, -4)
+    AND substr(id, -length(?1)) = ?1))"""
+
 
 def moment(microseconds: int | None) -> datetime.datetime | None:
     """The time so long after 1970, in UTC and without zone. Raises OverflowError."""
@@ -55,11 +62,10 @@ def moment(microseconds: int | None) -> datetime.datetime | None:
 
 
 class FileNames:
-    """What the file calls nodes, as `closure.Names`."""
+    """What the file calls nodes."""
 
-    def __init__(self, file: sqlite3.Connection, nodes: Sequence[Node]) -> None:
-        bundles = [node.id for node in nodes if node.kind == "bundle"]
-        self._steps = dict(_ask(file, _STEPS, [node.id for node in nodes if node.kind == "run"]))
+    def __init__(self, file: sqlite3.Connection, runs: Sequence[str], bundles: Sequence[str]) -> None:
+        self._steps = dict(_ask(file, _STEPS, runs))
         known = _ask(file, _BUNDLES, bundles)
         self._repos = {identity: repo for identity, repo, _ in known}
         self.deleted = frozenset(identity for identity, _, deleted in known if deleted)
@@ -69,27 +75,41 @@ class FileNames:
             named = sorted(((bundle, ref) for bundle, ref, of in refs if of == kind), reverse=True)
             self._refs |= dict(named)
 
-    def row(self, node: Node) -> Row:
-        """As `NodeNames.row`."""
-        if node.kind == "run":
-            return ("run", node.id, self._steps.get(node.id), None, None)
-        repo, ref = self._repos.get(node.id), self._refs.get(node.id)
-        return ("bundle", node.id, f"{repo}@{ref or node.id}" if repo else None, repo, ref)
+    def row(self, kind: str, identity: str) -> tuple[str, str, str | None, str | None, str | None]:
+        """kind, id, name, repo, ref; of several refs the first label, else the first branch."""
+        if kind == "run":
+            return (kind, identity, self._steps.get(identity), None, None)
+        repo, ref = self._repos.get(identity), self._refs.get(identity)
+        return (kind, identity, f"{repo}@{ref or identity}" if repo else None, repo, ref)
 
 
 def _ask(file: sqlite3.Connection, sql: str, ids: Collection[str]) -> list[Any]:
-    return file.execute(sql, (json.dumps(list(ids)),)).fetchall() if ids else []
+    wanted = list(ids)
+    rows: list[Any] = []
+    for start in range(0, len(wanted), _AT_ONCE):
+        part = wanted[start : start + _AT_ONCE]
+        rows += file.execute(sql.replace("{ids}", ",".join("?" * len(part))), part)
+    return rows
 
 
-def stood_in_for(file: sqlite3.Connection, bundles: Iterable[str]) -> list[Node]:
-    """The deleted bundles that these stand in for: each, and what that one stood in for."""
-    return [Node("bundle", before) for bundle in bundles for (before,) in file.execute(_STOOD_IN, (bundle,))]
+def stood_in_for(file: sqlite3.Connection, bundle: str) -> list[str]:
+    """The deleted bundles that this one stands in for: one, and what that one stood in for."""
+    return [before for (before,) in file.execute(_STOOD_IN, (bundle,))]
+
+
+def has_deletions(file: sqlite3.Connection) -> bool:
+    """Whether anything was ever deleted."""
+    ((some,),) = file.execute(
+        "SELECT EXISTS (SELECT 1 FROM deletions) OR EXISTS (SELECT 1 FROM repos WHERE deleted IS NOT NULL)"
+    )
+    return bool(some)
 
 
 def deletions(file: sqlite3.Connection, bundles: Sequence[str]) -> list[Row]:
     """Of those that were deleted: repo@bundle, when, who, why and what stands in for it, by time."""
+    told = [*_ask(file, _DELETIONS, bundles), *_ask(file, _DELETIONS_OF_REPOS, bundles)]
     rows: list[Row] = []
-    for repo, bundle, time, author, reason, instead in _ask(file, _DELETIONS, bundles):
+    for repo, bundle, time, author, reason, instead in sorted(told, key=lambda each: (each[2], each[1])):
         when = moment(time)
         rows.append((f"{repo}@{bundle}", f"{when:%Y-%m-%dT%H:%M:%SZ}" if when else None, author, reason, instead))
     return rows
@@ -104,16 +124,51 @@ def producers(file: sqlite3.Connection, repo: str, content: str) -> list[Row]:
     ]
 
 
-def runs_like(file: sqlite3.Connection, typed: str) -> list[str]:
-    """The runs whose id begins or ends with this."""
+def run_like(file: sqlite3.Connection, typed: str) -> str | None:
+    """The run with this id, or the only one whose id begins or ends so; None when there is none, or several."""
     if len(typed) == _ID_LENGTH:
-        rows = file.execute("SELECT id FROM runs WHERE step IS NOT NULL AND id = ?", (typed,))
+        rows = file.execute("SELECT id FROM runs WHERE step IS NOT NULL AND id = ?", (typed,)).fetchall()
+    elif _SHORTEST_PART <= len(typed) < _ID_LENGTH and typed.isascii() and typed.isalnum():
+        rows = file.execute(f"{_PART.format(table='runs')} AND step IS NOT NULL", (typed,)).fetchall()
     else:
-        rows = file.execute(
-            """SELECT id FROM runs WHERE step IS NOT NULL AND (substr(id, 1, ?1) = ?2 OR substr(id, -?1) = ?2)""",
-            (len(typed), typed),
-        )
-    return [identity for (identity,) in rows]
+        return None
+    return rows[0][0] if len(rows) == 1 else None
+
+
+def bundles_like(file: sqlite3.Connection, repo: str, part: str) -> list[str]:
+    """The bundles of the repo whose ids begin or end with four or more characters, and that were not deleted."""
+    rows = file.execute(f"{_PART.format(table='bundles')} AND repo = ?2", (part, repo)).fetchall()
+    return [identity for (identity,) in rows if not is_deleted(file, repo, identity)]
+
+
+def is_deleted(file: sqlite3.Connection, repo: str, bundle: str) -> bool:
+    """Whether the bundle was deleted by itself."""
+    told = file.execute("SELECT 1 FROM deletions WHERE repo = ? AND bundle = ? LIMIT 1", (repo, bundle))
+    return told.fetchone() is not None
+
+
+def repo_named(file: sqlite3.Connection, name: str) -> str | None:
+    """The id of the repo that has this name now; None when none has."""
+    found = file.execute("SELECT id FROM repos WHERE shown = ? AND deleted IS NULL", (name,)).fetchall()
+    return found[0][0] if len(found) == 1 else None
+
+
+def ref_named(file: sqlite3.Connection, repo: str, name: str) -> str | None:
+    """The bundle at which the branch or label of this name points; None when the repo has none."""
+    found = file.execute("SELECT bundle FROM refs WHERE repo = ? AND ref = ?", (repo, name)).fetchone()
+    return found[0] if found else None
+
+
+def repo_of(file: sqlite3.Connection, bundle: str) -> str | None:
+    """The id of the repo in whose log the bundle stands."""
+    found = file.execute("SELECT repo FROM bundles WHERE id = ?", (bundle,)).fetchone()
+    return found[0] if found else None
+
+
+def content_of(file: sqlite3.Connection, repo: str, bundle: str) -> str | None:
+    """The content of a bundle that stands in the repo's log and was not deleted; None for any other."""
+    found = file.execute("SELECT content FROM bundles WHERE id = ? AND repo = ?", (bundle, repo)).fetchone()
+    return found[0] if found and not is_deleted(file, repo, bundle) else None
 
 
 def run_of_step(file: sqlite3.Connection, pipeline: str, step: str) -> str | None:

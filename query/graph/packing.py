@@ -83,6 +83,7 @@ def _packed(file: sqlite3.Connection) -> "list[bytes | array[int]]":
         arrays.LOST: bytes(lost),
         arrays.RUN_ROWS: runs.numbers,
         arrays.BUNDLE_ROWS: bundles.numbers,
+        **_repos(file, bundles),
     }
     for sql, of_run, of_bundle in ((_EDGES, arrays.READS, arrays.READERS), (_OUTPUTS, arrays.WRITES, arrays.WRITERS)):
         by_run, by_bundle = array("q"), array("q")
@@ -92,15 +93,26 @@ def _packed(file: sqlite3.Connection) -> "list[bytes | array[int]]":
             by_bundle.append((b * runs.count + r) * said.count + code)
         parts |= _list(of_run, by_run, (runs.count, bundles.count, said.count))
         parts |= _list(of_bundle, by_bundle, (bundles.count, runs.count, said.count))
-    header = {"runs": runs.count, "bundles": bundles.count, "roles": said.roles}
-    return arrays.laid_out(header, parts)
+    return arrays.laid_out(said.roles, parts)
+
+
+def _repos(file: sqlite3.Connection, bundles: _Nodes) -> "dict[str, bytes | array[int]]":
+    """Which repo each bundle is of. Raises ValueError."""
+    ids = [repo for (repo,) in file.execute("SELECT DISTINCT repo FROM bundles WHERE repo IS NOT NULL ORDER BY repo")]
+    if any(len(repo) != arrays.ID_LENGTH or not repo.isascii() for repo in ids):
+        raise ValueError("an id has another length")
+    numbers = {repo: number for number, repo in enumerate(ids)}
+    of = array("I", [arrays.NOWHERE]) * bundles.count
+    for n, repo in file.execute("SELECT n, repo FROM bundles WHERE repo IS NOT NULL"):
+        of[bundles.numbers[n]] = numbers[repo]
+    return {arrays.REPO_IDS: "".join(ids).encode("ascii"), arrays.REPOS_OF_BUNDLES: of}
 
 
 class _Said:
     """What edges say: role and how, numbered in their order."""
 
     def __init__(self, file: sqlite3.Connection) -> None:
-        told = set(file.execute("SELECT DISTINCT role, how FROM inputs"))
+        told: set[tuple[str | None, str]] = set(file.execute("SELECT DISTINCT role, how FROM inputs"))
         told |= {
             (role, "declared") for (role,) in file.execute("SELECT role FROM outputs UNION SELECT role FROM bundles")
         }
@@ -127,9 +139,9 @@ def _list(name: str, keys: "array[int]", sizes: tuple[int, int, int]) -> "dict[s
     target = pc.subtract(pairs, pc.multiply(source, max(1, others)))
     code = pc.subtract(every, pc.multiply(pairs, said))
     return {
-        f"{name}_at": _offsets(source, count),
+        f"{name}-at": _offsets(source, count),
         name: _bytes(target.cast(pa.uint32())),
-        f"{name}_said": _bytes(code.cast(pa.uint16())),
+        f"{name}-said": _bytes(code.cast(pa.uint16())),
     }
 
 

@@ -1,11 +1,9 @@
 """What the graph's file keeps, as SQLite tables: what runs read and wrote, by dense numbers, and what walks print of it."""
 
-from typing import Final
-
-VERSION: Final = "2"
+VERSION = "4"
 """A file of another version is thrown away and made again."""
 
-STATEMENTS: Final = (
+STATEMENTS = (
     "CREATE TABLE state (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID",
     "CREATE TABLE tips (log TEXT PRIMARY KEY, number INTEGER) WITHOUT ROWID",
     # The rows about whose neighbours the arrays that `state` names are no longer right.
@@ -20,9 +18,11 @@ STATEMENTS: Final = (
     """CREATE TABLE runs (n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, step INTEGER, status TEXT, started INTEGER,
         ended INTEGER, author TEXT, code TEXT, opened TEXT, closed TEXT)""",
     "CREATE INDEX runs_step ON runs (step)",
+    "CREATE INDEX runs_end ON runs (substr(id, -4))",
     # A bundle without repo is named by a run, and not in a log that was read.
     """CREATE TABLE bundles (n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, repo TEXT, position INTEGER, content TEXT,
         author TEXT, time INTEGER, run INTEGER, role TEXT)""",
+    "CREATE INDEX bundles_end ON bundles (substr(id, -4))",
     "CREATE INDEX bundles_run ON bundles (run) WHERE run IS NOT NULL",
     """CREATE TABLE inputs (run INTEGER, place INTEGER, bundle INTEGER, role TEXT, how TEXT, hidden INTEGER,
         PRIMARY KEY (run, place)) WITHOUT ROWID""",

@@ -1,7 +1,6 @@
 """The index: tables made from the store, which may be deleted at any time and give the same rows when made again."""
 
-from typing import TYPE_CHECKING
-
+TYPE_CHECKING = False  # as typing has it: importing that would be much of what a quick answer takes
 if TYPE_CHECKING:
     from datamon.query.index.opening import FileIndex, Index, open_index
 

@@ -5,23 +5,29 @@ from pathlib import Path
 import duckdb
 
 from datamon.errors import Unavailable
+from datamon.query.index.overlay import BASE, overlay
+from datamon.query.index.sealed import SEALED, locked
 
-DEFAULT_LIMIT_S = 60.0
-MEMORY_LIMIT = "4GB"
-"""What one connection may take; a statement that wants more is stopped."""
-_SEALED: dict[str, str | bool | int | float | list[str]] = {
-    "enable_external_access": "false",
-    "autoinstall_known_extensions": "false",
-    "autoload_known_extensions": "false",
-    "python_enable_replacements": "false",
-    "memory_limit": MEMORY_LIMIT,
-}
+
+def open_under_overlay(path: Path) -> duckdb.DuckDBPyConnection:
+    """A connection that reads the file and reaches no other, with an empty overlay, in memory, in which the relations are.
+    Raises as `open_read_only`."""
+    connection = duckdb.connect(":memory:", config={**SEALED, "enable_external_access": "true", "temp_directory": ""})
+    try:
+        quoted = str(path).replace("'", "''")
+        connection.execute(f"ATTACH '{quoted}' AS {BASE} (READ_ONLY)")
+        connection.execute("SET enable_external_access = false")
+        connection.execute(overlay())
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 def open_read_only(path: Path) -> duckdb.DuckDBPyConnection:
     """A connection that reads the file and reaches no other. The name `path` may go away while it is open.
     Raises duckdb.Error when the file is no database that this DuckDB reads."""
-    return duckdb.connect(str(path), read_only=True, config=_SEALED)
+    return duckdb.connect(str(path), read_only=True, config=SEALED)
 
 
 def open_for_building(path: Path) -> duckdb.DuckDBPyConnection:
@@ -33,14 +39,14 @@ def open_for_building(path: Path) -> duckdb.DuckDBPyConnection:
 
 def open_in_memory() -> duckdb.DuckDBPyConnection:
     """A connection to a new, empty database in memory, which reaches no file and never writes one, also when memory is short."""
-    return duckdb.connect(":memory:", config={**_SEALED, "temp_directory": ""})
+    return duckdb.connect(":memory:", config={**SEALED, "temp_directory": ""})
 
 
 def lock_down(connection: duckdb.DuckDBPyConnection, limit_s: float) -> duckdb.DuckDBPyConnection:
     """The same connection: each statement stops after `limit_s` seconds, and no statement changes a setting any more.
     What statements can still make (temporary tables, say) ends with the connection."""
-    connection.execute(f"SET max_execution_time = {max(1, round(limit_s * 1000))}")
-    connection.execute("SET lock_configuration = true")
+    for statement in locked(limit_s):
+        connection.execute(statement)
     return connection
 
 

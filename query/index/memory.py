@@ -10,9 +10,10 @@ from pathlib import Path
 
 import duckdb
 
-from datamon.query.index.connect import DEFAULT_LIMIT_S, lock_down, open_in_memory
+from datamon.query.index.connect import lock_down, open_in_memory
 from datamon.query.index.refresh import apply, make_empty, read_position
 from datamon.query.index.schema import KEPT, TABLES, statements
+from datamon.query.index.sealed import DEFAULT_LIMIT_S
 from datamon.query.index.tail import Tail, read_tail, read_whole
 from datamon.store.cache_files import keep_file
 from datamon.store.opening import Store

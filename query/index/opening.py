@@ -11,14 +11,23 @@ from typing import Protocol
 import duckdb
 
 from datamon.errors import Denied, Unavailable
-from datamon.query.index.connect import DEFAULT_LIMIT_S, lock_down, open_for_building, open_read_only
+from datamon.query.index.connect import (
+    lock_down,
+    open_for_building,
+    open_read_only,
+    open_under_overlay,
+)
 from datamon.query.index.memory import MemoryIndex
+from datamon.query.index.overlay import FRESH
 from datamon.query.index.publish import Generations
 from datamon.query.index.refresh import apply, make_empty, read_position
+from datamon.query.index.sealed import DEFAULT_LIMIT_S
 from datamon.query.index.tail import Position, Tail, read_tail, read_whole
 from datamon.store.opening import Store
 
 Connection = duckdb.DuckDBPyConnection
+BYTES_A_RECORD = 250_000
+"""Laying one record over a generation takes as long as writing so much of it again."""
 _DELETIONS = 3
 """How often an index that is deleted while it is opened is made again for one question."""
 
@@ -65,11 +74,11 @@ class FileIndex:
 
     def connect(self, *, limit_s: float = DEFAULT_LIMIT_S) -> Connection:
         """As `Index.connect`."""
-        return lock_down(self._fresh(), limit_s)
+        return lock_down(self._fresh(publishing=False), limit_s)
 
     def refresh(self) -> None:
         """As `Index.refresh`: the published generation has them."""
-        self._fresh().close()
+        self._fresh(publishing=True).close()
 
     def rebuild(self) -> None:
         """As `Index.rebuild`. Waits for a refresh that is under way elsewhere."""
@@ -78,16 +87,17 @@ class FileIndex:
             self._build(built, None, read_whole(self._store))
             self._generations.publish(built)
 
-    def _fresh(self) -> Connection:
-        """A connection that has everything. The directory may be deleted at any moment: then it is made again."""
+    def _fresh(self, *, publishing: bool) -> Connection:
+        """A connection that has everything, and if `publishing` the current generation, too. The directory may be deleted at any
+        moment: then it is made again."""
         with self._writing():
             for _ in range(_DELETIONS):
                 with contextlib.suppress(FileNotFoundError, duckdb.IOException):
-                    return self._advanced_if_needed()
+                    return self._advanced_if_needed(publishing)
                 self._generations = Generations(self._directory)
-            return self._advanced_if_needed()
+            return self._advanced_if_needed(publishing)
 
-    def _advanced_if_needed(self) -> Connection:
+    def _advanced_if_needed(self, publishing: bool) -> Connection:
         with self._generations.held() as found:
             if found is None:
                 return self._advanced(None, None, read_whole(self._store))
@@ -100,8 +110,20 @@ class FileIndex:
                     return opened[0]
             if tail is not None:
                 with contextlib.suppress(duckdb.Error):  # damaged where it was not read yet: the store knows everything
+                    if not publishing and _is_little(tail, path.stat().st_size):
+                        return self._overlaid(path, tail)
                     return self._advanced(number, path, [tail])
             return self._advanced(number, None, read_whole(self._store))
+
+    def _overlaid(self, path: Path, tail: Tail) -> Connection:
+        """A connection to this file with `tail` over it."""
+        with contextlib.ExitStack() as unless_kept:
+            connection = unless_kept.enter_context(open_under_overlay(path))
+            connection.begin()
+            apply(connection, tail, FRESH)
+            connection.commit()
+            unless_kept.pop_all()
+        return connection
 
     def _opened(self, path: Path, closing: contextlib.ExitStack) -> tuple[Connection, Position] | None:
         """A connection to this file and how far it has read; None when it is damaged, or of another schema or DuckDB."""
@@ -156,3 +178,9 @@ class FileIndex:
                 "index-unwritable",
                 f"the index at {self._directory} cannot be written ({error}); make room, or name another place",
             ) from error
+
+
+def _is_little(tail: Tail, size_bytes: int) -> bool:
+    """Whether laying a tail over a generation of this size takes less than writing the next one."""
+    records = len(tail.events) + sum(map(len, tail.entries.values())) + len(tail.environments)
+    return records * BYTES_A_RECORD < size_bytes

@@ -2,7 +2,7 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import duckdb
 
@@ -13,6 +13,7 @@ from datamon.query.index.schema import (
     DELETIONS,
     ENVIRONMENTS,
     JOURNAL_EVENTS,
+    KEPT,
     LOG_ENTRIES,
     OF_A_RUN,
     PACKAGES,
@@ -22,6 +23,7 @@ from datamon.query.index.schema import (
     STATE,
     WANTED,
     WATCH,
+    Table,
     statements,
     version,
 )
@@ -65,12 +67,10 @@ def read_position(connection: Connection, store_id: str) -> Position | None:
     )
 
 
-def apply(connection: Connection, tail: Tail) -> None:
-    """The index has everything of `tail` and stands where it ends. Meant for one transaction."""
-    _apply_events(connection, tail.events)
-    _apply_entries(connection, tail.entries)
-    _apply_environments(connection, tail.environments)
-    _keep_position(connection, tail.after)
+def apply(connection: Connection, tail: Tail, into: str = KEPT) -> None:
+    """The index has everything of `tail` and stands where it ends; rows are written to the schema `into`, which is FRESH of an
+    overlay. Meant for one transaction."""
+    _Applying(connection, into).apply(tail)
 
 
 def _log_name(repo: str) -> LogName:
@@ -81,123 +81,141 @@ def _text(record: Record) -> str:
     return encode(record).decode()
 
 
-def _apply_events(connection: Connection, events: list[Record]) -> None:
-    if not events:
-        return
-    fresh = {event["event"]: event for event in events}
-    known = connection.execute("SELECT event FROM kept.journal_events WHERE event IN (SELECT unnest(?))", [list(fresh)])
-    for (event,) in known.fetchall():
-        del fresh[event]
-    of_run: dict[str, list[Record]] = defaultdict(list)
-    for event in sorted(fresh):
-        of_run[_run_of(fresh[event])].append(fresh[event])
-    told = "SELECT DISTINCT run FROM kept.journal_events WHERE run IN (SELECT unnest(?))"
-    before = {run for (run,) in connection.execute(told, [list(of_run)]).fetchall()}
-    insert(connection, JOURNAL_EVENTS, [(e, _run_of(each), each["kind"], _text(each)) for e, each in fresh.items()])
-    _derive_anew(connection, sorted(before))
-    new = sorted(of_run.keys() - before)
-    _keep_runs(connection, new, ((run, record) for run in new for record in of_run[run]))
-
-
 def _run_of(event: Record) -> str:
     run = event.get("run")
     return str(run["id"] if isinstance(run, dict) else run)
 
 
-def _derive_anew(connection: Connection, runs: list[str]) -> None:
-    """The rows of runs of which there were some already."""
-    if not runs:
-        return
-    for table in OF_A_RUN:
-        delete(connection, table, "id" if table.name == "runs" else "run", runs)
-    told = connection.execute(
-        "SELECT run, record FROM kept.journal_events WHERE run IN (SELECT unnest(?)) ORDER BY run, event", [runs]
-    )
-    _keep_runs(connection, runs, ((run, json.loads(record)) for run, record in told.fetchall()))
+class _Applying:
+    """One transaction on a connection, whose rows go to one schema."""
 
+    def __init__(self, connection: Connection, into: str) -> None:
+        self._connection = connection
+        self._into = into
 
-def _keep_runs(connection: Connection, runs: list[str], records: Iterable[tuple[str, Record]]) -> None:
-    """The rows that these records make, a run's together in the order of their events."""
-    rows, broken = derive.rows_of_runs(records)
-    for table in OF_A_RUN:
-        insert(connection, table, rows[table.name])
-    _keep_broken(connection, set(runs), broken)
+    def apply(self, tail: Tail) -> None:
+        """As the function of this name."""
+        self._apply_events(tail.events)
+        self._apply_entries(tail.entries)
+        self._apply_environments(tail.environments)
+        self._keep_position(tail.after)
 
+    def _insert(self, table: Table, rows: Sequence[Row]) -> None:
+        insert(self._connection, table, rows, self._into)
 
-def _keep_broken(connection: Connection, derived: set[str], broken: list[str]) -> None:
-    (before,) = connection.execute("SELECT value FROM kept.state WHERE name = 'broken'").fetchall()
-    now = sorted((set(json.loads(before[0])) - derived) | set(broken))
-    connection.execute("UPDATE kept.state SET value = ? WHERE name = 'broken'", [json.dumps(now)])
+    def _apply_events(self, events: list[Record]) -> None:
+        if not events:
+            return
+        fresh = {event["event"]: event for event in events}
+        known = self._connection.execute(
+            "SELECT event FROM kept.journal_events WHERE event IN (SELECT unnest(?))", [list(fresh)]
+        )
+        for (event,) in known.fetchall():
+            del fresh[event]
+        of_run: dict[str, list[Record]] = defaultdict(list)
+        for event in sorted(fresh):
+            of_run[_run_of(fresh[event])].append(fresh[event])
+        told = "SELECT DISTINCT run FROM kept.journal_events WHERE run IN (SELECT unnest(?))"
+        before = {run for (run,) in self._connection.execute(told, [list(of_run)]).fetchall()}
+        self._insert(JOURNAL_EVENTS, [(e, _run_of(each), each["kind"], _text(each)) for e, each in fresh.items()])
+        self._derive_anew(sorted(before))
+        new = sorted(of_run.keys() - before)
+        self._keep_runs(new, ((run, record) for run in new for record in of_run[run]))
 
+    def _derive_anew(self, runs: list[str]) -> None:
+        """The rows of runs of which there were some already."""
+        if not runs:
+            return
+        for table in OF_A_RUN:
+            delete(self._connection, table, "id" if table.name == "runs" else "run", runs, self._into)
+        told = self._connection.execute(
+            "SELECT run, record FROM kept.journal_events WHERE run IN (SELECT unnest(?)) ORDER BY run, event", [runs]
+        )
+        self._keep_runs(runs, ((run, json.loads(record)) for run, record in told.fetchall()))
 
-def _apply_entries(connection: Connection, entries: dict[LogName, list[Entry]]) -> None:
-    raw: list[Row] = []
-    derived: derive.Rows = {"bundles": [], "deletions": [], "ref_history": []}
-    for log, several in entries.items():
-        raw += [(log or _STORE_LOG, each.number, each.kind, _text(each.record)) for each in several]
-        if log is not None:
-            for name, rows in derive.rows_of_entries(log, several).items():
-                derived[name] += rows
-    insert(connection, LOG_ENTRIES, raw)
-    for table in (BUNDLES, DELETIONS, REF_HISTORY):
-        insert(connection, table, derived[table.name])
-    _place_replacements(connection, sorted({str(row[0]) for row in derived["deletions"] if row[-1] is not None}))
-    _derive_refs(connection, sorted({str(row[0]) for row in derived["ref_history"]}))
-    if None in entries:
-        _derive_repos(connection)
+    def _keep_runs(self, runs: list[str], records: Iterable[tuple[str, Record]]) -> None:
+        """The rows that these records make, a run's together in the order of their events."""
+        rows, broken = derive.rows_of_runs(records)
+        for table in OF_A_RUN:
+            self._insert(table, rows[table.name])
+        self._keep_broken(set(runs), broken)
 
+    def _keep_broken(self, derived: set[str], broken: list[str]) -> None:
+        (before,) = self._connection.execute("SELECT value FROM kept.state WHERE name = 'broken'").fetchall()
+        now = sorted((set(json.loads(before[0])) - derived) | set(broken))
+        self._set("broken", json.dumps(now))
 
-def _place_replacements(connection: Connection, repos: list[str]) -> None:
-    """Bundles that stand in for deleted ones have their positions."""
-    for repo in repos:
-        told = connection.execute(
-            "SELECT bundle, replaced_by FROM kept.deletions WHERE repo = ? AND replaced_by IS NOT NULL ORDER BY position",
-            [repo],
+    def _apply_entries(self, entries: dict[LogName, list[Entry]]) -> None:
+        raw: list[Row] = []
+        derived: derive.Rows = {"bundles": [], "deletions": [], "ref_history": []}
+        for log, several in entries.items():
+            raw += [(log or _STORE_LOG, each.number, each.kind, _text(each.record)) for each in several]
+            if log is not None:
+                for name, rows in derive.rows_of_entries(log, several).items():
+                    derived[name] += rows
+        self._insert(LOG_ENTRIES, raw)
+        for table in (BUNDLES, DELETIONS, REF_HISTORY):
+            self._insert(table, derived[table.name])
+        self._place_replacements(sorted({str(row[0]) for row in derived["deletions"] if row[-1] is not None}))
+        self._derive_refs(sorted({str(row[0]) for row in derived["ref_history"]}))
+        if None in entries:
+            self._derive_repos()
+
+    def _place_replacements(self, repos: list[str]) -> None:
+        """Bundles that stand in for deleted ones have their positions."""
+        for repo in repos:
+            told = self._connection.execute(
+                "SELECT bundle, replaced_by FROM kept.deletions WHERE repo = ? AND replaced_by IS NOT NULL ORDER BY position",
+                [repo],
+            ).fetchall()
+            known = self._connection.execute("SELECT id, position FROM kept.bundles WHERE repo = ?", [repo])
+            positions: dict[str, int] = dict(known.fetchall())
+            for old, new in told:
+                positions[new] = positions[old]
+            self._move({new: positions[new] for _, new in told}, repo)
+
+    def _move(self, positions: dict[str, int], repo: str) -> None:
+        """These bundles of the repo have these positions. Bundle ids are the repo's own, as they are made at random."""
+        made = list(positions)
+        rows = self._connection.execute(
+            """SELECT b.* REPLACE (epoch_us(time) AS time, m.position AS position)
+            FROM kept.bundles b JOIN (SELECT unnest(?) AS id, unnest(?) AS position) m ON b.id = m.id WHERE b.repo = ?""",
+            [made, list(positions.values()), repo],
         ).fetchall()
-        known = connection.execute("SELECT id, position FROM kept.bundles WHERE repo = ?", [repo])
-        positions: dict[str, int] = dict(known.fetchall())
-        for old, new in told:
-            positions[new] = positions[old]
-        made = [new for _, new in told]
-        connection.execute(
-            """UPDATE kept.bundles SET position = m.position FROM (SELECT unnest(?) AS id, unnest(?) AS position) m
-            WHERE bundles.repo = ? AND bundles.id = m.id""",
-            [made, [positions[new] for new in made], repo],
+        delete(self._connection, BUNDLES, "id", [str(row[0]) for row in rows], self._into)
+        self._insert(BUNDLES, rows)
+
+    def _derive_refs(self, repos: list[str]) -> None:
+        if not repos:
+            return
+        delete(self._connection, REFS, "repo", repos, self._into)
+        self._connection.execute(
+            f"""INSERT INTO {self._into}.refs FROM (
+                FROM kept.ref_history WHERE repo IN (SELECT unnest(?))
+                QUALIFY row_number() OVER (PARTITION BY repo, ref ORDER BY position DESC, place DESC) = 1
+            ) WHERE new IS NOT NULL""",
+            [repos],
         )
 
+    def _derive_repos(self) -> None:
+        told = self._connection.execute(
+            "SELECT record FROM kept.log_entries WHERE repo = ? AND kind IN (SELECT unnest(?)) ORDER BY number",
+            [_STORE_LOG, sorted(derive.REPO_KINDS)],
+        )
+        rows = derive.rows_of_repos(json.loads(record) for (record,) in told.fetchall())
+        self._connection.execute(f"DELETE FROM {self._into}.repos WHERE name <> ?", [RUNS_REPO])  # noqa: S608
+        self._insert(REPOS, rows)
 
-def _derive_refs(connection: Connection, repos: list[str]) -> None:
-    if not repos:
-        return
-    delete(connection, REFS, "repo", repos)
-    connection.execute(
-        """INSERT INTO kept.refs FROM (
-            FROM kept.ref_history WHERE repo IN (SELECT unnest(?))
-            QUALIFY row_number() OVER (PARTITION BY repo, ref ORDER BY position DESC, place DESC) = 1
-        ) WHERE new IS NOT NULL""",
-        [repos],
-    )
+    def _apply_environments(self, environments: dict[str, Record]) -> None:
+        self._insert(ENVIRONMENTS, [(digest, _text(record)) for digest, record in environments.items()])
+        rows = [row for digest, record in environments.items() for row in derive.rows_of_environment(digest, record)]
+        self._insert(PACKAGES, rows)
 
+    def _keep_position(self, position: Position) -> None:
+        self._set("cursor", json.dumps(position.cursor, sort_keys=True))
+        watch = sorted((log or _STORE_LOG, number) for log, number in position.watch)
+        replace_all(self._connection, WATCH, watch, self._into)
+        replace_all(self._connection, WANTED, [(digest,) for digest in sorted(position.wanted)], self._into)
 
-def _derive_repos(connection: Connection) -> None:
-    told = connection.execute(
-        "SELECT record FROM kept.log_entries WHERE repo = ? AND kind IN (SELECT unnest(?)) ORDER BY number",
-        [_STORE_LOG, sorted(derive.REPO_KINDS)],
-    )
-    rows = derive.rows_of_repos(json.loads(record) for (record,) in told.fetchall())
-    connection.execute("DELETE FROM kept.repos WHERE name <> ?", [RUNS_REPO])
-    insert(connection, REPOS, rows)
-
-
-def _apply_environments(connection: Connection, environments: dict[str, Record]) -> None:
-    insert(connection, ENVIRONMENTS, [(digest, _text(record)) for digest, record in environments.items()])
-    rows = [row for digest, record in environments.items() for row in derive.rows_of_environment(digest, record)]
-    insert(connection, PACKAGES, rows)
-
-
-def _keep_position(connection: Connection, position: Position) -> None:
-    connection.execute(
-        "UPDATE kept.state SET value = ? WHERE name = 'cursor'", [json.dumps(position.cursor, sort_keys=True)]
-    )
-    replace_all(connection, WATCH, sorted((log or _STORE_LOG, number) for log, number in position.watch))
-    replace_all(connection, WANTED, [(digest,) for digest in sorted(position.wanted)])
+    def _set(self, name: str, value: str) -> None:
+        self._connection.execute(f"UPDATE {self._into}.state SET value = ? WHERE name = ?", [value, name])  # noqa: S608

@@ -25,8 +25,12 @@ class Table:
     @property
     def sql(self) -> str:
         """The statement that makes it."""
+        return self.sql_in(KEPT)
+
+    def sql_in(self, schema: str) -> str:
+        """The statement that makes a table of its columns and name there."""
         columns = ", ".join(f'"{name}" {kind}' for name, kind in self.columns)
-        return f"CREATE TABLE {KEPT}.{self.name} ({columns})"
+        return f"CREATE TABLE {schema}.{self.name} ({columns})"
 
 
 def _table(name: str, columns: str) -> Table:
@@ -213,7 +217,12 @@ HIDDEN_BY: Final[dict[str, str]] = {"repos": "name"} | dict.fromkeys(
 
 def statements() -> list[str]:
     """Every statement that makes an empty index: schemas, kept tables, and each relation's two views."""
-    made = [f"CREATE SCHEMA {KEPT}", f"CREATE SCHEMA {WITH_SYSTEM}", *(table.sql for table in TABLES)]
+    return [f"CREATE SCHEMA {KEPT}", f"CREATE SCHEMA {WITH_SYSTEM}", *(table.sql for table in TABLES), *relations()]
+
+
+def relations() -> list[str]:
+    """Every statement that makes the two views of each relation."""
+    made: list[str] = []
     for name, select in VIEWS.items():
         made += [f"CREATE VIEW {WITH_SYSTEM}.{name} AS {select}", _plain_view(name)]
     return made

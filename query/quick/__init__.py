@@ -1,5 +1,1 @@
 """Everyday questions answered from the graph's file alone, without the engine and what else is slow to load."""
-
-from datamon.query.quick.answering import answer
-
-__all__ = ["answer"]

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
-from datamon.query.graph import (
+from datamon.query.graph.in_memory import (
     LINEAGE,
     Bounds,
     Direction,
@@ -18,6 +18,7 @@ from datamon.query.graph import (
 )
 from datamon.query.language.references import Target
 from datamon.query.language.statement import Level
+from datamon.query.sources import columns_of
 from datamon.query.sources.through import reached_through
 
 if TYPE_CHECKING:
@@ -25,20 +26,10 @@ if TYPE_CHECKING:
 
 Row = tuple[object, ...]
 
-COLUMNS = (
-    ("kind", "VARCHAR"),
-    ("id", "VARCHAR"),
-    ("name", "VARCHAR"),
-    ("repo", "VARCHAR"),
-    ("ref", "VARCHAR"),
-    ("depth", "BIGINT"),
-    ("how", "VARCHAR"),
-    ("via_id", "VARCHAR"),
-    ("truncated", "BOOLEAN"),
-)
+COLUMNS = columns_of.CLOSURE
 CANDIDATE_COLUMNS = COLUMNS[:5]
 """What a STOP AT predicate may speak of: what a node is, not how it was reached."""
-ROW_CAP = 1_000_000
+ROW_CAP = columns_of.CLOSURE_CAP
 
 Unrecorded = dict[Node, tuple[str, str]]
 """Runs that nobody recorded, each with the bundle before it and the one behind it."""

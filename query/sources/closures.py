@@ -8,7 +8,7 @@ from datamon.query.asking import Asking, Row, Rows, World
 from datamon.query.compile import compile_predicate, parameters
 from datamon.query.complaints import complaint
 from datamon.query.facts import opened_runs
-from datamon.query.graph import Kept, Node
+from datamon.query.graph.in_memory import Kept, Node
 from datamon.query.inferred import COLUMNS as INFERRED_COLUMNS
 from datamon.query.inferred import inferred_rows
 from datamon.query.interruptible import interruptible

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from datamon.query.asking import Asking, Row, World
 from datamon.query.columns.edges import Cell, ColumnEdges
 from datamon.query.columns.recorded import ROWS, SqlRuns
-from datamon.query.graph import Node, graph_by_level
+from datamon.query.graph.in_memory import Node, graph_by_level
 from datamon.query.language.column_names import column_name
 from datamon.query.language.faults import fault, hint
 from datamon.query.language.statement import Ref

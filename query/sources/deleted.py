@@ -1,10 +1,12 @@
 """Telling the person who asked that something on the way was deleted, when, by whom and why."""
 
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from __future__ import annotations
 
+TYPE_CHECKING = False  # as typing has it: importing that would be much of what a quick answer takes
 if TYPE_CHECKING:
-    import duckdb  # only the types: quick answers do without the engine
+    from collections.abc import Iterator, Sequence
+
+    import duckdb
 
     from datamon.query.asking import Asking
 
@@ -12,9 +14,7 @@ TOLD = 3
 """So many are told of one by one; beyond, they are counted."""
 
 
-def note_deleted(
-    asking: "Asking", connection: "duckdb.DuckDBPyConnection", bundles: Sequence[str], *, shown: bool
-) -> None:
+def note_deleted(asking: Asking, connection: duckdb.DuckDBPyConnection, bundles: Sequence[str], *, shown: bool) -> None:
     """The answer tells of those of these bundles that were deleted; that they are no rows, unless they are `shown`."""
     if not bundles:
         return

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import duckdb
 
-from datamon.query.graph import Direction, Kept
+from datamon.query.graph.in_memory import Direction, Kept
 from datamon.query.trees import File, Trees
 from datamon.store.entries import is_at_or_below
 from datamon.store.names import RUNS_REPO

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 import duckdb
 
 from datamon.query.asking import Row
-from datamon.query.graph import Node
+from datamon.query.graph.in_memory import Node
 from datamon.query.sources.closure import Names
 from datamon.query.sources.file_edges import Thing
 from datamon.query.trees import File, Trees

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from datamon.query.graph import Direction
+from datamon.query.graph.in_memory import Direction
 from datamon.query.sources.file_edges import Step, Thing
 from datamon.query.trees import File
 

@@ -9,7 +9,7 @@ import duckdb
 from datamon.errors import Invalid
 from datamon.query.asking import Asking, Rows, World
 from datamon.query.drawing.drawn import AnswerGraph, DrawnEdge, DrawnNode, Key, check_size
-from datamon.query.graph import Graph, Node, read_graph
+from datamon.query.graph.in_memory import Graph, Node, read_graph
 from datamon.query.language.column_names import is_by_column
 from datamon.query.language.faults import fault, pointing
 from datamon.query.language.statement import Affected, Closure, Paths, Placed, Planned, Produced, Ref

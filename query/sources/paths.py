@@ -5,22 +5,17 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from datamon.query.asking import Asking, Row, Rows, World
-from datamon.query.graph import Edge, Graph, Node, read_graph
+from datamon.query.graph.in_memory import Edge, Graph, Node, read_graph
 from datamon.query.language.statement import Paths
+from datamon.query.quick.ways import MOST_WAYS
+from datamon.query.sources import columns_of
 from datamon.query.sources.closure import Names
 from datamon.query.sources.closures import kept, rule
 from datamon.query.sources.starts import starts_of
 from datamon.query.values import runs_of
 
-COLUMNS = (
-    ("path", "BIGINT"),
-    ("hop", "BIGINT"),
-    ("kind", "VARCHAR"),
-    ("id", "VARCHAR"),
-    ("name", "VARCHAR"),
-    ("how", "VARCHAR"),
-)
-MOST_PATHS = 1_000
+COLUMNS = columns_of.PATHS
+MOST_PATHS = MOST_WAYS
 """How many ways are given at most."""
 MOST_PARTIAL = 1_000_000
 """How many beginnings of ways are looked at."""

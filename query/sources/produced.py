@@ -5,26 +5,14 @@ from typing import TYPE_CHECKING
 
 from datamon.errors import DatamonError
 from datamon.query.language.references import Target
+from datamon.query.sources import columns_of
 from datamon.store.ids import ManifestId
 from datamon.store.manifest import part_content, read_manifest
 from datamon.store.opening import Store
 
 Row = tuple[object, ...]
 
-COLUMNS = (
-    ("run", "VARCHAR"),
-    ("pipeline", "VARCHAR"),
-    ("step", "VARCHAR"),
-    ("status", "VARCHAR"),
-    ("started", "TIMESTAMP"),
-    ("ended", "TIMESTAMP"),
-    ("author", "VARCHAR"),
-    ("code", "VARCHAR"),
-    ("repo", "VARCHAR"),
-    ("bundle", "VARCHAR"),
-    ("content", "VARCHAR"),
-    ("role", "VARCHAR"),
-)
+COLUMNS = columns_of.PRODUCED
 
 if TYPE_CHECKING:
     import duckdb  # only the types: quick answers do without the engine

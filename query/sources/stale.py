@@ -7,23 +7,14 @@ from datamon.errors import NotFound
 from datamon.lineage.facts import Facts, Stale, Subject
 from datamon.lineage.staleness import stale, subjects_of
 from datamon.query.language.references import Target
+from datamon.query.sources import columns_of
 
 if TYPE_CHECKING:
     import duckdb  # only the types: quick answers do without the engine
 
 Row = tuple[object, ...]
 
-COLUMNS = (
-    ("output", "VARCHAR"),
-    ("ref", "VARCHAR"),
-    ("cause", "VARCHAR"),
-    ("subject", "VARCHAR"),
-    ("old", "VARCHAR"),
-    ("new", "VARCHAR"),
-    ("via", "VARCHAR"),
-    ("distance", "BIGINT"),
-    ("last_status", "VARCHAR"),
-)
+COLUMNS = columns_of.STALE
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +38,7 @@ def stale_rows(facts: Facts, asked: Asked) -> list[Row]:
         chosen = [Subject(target.id, target.held_by) for target in wanted]
     rows = stale(facts, chosen, frozen=asked.frozen)
     return [
-        _row(each)
+        row_of(each)
         for each in rows
         if asked.because in (None, each.cause) and (asked.within is None or each.distance <= asked.within)
     ]
@@ -67,7 +58,8 @@ def _is_in(subject: Subject, repo: str | None) -> bool:
     return repo is None or (subject.ref is not None and subject.ref.partition("@")[0] == repo)
 
 
-def _row(each: Stale) -> Row:
+def row_of(each: Stale) -> Row:
+    """As the relation has it."""
     return (
         each.output,
         each.ref,

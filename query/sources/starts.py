@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import duckdb
 
 from datamon.query.asking import Asking, World
-from datamon.query.graph import Node
+from datamon.query.graph.in_memory import Node
 from datamon.query.language.faults import fault, hint
 from datamon.query.language.references import Target
 from datamon.query.language.statement import Ref

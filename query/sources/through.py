@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 
-from datamon.query.graph import Bounds, Direction, Graph, Node, Reached
+from datamon.query.graph.in_memory import Bounds, Direction, Graph, Node, Reached
 
 _State = tuple[Node, bool]
 """A node, and whether the way to it went through one that was wanted, or it is one."""

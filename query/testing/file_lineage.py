@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from datamon.query.graph import Direction
+from datamon.query.graph.in_memory import Direction
 
 Node = tuple[str, ...]
 """("file", repo, path, content) or ("run", id)."""

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from datamon import __version__
-from datamon.cli import main as program
+from datamon.cli import edge as program
 from datamon.cli.commands import WORDS, words
 from datamon.cli.testing import PROGRAM, Shell
 from datamon.errors import EXIT_CODES

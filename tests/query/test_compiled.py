@@ -10,7 +10,7 @@ from datamon.query.compiled.closure import Predicates, closure_sql
 from datamon.query.compiled.levels import levels, reached
 from datamon.query.compiled.sources import source_sql
 from datamon.query.engine import ask_on
-from datamon.query.graph import Node
+from datamon.query.graph.in_memory import Node
 from datamon.query.index import open_index
 from datamon.query.language.parse import parse
 from datamon.query.language.statement import Select

@@ -9,9 +9,10 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from datamon.errors import DatamonError
-from datamon.query import asking, graph
+from datamon.query import asking
 from datamon.query.engine import ask_on
-from datamon.query.graph import Direction
+from datamon.query.graph import in_memory as graph
+from datamon.query.graph.in_memory import Direction
 from datamon.query.index import open_index
 from datamon.query.language.references import Target
 from datamon.query.place import NOWHERE

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datamon.query.graph import Bounds, Direction, Graph, Node, NodeKind, Reached
+from datamon.query.graph.in_memory import Bounds, Direction, Graph, Node, NodeKind, Reached
 
 Row = tuple[NodeKind, str, NodeKind, str, str | None, str]
 

@@ -10,7 +10,8 @@ import pytest
 from datamon.query.graph import file as graph_file
 from datamon.query.graph.file import GraphFile
 from datamon.query.graph.in_memory import Bounds, Direction, Kept, Node
-from datamon.query.graph.walking import FileGraph, open_arrays
+from datamon.query.graph.kept import FileGraph
+from datamon.query.graph.walking import open_arrays
 from datamon.query.testing.playing import play
 from datamon.query.testing.quickly import differing, questions
 from datamon.query.testing.random_histories import random_history
@@ -77,7 +78,10 @@ def _compared(graph: FileGraph, nodes: list[Node]) -> int:
     ways: tuple[Direction, Direction] = ("upstream", "downstream")
     for node in nodes:
         for way in ways:
-            drawn.add_edges_from(_arrow(node, edge.node, way) for edge in graph.edges.asked(node, way))
+            drawn.add_edges_from(
+                _arrow(node, Node("run" if node.kind == "bundle" else "bundle", end), way)
+                for end, _ in graph.walker.adjacency.of(node.kind, node.id, way)
+            )
     for node in nodes:
         for way, walked in zip(ways, (drawn.reverse(copy=False), drawn), strict=True):
             lengths = nx.single_source_shortest_path_length(walked, node)

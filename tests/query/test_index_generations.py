@@ -185,6 +185,9 @@ def test_a_refresh_that_dies_anywhere_leaves_the_old_generation_good(
             index.refresh()
     with index.connect() as connection:
         assert content_of(connection) == rebuilt(store)
+    index.refresh()
+    with index.connect() as connection:
+        assert content_of(connection) == rebuilt(store)
     assert generations(directory) == ["000000000002.duckdb"]
 
 

@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from datamon.query.quick import answer
+from datamon.query.quick.of_store import answer
 from datamon.query.testing.playing import play
 from datamon.query.testing.quickly import differing, questions
 from datamon.query.testing.random_histories import random_history
@@ -54,7 +54,7 @@ def test_a_quick_answer_loads_nothing_slow(tmp_path: Path) -> None:
     program = f"""
 import sys
 from pathlib import Path
-from datamon.query.quick import answer
+from datamon.query.quick.of_store import answer
 from datamon.store.opening import memory_store
 answer(memory_store(), "UPSTREAM OF step 'x'", index_dir=Path({str(tmp_path)!r}))
 print(sorted(set({SLOW!r}) & sys.modules.keys()))

@@ -3,7 +3,7 @@
 import pytest
 
 from datamon.errors import DatamonError, NotFound
-from datamon.query.graph import Node
+from datamon.query.graph.in_memory import Node
 from datamon.query.sources import closure
 from datamon.query.testing.stories import Story
 from datamon.query.testing.worlds import Doing

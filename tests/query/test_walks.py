@@ -13,7 +13,7 @@ from datamon.lineage.capture.code import find_code
 from datamon.lineage.fingerprint import fingerprint_script
 from datamon.lineage.records import CodeVersion
 from datamon.query.engine import ask, ask_on
-from datamon.query.graph import Graph, Node
+from datamon.query.graph.in_memory import Graph, Node
 from datamon.query.index import open_index
 from datamon.query.place import Place
 from datamon.query.sources.paths import find_paths
