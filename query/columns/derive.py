@@ -44,6 +44,7 @@ class _Script:
             for name, columns in schemas.items()
             for column in columns
         }
+        self._names = {name.lower(): name for name in schemas}
         self._made: dict[str, TableLineage] = {}
 
     def run(self, statements: list[exp.Expr]) -> list[TableLineage]:
@@ -70,7 +71,12 @@ class _Script:
         for table in read & self._made.keys():
             for kind, found in self._made[table].influences.items():
                 influences[kind] = influences.get(kind, NOTHING) | found
-        return TableLineage(name, values, {kind: found for kind, found in influences.items() if found})
+        tables = frozenset[str]().union(*(self._first_tables(table) for table in read))
+        return TableLineage(name, values, {kind: found for kind, found in influences.items() if found}, tables)
+
+    def _first_tables(self, table: str) -> frozenset[str]:
+        """The tables, as the schemas call them, that no statement made, behind one that is read."""
+        return self._made[table].read if table in self._made else frozenset({self._names[table]})
 
     def _name_tables(self, query: exp.Query) -> set[str]:
         """Every table that is read is called by its one name, with its own name as alias. Raises KeyError for one not known."""

@@ -4,12 +4,13 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from datamon.query.columns.recorded import Made, SqlRuns
+from datamon.query.columns.recorded import ROWS, Made, SqlRuns
 from datamon.query.graph.in_memory import Direction, Graph, Node
 
 
 class Cell(NamedTuple):
-    """A column of a table of a bundle; the whole bundle where `table` and `column` are empty."""
+    """A column of a table of a bundle; with `ROWS` as the column which rows the table has, which is followed and no row of an
+    answer; the whole bundle where `table` is empty too."""
 
     bundle: str
     table: str = ""
@@ -63,7 +64,7 @@ class ColumnEdges:
                     yield Step(cell, edge.node.id, edge.how, far, how)
 
     def columns_of(self, bundle: str) -> set[Cell]:
-        """The columns of a bundle of which the runs beside it tell."""
+        """The columns of a bundle of which the runs beside it tell, and the rows of their tables."""
         found: set[Cell] = set()
         node = Node("bundle", bundle)
         beside = {way: self._graph.next_to(node, way) for way in _WAYS}
@@ -74,7 +75,7 @@ class ColumnEdges:
                 for table in () if sql is None else (sql.made if way == "upstream" else sql.read):
                     name = table.name if way == "upstream" else self._runs.place(edge.node.id, table.role, table.name)
                     if table.role == edge.role:
-                        found |= {Cell(bundle, name, column) for column in table.columns}
+                        found |= {Cell(bundle, name, column) for column in (*table.columns, ROWS)}
         return found
 
     def _upstream(self, cell: Cell, run: str, role: str) -> list[tuple[Cell, str]] | None:

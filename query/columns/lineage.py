@@ -21,11 +21,12 @@ class TableColumn(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class TableLineage:
     """Of one table that a SQL text makes: for each of its columns in order the columns whose values it is calculated from (none
-    for a constant or `count(*)`), and by kind those that decide which rows it has."""
+    for a constant or `count(*)`), and by kind those that decide which rows it has. `read` are the tables whose rows it reads."""
 
     name: str
     values: Mapping[str, frozenset[TableColumn]]
     influences: Mapping[Kind, frozenset[TableColumn]] = field(default_factory=dict)
+    read: frozenset[str] = frozenset()
 
     def sources(self, column: str) -> frozenset[TableColumn]:
         """Everything that a change of can change this column."""

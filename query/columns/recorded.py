@@ -33,6 +33,8 @@ COLUMNS = tuple(
     )
 )
 Row = tuple[object, ...]
+ROWS = ""
+"""In place of a column's name: which rows the table has."""
 _KEPT_DERIVATIONS = 4096
 
 
@@ -45,7 +47,8 @@ class Made(NamedTuple):
 
 
 class Source(NamedTuple):
-    """A column of an input that makes another one what it is: its `value`, or by another kind which rows there are."""
+    """A column of an input that makes another one what it is: its `value`, or by another kind which rows there are. `ROWS` in
+    place of a column are the rows of the table: whether there are more or fewer."""
 
     role: str
     table: str
@@ -76,8 +79,9 @@ def _rows(connection: duckdb.DuckDBPyConnection) -> Iterator[Row]:
         read, wrote = known.inputs(run), known.outputs(run)
         place = partial(known.place, run)
         for made, sources in found.items():
-            if made.role not in wrote:
+            if made.role not in wrote or made.column == ROWS:
                 continue
+            sources = tuple(source for source in sources if source.column != ROWS)
             output = (run, *wrote[made.role], made.table, made.column)
             for source in sources:
                 yield (*output, *read[source.role], place(source.role, source.table), source.column, source.kind)
@@ -176,7 +180,9 @@ def derived(sql: SqlRecord) -> Derived | None:
         if lineage is None or [each.lower() for each in lineage.values] != [each.lower() for each in table.columns]:
             return None
         try:
-            influences = [_source(read, each, kind) for kind, all_ in lineage.influences.items() for each in all_]
+            influences = {_source(read, each, kind) for kind, all_ in lineage.influences.items() for each in all_}
+            influences |= {_source(read, TableColumn(each, ROWS), "rows") for each in lineage.read}
+            answer[Made(table.role, table.name, ROWS)] = tuple(sorted(influences))
             for column, values in zip(table.columns, lineage.values.values(), strict=True):
                 sources = {_source(read, each, "value") for each in values}
                 answer[Made(table.role, table.name, column)] = tuple(sorted({*sources, *influences}))

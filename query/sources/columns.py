@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from datamon.query.asking import Asking, Row, World
 from datamon.query.columns.edges import Cell, ColumnEdges
-from datamon.query.columns.recorded import SqlRuns
+from datamon.query.columns.recorded import ROWS, SqlRuns
 from datamon.query.graph.in_memory import Node, graph_by_level
 from datamon.query.language.column_names import column_name
 from datamon.query.language.faults import fault, hint
@@ -46,7 +46,8 @@ def column_rows(asking: Asking, world: World, ref: Ref, asked: Walk) -> Walked:
         runs = "run that does" if count == 1 else "runs that do"
         asking.note(f"whole bundles are followed over {count:,} {runs} not tell of columns")
     deleted = names.deleted
-    shown = [each for each in _of_level(reached, asked) if asked.deleted or _bundle(each.thing) not in deleted]
+    shown = [each for each in _of_level(reached, asked) if not _is_rows(each.thing)]
+    shown = [each for each in shown if asked.deleted or _bundle(each.thing) not in deleted]
     shown.sort(
         key=lambda each: (each.depth, isinstance(each.thing, Cell), str(names.row(each.thing)[2]), _id(each.thing))
     )
@@ -72,7 +73,9 @@ def cells_of(asking: Asking, ref: Ref, bundles: Sequence[str], edges: ColumnEdge
     wanted = (name.table.lower(), name.column.lower())
     found = [cell for cell in known if (cell.table.lower(), cell.column.lower()) == wanted]
     if not found:
-        near = hint(f"{name.table}.{name.column}", {f"{cell.table}.{cell.column}" for cell in known})
+        near = hint(
+            f"{name.table}.{name.column}", {f"{cell.table}.{cell.column}" for cell in known if cell.column != ROWS}
+        )
         said = f"no SQL step tells of a column {name.table}.{name.column} of bundle {bundles[0]}"
         raise fault(
             asking.text, ref.span, f"{said}{near or '; FROM columns lists what they tell'}", code="bad-reference"
@@ -125,6 +128,10 @@ def _of_level(reached: list[Reached], asked: Walk) -> list[Reached]:
         bundles = (each._replace(thing=Cell(each.thing.bundle)) for each in reached if isinstance(each.thing, Cell))
         return list({each.thing: each for each in sorted(bundles, key=lambda each: -each.depth)}.values())
     return reached
+
+
+def _is_rows(thing: Thing) -> bool:
+    return isinstance(thing, Cell) and not thing.is_whole and thing.column == ROWS
 
 
 def _id(thing: Thing) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from datamon.errors import Conflict, DatamonError, Denied, Invalid, NotFound, Unavailable
+from datamon.lineage.sql_parts import SqlRecord, SqlTable
 from datamon.query.answer import Answer
 from datamon.query.elsewhere.answering import Elsewhere, ask_postgres
 from datamon.query.elsewhere.asking import Engine, ask_elsewhere
@@ -21,8 +22,9 @@ from datamon.query.testing.postgres import postgres_server, programs
 from datamon.query.testing.recorded import recorded
 from datamon.query.testing.statements import statements_about
 from datamon.query.testing.stories import Story
-from datamon.query.testing.worlds import Doing
-from datamon.store.opening import Store
+from datamon.query.testing.worlds import Doing, World
+from datamon.store.opening import Store, memory_store
+from datamon.store.testing.clocks import SteppingClock
 
 pytestmark = pytest.mark.skipif(programs() is None, reason="needs PostgreSQL (Debian: apt-get install postgresql)")
 CASES = Path(__file__).parent / "cases" / "postgres.sql"
@@ -202,6 +204,31 @@ SELECTS = (
     "SELECT name FROM (VALUES ('b'), ('B'), ('a'), (NULL)) t(name) ORDER BY name",
     "SELECT id LIKE 'x%', if(exit_code = 0, 'good', 'bad') AS said FROM runs ORDER BY id",
 )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SELECT output_column, input_column, kind FROM columns ORDER BY ALL",
+        "SELECT name, depth FROM UPSTREAM OF column 's1.t.a' AT column ORDER BY ALL",
+        "WHAT USED column 's0.t.b'",
+        "WHAT PRODUCED column 's1.t.a'",
+    ],
+)
+def test_columns_are_found_here_and_joined_there(url: str, text: str) -> None:
+    world, name = World(memory_store(clock=SteppingClock())), next(NAMES)
+    world.upload("s0", {"t.csv": "raw"})
+    read = SqlTable("s0", "source", "t", ("a", "b"), ("BIGINT", "BIGINT"))
+    made = SqlTable("s1", "", "t", ("a",), ("BIGINT",))
+    sql = SqlRecord("CREATE TABLE t AS SELECT b AS a FROM source.t WHERE a > 1", (read,), (made,))
+    world.run(Doing("step", ("s0",), {"s1": {"t.parquet": "1"}}, sql=sql))
+    push(world.store, url, name)
+    index = open_index(world.store)
+    with index.connect() as connection:
+        here = ask_on(connection, world.store, text)
+    there = ask_postgres(world.store, text, Elsewhere(url, name), index=index)
+    assert here.rows
+    assert (there.columns, there.types, there.rows) == (here.columns, here.types, here.rows)
 
 
 @pytest.fixture(scope="module")
