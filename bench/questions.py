@@ -2,9 +2,9 @@
 
     python bench/questions.py --runs 100000
 
-The store is that of graph_history.py. Each question is asked once unmeasured, then so many times; the median counts. Then one
-closure is walked by others over the same edges, in a process that has them loaded already: DuckDB's and SQLite's recursion,
-networkx.
+The store is that of graph_history.py. Each question is asked once, which is told, for it makes or compiles what later ones find,
+and then so many times; the median counts. Then one closure is walked by others over the same edges, in a process that has them
+loaded already: DuckDB's and SQLite's recursion, networkx.
 """
 
 import argparse
@@ -24,6 +24,7 @@ import networkx as nx
 from graph_history import LAYERS, make
 
 from datamon.lineage.records import Param
+from datamon.query.graph.file import GraphFile
 from datamon.query.index import FileIndex, open_index
 from datamon.query.testing.events import Told
 from datamon.store.opening import Store
@@ -38,7 +39,8 @@ QUESTIONS = {
     "upstream, all, counted": f"SELECT count(*) FROM UPSTREAM OF '{LAST}'",
     "why stale": f"WHY IS '{MIDDLE}' STALE",
     "stale": "SELECT count(*) FROM STALE",
-    "shortest path": f"FROM PATHS FROM 'source-0' TO '{LAST}' LIMIT 1",
+    "a way, first row": f"FROM PATHS FROM '{{far}}' TO '{LAST}' LIMIT 1",
+    "no way, and why": f"FROM PATHS FROM 'source-0' TO '{LAST}' LIMIT 1",
     "a SELECT": "SELECT count(*) FROM runs WHERE step = 'step-1-1'",
 }
 
@@ -48,11 +50,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=100_000)
     parser.add_argument("--rounds", type=int, default=11)
+    parser.add_argument("--bundles-an-entry", type=int, default=1)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="datamon-bench-") as room:
         place = Path(room) / "store"
         began = time.perf_counter()
-        store = make(place, given.runs)
+        store = make(place, given.runs, bundles_an_entry=given.bundles_an_entry)
         say(f"{given.runs:,} runs recorded in {time.perf_counter() - began:.0f} s; load {os.getloadavg()[0]:.1f}")
         variables = os.environ | {
             "HOME": room,
@@ -62,7 +65,7 @@ def main() -> None:
             "DATAMON_EMAIL": "bench@example.org",
         }
         ask(variables, given.rounds)
-        refresh(store, Path(room) / "index")
+        refresh(store, Path(room) / ".datamon" / "state" / store.id / "index")
         others(store)
 
 
@@ -70,19 +73,26 @@ def ask(variables: dict[str, str], rounds: int) -> None:
     """Every question, and what it costs to start with nothing."""
     nothing = median(rounds, lambda: run(PASS, variables))
     say(f"python -I -c pass: {nothing * 1000:.1f} ms")
-    for words in (["index", "rebuild"],):
-        say(f"datamon {' '.join(words)}: {timed(lambda words=words: run([*DATAMON, *words], variables)):.1f} s")  # type: ignore[misc]
+    took = timed(lambda: run([*DATAMON, "index", "rebuild"], variables))
+    say(f"datamon index rebuild: {took:.1f} s, {resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024:.0f} MB")
+    far = furthest(variables)
     for name, text in QUESTIONS.items():
-        command = [*DATAMON, "query", text, "--format", "csv"]
-        run(command, variables)
+        command = [*DATAMON, "query", text.format(far=far), "--format", "csv"]
+        first = timed(lambda command=command: run(command, variables))  # type: ignore[misc]
         took = median(rounds, lambda command=command: run(command, variables))  # type: ignore[misc]
-        say(f"{name:24} {took * 1000:8.0f} ms  {took / nothing:6.1f} x")
+        say(f"{name:24} first {first * 1000:7.0f} ms, then {took * 1000:7.1f} ms  {took / nothing:6.1f} x")
+
+
+def furthest(variables: dict[str, str]) -> str:
+    """A bundle of a source that went into the last one by a long way."""
+    command = [*DATAMON, "query", f"UPSTREAM OF '{LAST}' AT bundle", "--format", "csv"]
+    rows = subprocess.run(command, env=variables, check=True, capture_output=True, text=True).stdout.splitlines()
+    return next(row.split(",")[2] for row in reversed(rows) if ",source-" in row)
 
 
 def refresh(store: Store, directory: Path) -> None:
-    """How long an index takes to add so many runs."""
-    index = FileIndex(store, directory)
-    say(f"an index made from nothing: {timed(index.rebuild):.1f} s, {peak_mb():.0f} MB of memory at most")
+    """How long it takes until so many new runs are seen: by the graph's file, and by a connection to the tables."""
+    index, graph = FileIndex(store, directory / store.id), GraphFile(store, directory / store.id / "graph")
     number = 10**7
     for count in (1, 100, 10_000):
         events = []
@@ -90,7 +100,10 @@ def refresh(store: Store, directory: Path) -> None:
             number += 1
             events += Told(number, "added", "bench", params=(Param("rate", 1),)).events()
         store.journal.append_many(events)
-        say(f"{count:,} new runs added: {timed(index.refresh) * 1000:.0f} ms")
+        walked = timed(lambda: graph.opened().__enter__())
+        joined = timed(lambda: index.connect().close())
+        say(f"{count:,} new runs: {walked * 1000:.0f} ms in the graph, {joined * 1000:.0f} ms in the tables")
+        index.refresh()
 
 
 def others(store: Store) -> None:
@@ -134,11 +147,6 @@ def timed(once: Callable[[], object]) -> float:
     began = time.perf_counter()
     once()
     return time.perf_counter() - began
-
-
-def peak_mb() -> float:
-    """Of this process, so far."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def say(line: str) -> None:

@@ -1,15 +1,20 @@
 """Statements that Ctrl-C ends: the engine itself hears no signal while it computes."""
 
+from __future__ import annotations
+
 import signal
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from typing import TypeVar
 
-import duckdb
+TYPE_CHECKING = False  # as typing has it: importing that would be much of what a quick answer takes
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TypeVar
 
-Result = TypeVar("Result")
-Handler = Callable[[int, None], object]
+    import duckdb
+
+    Result = TypeVar("Result")
+    Handler = Callable[[int, None], object]
+
 _AGAIN_S = 0.05
 
 
@@ -28,8 +33,7 @@ def interruptible(connection: duckdb.DuckDBPyConnection, work: Callable[[], Resu
             failed.append(error)
 
     thread = threading.Thread(target=run, name="datamon-statement", daemon=True)
-    with _deferred() as heard:  # who has half started a thread cannot wait for it
-        thread.start()
+    heard = _started(thread)
     try:
         for number, handler in heard:
             handler(number, None)
@@ -42,23 +46,25 @@ def interruptible(connection: duckdb.DuckDBPyConnection, work: Callable[[], Resu
     return ended[0]
 
 
-def _end(connection: duckdb.DuckDBPyConnection, thread: threading.Thread) -> None:
-    """The thread has ended: the engine is told so until it hears, for it may only be about to begin."""
-    while thread.is_alive():
-        with suppress(KeyboardInterrupt):
-            connection.interrupt()
-            thread.join(_AGAIN_S)
-
-
-@contextmanager
-def _deferred() -> Iterator[list[tuple[int, Handler]]]:
-    """Signals of this block, with who handles them, when it has ended: they are not handled in it."""
+def _started(thread: threading.Thread) -> list[tuple[int, Handler]]:
+    """The thread runs. Signals that came meanwhile, with who handles them: who has half started a thread cannot wait for it."""
     heard: list[tuple[int, Handler]] = []
     before = signal.getsignal(signal.SIGINT)
     if not callable(before):
-        yield heard
-        return
+        thread.start()
+        return heard
     handler: Handler = before
     signal.signal(signal.SIGINT, lambda number, _: heard.append((number, handler)))
-    yield heard
+    thread.start()
     signal.signal(signal.SIGINT, before)
+    return heard
+
+
+def _end(connection: duckdb.DuckDBPyConnection, thread: threading.Thread) -> None:
+    """The thread has ended: the engine is told so until it hears, for it may only be about to begin."""
+    while thread.is_alive():
+        try:
+            connection.interrupt()
+            thread.join(_AGAIN_S)
+        except KeyboardInterrupt:
+            continue

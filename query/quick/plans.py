@@ -70,6 +70,8 @@ def answered(plan: Plan, directory: str, store: str, journal_bytes: int) -> Told
         return None
     import _duckdb  # the engine itself: its package takes 40 ms more to load than it
 
+    from datamon.query.interruptible import interruptible  # as above: what only a SELECT needs
+
     try:
         connection = _duckdb.connect(f"{directory}/{max(numbers)}", read_only=True, config=SEALED)
         state = dict(connection.execute(_READ_STATE).fetchall())
@@ -79,8 +81,8 @@ def answered(plan: Plan, directory: str, store: str, journal_bytes: int) -> Told
             return None
         for statement in locked(DEFAULT_LIMIT_S):
             connection.execute(statement)
-        return _told(connection.execute(plan.sql))
-    except (_duckdb.Error, RuntimeError, OverflowError, ValueError, KeyError):
+        return interruptible(connection, lambda: _told(connection.execute(plan.sql)))
+    except (_duckdb.Error, OverflowError, ValueError, KeyError):
         return None
 
 

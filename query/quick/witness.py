@@ -24,6 +24,10 @@ class UnseenError(Exception):
     """Something that could matter cannot be told from stamps."""
 
 
+def _counts_for_git(name: str) -> bool:
+    return name in ("PATH", "XDG_CONFIG_HOME") or name.startswith("GIT_")
+
+
 class Witness:
     """What was looked at: from the working directory `cwd`, on the machine named `host`, the trees of code at `roots`, and the
     packs and the index of the blobs that lie at `blob`."""
@@ -48,7 +52,10 @@ class Witness:
 
     def _lines(self, variables: Mapping[str, str]) -> Iterator[str]:
         yield f"{self.cwd} on {self.host}, {self.roots}"
-        yield from (f"{name}={value}" for name, value in sorted(variables.items()) if name.startswith("GIT_"))
+        yield from (f"{name}={value}" for name, value in sorted(variables.items()) if _counts_for_git(name))
+        home = variables.get("HOME", "")
+        for path in (f"{home}/.gitconfig", f"{home}/.config/git/config", "/etc/gitconfig"):
+            yield self._stamp(path)
         yield from self._repository()
         for root in self.roots:
             if os.path.lexists(f"{root}/__init__.py"):

@@ -1,9 +1,12 @@
 """A SELECT that was answered before is answered again without being read, as long as that is right."""
 
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from datamon.cli.testing import Ran, Shell
@@ -116,3 +119,18 @@ def test_no_more_than_so_many_plans_stay(orders: Shell) -> None:
         (plan.parent / f"{number:08x}-1").write_bytes(b"")
     orders("query", SELECTS[1])
     assert len(plans(orders)) <= 200
+
+
+def test_ctrl_c_ends_a_planned_statement_and_does_not_begin_it_anew(orders: Shell) -> None:
+    text = "SELECT sum((a.range * 7919 + b.range) % 1013) AS s FROM range(40000) a, range(10000) b"
+    assert orders("query", text).code == 0
+    assert len(plans(orders)) == 1
+    running = orders.start("query", text)
+    with running:
+        deadline = time.monotonic() + 60
+        while psutil.Process(running.pid).num_threads() < 3 and time.monotonic() < deadline:
+            time.sleep(0.005)  # the engine computes in threads of its own
+        running.send_signal(signal.SIGINT)
+        out, err = running.communicate(timeout=120)
+    assert (running.returncode, out) == (130, "")
+    assert "stopped by Ctrl-C" in err
