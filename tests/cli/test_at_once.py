@@ -1,6 +1,7 @@
 """An everyday question is answered at once, as the whole program answers it, and only while everything is as it was."""
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -34,6 +35,18 @@ sys.exit(3 if code is None else code)
 @pytest.fixture
 def told(orders: Shell) -> Shell:
     """A store in which a step made one bundle of another, after a first question."""
+    return _told(orders)
+
+
+@pytest.fixture(scope="module")
+def told_once(tmp_path_factory: pytest.TempPathFactory, orders_once: Shell) -> Shell:
+    """The same for every test: for questions, which change nothing."""
+    place = tmp_path_factory.mktemp("told")
+    shutil.copytree(orders_once.home.parent, place, dirs_exist_ok=True)
+    return _told(Shell(place / "home", place / "work", orders_once.variables))
+
+
+def _told(orders: Shell) -> Shell:
     record = ("run", "record", "--step", "sum", "--input", "orders=in", "--output", "report=out", "--")
     orders.well("repo", "create", "--repo", "report", "--description", "counts")
     assert orders(*record, "sh", "-c", "mkdir -p out && cat in/* | wc -l > out/lines").code == 0
@@ -57,9 +70,9 @@ def at_once(shell: Shell, *words: str) -> Ran:
 
 @pytest.mark.parametrize("form", [(), ("--format", "csv"), ("--format", "table")])
 @pytest.mark.parametrize("text", QUESTIONS)
-def test_the_answer_is_that_of_the_whole_program(told: Shell, text: str, form: tuple[str, ...]) -> None:
-    quick = at_once(told, text, *form)
-    whole = told("query", *form, "--pager", text)  # an option that only the whole program has
+def test_the_answer_is_that_of_the_whole_program(told_once: Shell, text: str, form: tuple[str, ...]) -> None:
+    quick = at_once(told_once, text, *form)
+    whole = told_once("query", *form, "--pager", text)  # an option that only the whole program has
     assert (quick.code, quick.out.splitlines()[-1]) == (0, "[]"), "it loads nothing that is slow to load"
     assert (quick.out.removesuffix("[]\n"), quick.err) == (whole.out, whole.err)
 
@@ -151,8 +164,8 @@ def _store(shell: Shell) -> Path:
         ("--help",),
     ],
 )
-def test_what_is_no_everyday_question_is_left_to_the_whole_program(told: Shell, words: tuple[str, ...]) -> None:
-    assert at_once(told, *words).code == 3
+def test_what_is_no_everyday_question_is_left_to_the_whole_program(told_once: Shell, words: tuple[str, ...]) -> None:
+    assert at_once(told_once, *words).code == 3
 
 
 def test_a_reader_that_goes_away_is_no_error(told: Shell) -> None:
