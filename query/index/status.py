@@ -18,7 +18,7 @@ Connection = duckdb.DuckDBPyConnection
 State = Literal["current", "behind", "absent", "sealed", "unreadable", "other-version", "other-journal"]
 MEANINGS: dict[State, str] = {
     "current": "it has every record of the store",
-    "behind": "the next question adds what is missing",
+    "behind": "each question adds what is missing; `datamon index refresh` keeps it",
     "absent": "the first question makes one",
     "sealed": "the store is encrypted: rows are kept sealed, and each process opens them in its memory",
     "unreadable": "it is damaged or half-written; the next question makes another",

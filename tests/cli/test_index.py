@@ -43,7 +43,8 @@ def test_an_index_is_absent_then_current_then_behind_then_current(fresh: Shell, 
     then = state(fresh, inside)
     assert then["state"] == "behind"
     assert int(str(then["behind"])) >= 1
-    inside(fresh, "query", "FROM repos")
+    assert "more" in inside(fresh, "query", "FROM repos").out, "a question adds what is missing"
+    inside(fresh, "index", "refresh").good()
     assert state(fresh, inside)["state"] == "current"
 
 
