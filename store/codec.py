@@ -17,6 +17,22 @@ Record = dict[str, Any]
 """A decoded record. `Any` stops at the modules that decode records into types."""
 
 
+class StoredRecord(Record):
+    """A record that was read, with the JSON that it was decoded from. Who changes it copies it first."""
+
+    __slots__ = ("stored",)
+
+    def __init__(self, record: Record, stored: bytes) -> None:
+        super().__init__(record)
+        self.stored = stored
+
+
+def text_of(record: Record) -> str:
+    """The record's canonical JSON; of one that was read, what was read."""
+    content = record.stored if isinstance(record, StoredRecord) else encode(record)
+    return content.decode("utf-8", "replace")
+
+
 def encode(record: Record) -> bytes:
     """`record` as canonical JSON. Raises ValueError for NaN and infinity.
 
@@ -42,7 +58,7 @@ def decode_sealed(content: bytes, where: str, newest: int = NEWEST) -> Record:
     return decode(unseal(content, where), where, newest)
 
 
-def decode(content: bytes, where: str, newest: int = NEWEST) -> Record:
+def decode(content: bytes, where: str, newest: int = NEWEST) -> StoredRecord:
     """The record in `content`, which was read at `where` (for the message); `newest` is the highest format that the caller reads.
 
     Raises Corrupt (`bad-record`) when it is no record, Invalid (`newer-format`) when a newer datamon wrote it.
@@ -65,4 +81,4 @@ def decode(content: bytes, where: str, newest: int = NEWEST) -> Record:
             where=where,
             format=record["format"],
         )
-    return record
+    return StoredRecord(record, content)

@@ -14,6 +14,7 @@ from datamon.store.codec import Record, decode, encode
 from datamon.store.ids import new_ksuid
 from datamon.store.journal_objects import ObjectJournal
 from datamon.store.journal_records import Cursor, completed, decoded_or_none
+from datamon.store.uncollected import uncollected
 
 __all__ = [
     "Cursor",
@@ -120,6 +121,7 @@ class JournalFile:
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
 
+    @uncollected()
     def read(self, cursor: Cursor, *, limit: int | None = None) -> tuple[list[Record], Cursor]:
         """As `Journal.read`. The cursor holds an `offset` in bytes, always behind a line's end."""
         offset, skipped = cursor.get("offset", 0), cursor.get("skipped", 0)

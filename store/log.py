@@ -85,6 +85,10 @@ class Logs:
         """These logs as they stood at a moment. Nothing can be appended to them."""
         return Logs(self._setting, upto)
 
+    def unread(self) -> "Logs":
+        """The same logs, of which nothing is remembered: for who reads many of them once."""
+        return Logs(self._setting, self._upto)
+
     def entries_after(self, repo: RepoId | None, number: int) -> list[Entry]:
         """The entries of a repo's log (of the store's own for None) behind entry `number`, to the tail. Those before it are
         not read."""

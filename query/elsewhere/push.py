@@ -32,7 +32,7 @@ from datamon.query.index.schema import (
 )
 from datamon.query.index.tail import Position, Tail, read_tail, read_whole
 from datamon.store.bundle import Entry
-from datamon.store.codec import Record, encode
+from datamon.store.codec import Record, text_of
 from datamon.store.ids import RepoId
 from datamon.store.names import RUNS_REPO
 from datamon.store.opening import Store
@@ -170,7 +170,7 @@ class _Tables:
     def _events(self, events: list[Record]) -> None:
         if not events:
             return
-        rows = {event["event"]: (event["event"], _run_of(event), event["kind"], _text(event)) for event in events}
+        rows = {event["event"]: (event["event"], _run_of(event), event["kind"], text_of(event)) for event in events}
         known = f"SELECT event FROM {self._name(JOURNAL_EVENTS)} WHERE event = ANY(%s)"
         for (event,) in self.database.execute(known, [list(rows)]):
             del rows[event]
@@ -194,7 +194,7 @@ class _Tables:
         raw: list[Row] = []
         derived: derive.Rows = {"bundles": [], "deletions": [], "ref_history": []}
         for log, several in entries.items():
-            raw += [(log or "", each.number, each.kind, _text(each.record)) for each in several]
+            raw += [(log or "", each.number, each.kind, text_of(each.record)) for each in several]
             for name, rows in (derive.rows_of_entries(log, several) if log is not None else {}).items():
                 derived[name] += rows
         self.insert(LOG_ENTRIES, raw)
@@ -234,7 +234,7 @@ class _Tables:
         self.insert(REPOS, rows)
 
     def _environments(self, environments: dict[str, Record]) -> None:
-        self.insert(ENVIRONMENTS, [(digest, _text(record)) for digest, record in environments.items()])
+        self.insert(ENVIRONMENTS, [(digest, text_of(record)) for digest, record in environments.items()])
         packages = [
             row for digest, record in environments.items() for row in derive.rows_of_environment(digest, record)
         ]
@@ -262,7 +262,3 @@ def _with_times(row: Row, places: Sequence[int]) -> list[object]:
 def _run_of(event: Record) -> str:
     run = event.get("run")
     return str(run["id"] if isinstance(run, dict) else run)
-
-
-def _text(record: Record) -> str:
-    return encode(record).decode()

@@ -13,7 +13,7 @@ import duckdb
 
 from datamon.lineage.records import RUN_KINDS, run_of
 from datamon.query.index import derive
-from datamon.store.codec import Record, decode, encode
+from datamon.store.codec import Record, decode, text_of
 from datamon.store.external.access import Access
 from datamon.store.ids import ManifestId
 from datamon.store.journal_merges import Segment, last_merges
@@ -93,7 +93,7 @@ def _record_table(records: Iterable[Record]) -> Any:
 
 
 def _told(record: Record) -> tuple[str, str, bytes]:
-    return run_of(record), record["event"], encode(record)
+    return run_of(record), record["event"], text_of(record).encode()
 
 
 # On workers.

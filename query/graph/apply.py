@@ -12,10 +12,11 @@ from datamon.query.index import derive
 from datamon.query.index.derive import Row
 from datamon.query.index.tail import Position, Tail
 from datamon.store.bundle import Entry
-from datamon.store.codec import Record, encode
+from datamon.store.codec import Record, text_of
 from datamon.store.ids import RepoId
 from datamon.store.names import RUNS_REPO
 from datamon.store.opening import Store
+from datamon.store.uncollected import uncollected
 
 _NEAR = """SELECT bundle FROM inputs WHERE run = :run UNION SELECT bundle FROM outputs WHERE run = :run
     UNION SELECT n FROM bundles WHERE run = :run"""
@@ -30,6 +31,7 @@ def make_empty(file: sqlite3.Connection, store: Store) -> None:
     file.execute("INSERT INTO repos VALUES (?, ?, NULL, NULL, NULL)", (store.id, RUNS_REPO))
 
 
+@uncollected()
 def apply(file: sqlite3.Connection, store: Store, tail: Tail) -> None:
     """The file has everything of `tail` and stands where it ends. Meant for one transaction. Raises OutOfReachError."""
     _Applying(file, store.id).apply(tail)
@@ -66,7 +68,7 @@ class _Applying:
         self._position(tail.after)
 
     def _repos(self, entries: Sequence[Entry]) -> None:
-        kept = [(each.number, encode(each.record).decode()) for each in entries if each.kind in derive.REPO_KINDS]
+        kept = [(each.number, text_of(each.record)) for each in entries if each.kind in derive.REPO_KINDS]
         self._many("INSERT OR REPLACE INTO repo_records VALUES (?, ?)", kept)
         told = self._file.execute("SELECT record FROM repo_records ORDER BY number")
         rows = derive.rows_of_repos(json.loads(record) for (record,) in told)
@@ -148,7 +150,7 @@ class _Applying:
             marks = [_first(every.values(), RUN_OPENED), _first(every.values(), RUN_CLOSED)]
             self._file.execute("UPDATE runs SET opened = ?, closed = ? WHERE n = ?", (*marks, n))
         else:
-            fresh = [(event, run, encode(events[event]).decode()) for event in events.keys() - known.keys()]
+            fresh = [(event, run, text_of(events[event])) for event in events.keys() - known.keys()]
             self._many("INSERT INTO waiting VALUES (?, ?, ?)", fresh)
 
     def _touch(self, run: int) -> None:

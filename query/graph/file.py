@@ -16,6 +16,7 @@ from datamon.query.graph.position import OutOfReachError, read_position
 from datamon.query.graph.walking import path_of
 from datamon.query.index.tail import Position, Tail, read_tail, read_whole
 from datamon.store.opening import Store
+from datamon.store.uncollected import uncollected
 
 _CURRENT = "CURRENT"
 LEAST_PACKED = 5_000
@@ -131,7 +132,7 @@ class GraphFile:
     def _build(self, path: Path) -> None:
         from datamon.query.graph.apply import apply, make_empty  # as above
 
-        with contextlib.closing(_connect(path)) as file:
+        with uncollected(), contextlib.closing(_connect(path)) as file:
             file.execute("PRAGMA synchronous = OFF")
             file.execute("PRAGMA journal_mode = OFF")
             file.execute("BEGIN")

@@ -17,6 +17,7 @@ from datamon.query.index.sealed import DEFAULT_LIMIT_S
 from datamon.query.index.tail import Tail, read_tail, read_whole
 from datamon.store.cache_files import keep_file
 from datamon.store.opening import Store
+from datamon.store.uncollected import uncollected
 
 Connection = duckdb.DuckDBPyConnection
 SEALED_FILE = "index.sealed"
@@ -52,10 +53,11 @@ class MemoryIndex:
                 make_empty(connection, self._store)
                 self._kept = None
             if tail is None or tail.news:
-                for each in read_whole(self._store) if tail is None else [tail]:
-                    connection.begin()
-                    apply(connection, each)
-                    connection.commit()
+                with uncollected():
+                    for each in read_whole(self._store) if tail is None else [tail]:
+                        connection.begin()
+                        apply(connection, each)
+                        connection.commit()
                 self._keep(connection)
                 self._store.journal.tend()
         except BaseException:

@@ -24,6 +24,7 @@ from datamon.query.index.refresh import apply, make_empty, read_position
 from datamon.query.index.sealed import DEFAULT_LIMIT_S
 from datamon.query.index.tail import Position, Tail, read_tail, read_whole
 from datamon.store.opening import Store
+from datamon.store.uncollected import uncollected
 
 Connection = duckdb.DuckDBPyConnection
 BYTES_A_RECORD = 250_000
@@ -154,7 +155,7 @@ class FileIndex:
         """Nobody sees the file before it is published, so that each part may be a transaction."""
         if base is not None:
             shutil.copyfile(base, path)
-        with open_for_building(path) as connection:
+        with uncollected(), open_for_building(path) as connection:
             if base is None:
                 make_empty(connection, self._store)
             for tail in tails:

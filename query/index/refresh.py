@@ -30,10 +30,11 @@ from datamon.query.index.schema import (
 from datamon.query.index.tables import delete, insert, replace_all
 from datamon.query.index.tail import LogName, Position, Tail
 from datamon.store.bundle import Entry
-from datamon.store.codec import Record, encode
+from datamon.store.codec import Record, text_of
 from datamon.store.ids import RepoId
 from datamon.store.names import RUNS_REPO
 from datamon.store.opening import Store
+from datamon.store.uncollected import uncollected
 
 Connection = duckdb.DuckDBPyConnection
 _STORE_LOG = ""
@@ -67,6 +68,7 @@ def read_position(connection: Connection, store_id: str) -> Position | None:
     )
 
 
+@uncollected()
 def apply(connection: Connection, tail: Tail, into: str = KEPT) -> None:
     """The index has everything of `tail` and stands where it ends; rows are written to the schema `into`, which is FRESH of an
     overlay. Meant for one transaction."""
@@ -75,10 +77,6 @@ def apply(connection: Connection, tail: Tail, into: str = KEPT) -> None:
 
 def _log_name(repo: str) -> LogName:
     return None if repo == _STORE_LOG else RepoId(repo)
-
-
-def _text(record: Record) -> str:
-    return encode(record).decode()
 
 
 def _run_of(event: Record) -> str:
@@ -117,7 +115,7 @@ class _Applying:
             of_run[_run_of(fresh[event])].append(fresh[event])
         told = "SELECT DISTINCT run FROM kept.journal_events WHERE run IN (SELECT unnest(?))"
         before = {run for (run,) in self._connection.execute(told, [list(of_run)]).fetchall()}
-        self._insert(JOURNAL_EVENTS, [(e, _run_of(each), each["kind"], _text(each)) for e, each in fresh.items()])
+        self._insert(JOURNAL_EVENTS, [(e, _run_of(each), each["kind"], text_of(each)) for e, each in fresh.items()])
         self._derive_anew(sorted(before))
         new = sorted(of_run.keys() - before)
         self._keep_runs(new, ((run, record) for run in new for record in of_run[run]))
@@ -149,7 +147,7 @@ class _Applying:
         raw: list[Row] = []
         derived: derive.Rows = {"bundles": [], "deletions": [], "ref_history": []}
         for log, several in entries.items():
-            raw += [(log or _STORE_LOG, each.number, each.kind, _text(each.record)) for each in several]
+            raw += [(log or _STORE_LOG, each.number, each.kind, text_of(each.record)) for each in several]
             if log is not None:
                 for name, rows in derive.rows_of_entries(log, several).items():
                     derived[name] += rows
@@ -207,7 +205,7 @@ class _Applying:
         self._insert(REPOS, rows)
 
     def _apply_environments(self, environments: dict[str, Record]) -> None:
-        self._insert(ENVIRONMENTS, [(digest, _text(record)) for digest, record in environments.items()])
+        self._insert(ENVIRONMENTS, [(digest, text_of(record)) for digest, record in environments.items()])
         rows = [row for digest, record in environments.items() for row in derive.rows_of_environment(digest, record)]
         self._insert(PACKAGES, rows)
 

@@ -14,6 +14,7 @@ from datamon.store.bundle import Entry
 from datamon.store.codec import Record
 from datamon.store.ids import RepoId
 from datamon.store.opening import Store
+from datamon.store.uncollected import uncollected
 
 Cursor = dict[str, object]
 LogName = RepoId | None
@@ -49,6 +50,7 @@ class Tail:
     news: bool
 
 
+@uncollected()
 def read_tail(store: Store, position: Position, *, environments: bool = True) -> Tail | None:
     """Every record that was durable in `store` when this was called and lies after `position`; None when the journal is
     not the one that `position` was read from, so that only a rebuild helps. Without `environments` those are left aside.
@@ -121,7 +123,7 @@ def _logs_in_parts(store: Store, most: int) -> Iterator[dict[LogName, list[Entry
         if sum(map(len, part.values())) >= most:
             yield part
             part = {}
-        several = store.logs.entries_after(log, 0)
+        several = store.logs.unread().entries_after(log, 0)  # all logs of a store may be too much to hold
         if several:
             part[log] = several
     if part:

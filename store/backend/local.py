@@ -39,6 +39,7 @@ class LocalBackend:
 
     def __init__(self, root: Path) -> None:
         self._root = root.absolute()
+        self._root_text = str(self._root)
         self._made: set[Path] = set()
         self._appended: set[Path] = set()
         self._lagging = Lagging(_sync_file)
@@ -47,7 +48,7 @@ class LocalBackend:
     @property
     def url(self) -> str:
         """See `Backend`: the directory's absolute path."""
-        return str(self._root)
+        return self._root_text
 
     @property
     def pack_bytes(self) -> int:
@@ -56,7 +57,7 @@ class LocalBackend:
 
     def get(self, key: str, span: Span | None = None) -> bytes:
         """See `Backend`."""
-        path = self._path(key)
+        path = f"{self._root_text}/{check_key(key)}"  # a Path costs a third of reading a small file
         with self._errors("read", key):
             try:
                 source = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
