@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from datamon.cli.place_here import place_here
+from datamon.cli.progress import Awaited
 from datamon.errors import Denied
 from datamon.query.answer import Answer
 from datamon.query.engine import ask
@@ -60,8 +61,8 @@ def ask_with(index: Index, store: Store, text: str, params: Mapping[str, object]
 def index_here(store: Store) -> Index:
     """This machine's index of the store; where it may not keep one, one for this process."""
     if store.state_dir is None:
-        return open_index(store)
+        return open_index(store, progress=Awaited())
     try:
-        return open_index(store, index_dir=store.state_dir / "index")
+        return open_index(store, index_dir=store.state_dir / "index", progress=Awaited())
     except Denied:
-        return open_index(store)
+        return open_index(store, progress=Awaited())

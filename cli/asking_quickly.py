@@ -7,6 +7,7 @@ from datamon.cli.environment import process_environment
 from datamon.cli.globals import AnswerFormat, Globals
 from datamon.cli.opening import open_tidied
 from datamon.cli.pairs import named_values
+from datamon.cli.progress import Awaited
 from datamon.cli.remembered import remember
 from datamon.cli.settings import load_settings
 from datamon.cli.showing import show_answer, showing
@@ -46,4 +47,4 @@ def _quick(store: Store, text: str, values: dict[str, str]) -> "Answer | None":
 
         return place_here(store)
 
-    return None if values else answer(store, text, index_dir=index_dir, place=here)
+    return None if values else answer(store, text, index_dir=index_dir, place=here, progress=Awaited())

@@ -51,6 +51,8 @@ class FilesColumn(ProgressColumn):
         """The count of files of one stage."""
         stage: Stage = task.fields["stage"]
         total = "" if stage.files_total is None else f"/{stage.files_total:,}"
+        if not total and not stage.files:
+            return Text("")  # work that is told of in bytes only
         return Text(f"{stage.files:,}{total} files")
 
 
@@ -61,7 +63,8 @@ class RatesColumn(ProgressColumn):
         """The rates of one stage."""
         stage: Stage = task.fields["stage"]
         files_s, bytes_s = stage.rates
-        return Text(f"{filesize.decimal(int(bytes_s))}/s {files_s:,.0f} files/s")
+        of_files = f" {files_s:,.0f} files/s" if stage.files or stage.files_total is not None else ""
+        return Text(f"{filesize.decimal(int(bytes_s))}/s{of_files}")
 
 
 class LeftColumn(ProgressColumn):

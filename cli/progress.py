@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from datamon.store.progress import SILENT, Progress
 
@@ -23,3 +23,28 @@ def watching() -> Iterator[Progress]:
         yield bars
     finally:
         bars.close()
+
+
+class Awaited:
+    """A listener for work that is mostly not there to be done: it draws bars, as `watching` does, once a stage begins, and they
+    are gone when it ends."""
+
+    def __init__(self) -> None:
+        self._drawn = ExitStack()
+        self._heard: Progress = SILENT
+
+    def begin(self, what: str, files: int | None, size_bytes: int | None) -> None:
+        """See `Progress`."""
+        self.end()
+        self._heard = self._drawn.enter_context(watching())
+        self._heard.begin(what, files, size_bytes)
+
+    def advance(self, files: int, size_bytes: int) -> None:
+        """See `Progress`."""
+        self._heard.advance(files, size_bytes)
+
+    def end(self) -> None:
+        """See `Progress`."""
+        self._heard.end()
+        self._heard = SILENT
+        self._drawn.close()

@@ -16,6 +16,7 @@ from datamon.query.graph.position import OutOfReachError, read_position
 from datamon.query.graph.walking import path_of
 from datamon.query.index.tail import Position, Tail, read_tail, read_whole
 from datamon.store.opening import Store
+from datamon.store.progress import SILENT, Progress
 from datamon.store.uncollected import uncollected
 
 _CURRENT = "CURRENT"
@@ -32,7 +33,9 @@ _WAIT_S = 1.0
 class GraphFile:
     """The graph of a store in a directory. Any number of processes and threads may use one directory at once."""
 
-    def __init__(self, store: Store, directory: Path) -> None:
+    def __init__(self, store: Store, directory: Path, progress: Progress = SILENT) -> None:
+        """`progress` hears when the file is made from its beginning."""
+        self._progress = progress
         self._store = store
         self._directory = directory
 
@@ -137,7 +140,7 @@ class GraphFile:
             file.execute("PRAGMA journal_mode = OFF")
             file.execute("BEGIN")
             make_empty(file, self._store)
-            for tail in read_whole(self._store, environments=False):
+            for tail in read_whole(self._store, environments=False, progress=self._progress):
                 apply(file, self._store, tail)
             self._packed_if_due(file)
             file.execute("COMMIT")

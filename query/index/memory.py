@@ -17,6 +17,7 @@ from datamon.query.index.sealed import DEFAULT_LIMIT_S
 from datamon.query.index.tail import Tail, read_tail, read_whole
 from datamon.store.cache_files import keep_file
 from datamon.store.opening import Store
+from datamon.store.progress import SILENT, Progress
 from datamon.store.uncollected import uncollected
 
 Connection = duckdb.DuckDBPyConnection
@@ -26,7 +27,8 @@ SEALED_FILE = "index.sealed"
 class MemoryIndex:
     """A store's index, as `Index`, of which nothing can be read without the store's key. For one thread at a time."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, progress: Progress = SILENT) -> None:
+        self._progress = progress
         self._store = store
         self._place: Path | None = store.state_dir / SEALED_FILE if store.state_dir is not None else None
         self._kept: bytes | None = None
@@ -54,7 +56,7 @@ class MemoryIndex:
                 self._kept = None
             if tail is None or tail.news:
                 with uncollected():
-                    for each in read_whole(self._store) if tail is None else [tail]:
+                    for each in read_whole(self._store, progress=self._progress) if tail is None else [tail]:
                         connection.begin()
                         apply(connection, each)
                         connection.commit()

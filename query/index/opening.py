@@ -24,6 +24,7 @@ from datamon.query.index.refresh import apply, make_empty, read_position
 from datamon.query.index.sealed import DEFAULT_LIMIT_S
 from datamon.query.index.tail import Position, Tail, read_tail, read_whole
 from datamon.store.opening import Store
+from datamon.store.progress import SILENT, Progress
 from datamon.store.uncollected import uncollected
 
 Connection = duckdb.DuckDBPyConnection
@@ -51,15 +52,16 @@ class Index(Protocol):
         """The index is made from the store alone, from its beginning, whatever was there. Raises as `connect`."""
 
 
-def open_index(store: Store, *, index_dir: Path | None = None) -> "Index":
+def open_index(store: Store, *, index_dir: Path | None = None, progress: Progress = SILENT) -> "Index":
     """The index of `store`, kept below `index_dir` (None: in a temporary directory, for as long as the Index lives); that of an
-    encrypted store is in memory. Nothing is read yet. Raises Denied, Unavailable when the directory cannot be made."""
+    encrypted store is in memory. Nothing is read yet; `progress` hears when it is made from its beginning. Raises Denied,
+    Unavailable when the directory cannot be made."""
     if store.cover.hides:
-        return MemoryIndex(store)
+        return MemoryIndex(store, progress)
     if index_dir is not None:
-        return FileIndex(store, index_dir / store.id)
+        return FileIndex(store, index_dir / store.id, progress)
     directory = Path(tempfile.mkdtemp(prefix="datamon-index-"))
-    index = FileIndex(store, directory)
+    index = FileIndex(store, directory, progress)
     weakref.finalize(index, shutil.rmtree, directory, ignore_errors=True)
     return index
 
@@ -67,7 +69,8 @@ def open_index(store: Store, *, index_dir: Path | None = None) -> "Index":
 class FileIndex:
     """A store's index in a directory. Any number of processes and threads may use one directory at once."""
 
-    def __init__(self, store: Store, directory: Path) -> None:
+    def __init__(self, store: Store, directory: Path, progress: Progress = SILENT) -> None:
+        self._progress = progress
         self._store = store
         self._directory = directory
         with self._writing():
@@ -85,8 +88,11 @@ class FileIndex:
         """As `Index.rebuild`. Waits for a refresh that is under way elsewhere."""
         with self._writing(), self._generations.lock(wait=True):
             built = self._generations.private("building")
-            self._build(built, None, read_whole(self._store))
+            self._build(built, None, self._whole())
             self._generations.publish(built)
+
+    def _whole(self) -> Iterator[Tail]:
+        return read_whole(self._store, progress=self._progress)
 
     def _fresh(self, *, publishing: bool) -> Connection:
         """A connection that has everything, and if `publishing` the current generation, too. The directory may be deleted at any
@@ -101,7 +107,7 @@ class FileIndex:
     def _advanced_if_needed(self, publishing: bool) -> Connection:
         with self._generations.held() as found:
             if found is None:
-                return self._advanced(None, None, read_whole(self._store))
+                return self._advanced(None, None, self._whole())
             number, path = found
             with contextlib.ExitStack() as unless_kept:
                 opened = self._opened(path, unless_kept)
@@ -114,7 +120,7 @@ class FileIndex:
                     if not publishing and _is_little(tail, path.stat().st_size):
                         return self._overlaid(path, tail)
                     return self._advanced(number, path, [tail])
-            return self._advanced(number, None, read_whole(self._store))
+            return self._advanced(number, None, self._whole())
 
     def _overlaid(self, path: Path, tail: Tail) -> Connection:
         """A connection to this file with `tail` over it."""

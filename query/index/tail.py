@@ -2,7 +2,7 @@
 
 import contextlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from blake3 import blake3
@@ -11,9 +11,10 @@ from datamon.errors import Corrupt, NotFound
 from datamon.lineage.kinds import RUN_KINDS
 from datamon.store import layout
 from datamon.store.bundle import Entry
-from datamon.store.codec import Record
+from datamon.store.codec import Record, StoredRecord
 from datamon.store.ids import RepoId
 from datamon.store.opening import Store
+from datamon.store.progress import SILENT, Progress
 from datamon.store.uncollected import uncollected
 
 Cursor = dict[str, object]
@@ -79,12 +80,16 @@ def read_tail(store: Store, position: Position, *, environments: bool = True) ->
     return Tail(events, entries, found, after, news)
 
 
-def read_whole(store: Store, *, environments: bool = True, most: int = 10_000) -> Iterator[Tail]:
+def read_whole(
+    store: Store, *, environments: bool = True, most: int = 10_000, progress: Progress = SILENT
+) -> Iterator[Tail]:
     """What `read_tail` gives from the beginning, in parts: each has so many records at most, or the logs that together have a few
-    more; the last one's position is the one after everything. What was durable when this was called is in them.
+    more; the last one's position is the one after everything. What was durable when this was called is in them. `progress`
+    hears of the bytes of records that whoever takes the parts is done with.
 
     The journal comes first and then the logs, as in `read_tail`. Raises Corrupt, Unavailable.
     """
+    progress.begin("index", None, None)
     position = replace(BEGINNING)
     while True:
         records, cursor = store.journal.read(position.cursor, limit=most)
@@ -100,6 +105,7 @@ def read_whole(store: Store, *, environments: bool = True, most: int = 10_000) -
             wanted=wanted - found.keys(),
         )
         yield Tail(events, {}, found, position, True)
+        progress.advance(0, _stored_bytes(records))
         if not records:
             break
     for entries in _logs_in_parts(store, most):
@@ -107,7 +113,13 @@ def read_whole(store: Store, *, environments: bool = True, most: int = 10_000) -
         watch = frozenset((log, number) for log, number in position.watch if number > tips.get(log, 0))
         position = replace(position, tips=tips, watch=watch)
         yield Tail([], entries, {}, position, True)
+        progress.advance(0, sum(_stored_bytes(entry.record for entry in several) for several in entries.values()))
     yield Tail([], {}, {}, replace(position, everything=False), True)
+    progress.end()
+
+
+def _stored_bytes(records: Iterable[Record]) -> int:
+    return sum(len(record.stored) for record in records if isinstance(record, StoredRecord))
 
 
 def _intents(records: list[Record]) -> frozenset[tuple[LogName, int]]:

@@ -13,23 +13,29 @@ from datamon.query.quick.answering import Told, answered
 from datamon.query.quick.spoken import ABOUT_STALENESS, Spoken, spoken
 from datamon.store import layout
 from datamon.store.opening import Store
+from datamon.store.progress import SILENT, Progress
 
 if TYPE_CHECKING:
     from datamon.query.place import Place  # only questions about staleness need one
 
 
 def answer(
-    store: Store, text: str, *, index_dir: Path | None = None, place: "Callable[[], Place] | None" = None
+    store: Store,
+    text: str,
+    *,
+    index_dir: Path | None = None,
+    place: "Callable[[], Place] | None" = None,
+    progress: Progress = SILENT,
 ) -> Answer | None:
     """The answer of `engine.ask` to the statement, with everything that was durable in the store before the call, from the graph
-    that is kept below `index_dir`, and for staleness seen from `place`. None when only the engine can answer: the statement needs
-    SQL or is wrong, the store hides what it keeps, or the graph is not to be had at once. Raises what reading the store
-    raises."""
+    that is kept below `index_dir` (`progress` hears when it is made), and for staleness seen from `place`. None when only the
+    engine can answer: the statement needs SQL or is wrong, the store hides what it keeps, or the graph is not to be had at
+    once. Raises what reading the store raises."""
     asked = None if index_dir is None or store.cover.hides else spoken(text)
     if asked is None or index_dir is None:
         return None
     directory = index_dir / store.id / "graph"
-    with GraphFile(store, directory).opened() as file, suppress(sqlite3.Error, OverflowError):
+    with GraphFile(store, directory, progress).opened() as file, suppress(sqlite3.Error, OverflowError):
         if file is None:
             return None
         if asked.asks not in ABOUT_STALENESS:
