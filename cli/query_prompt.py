@@ -41,13 +41,13 @@ def prompt(ctx: typer.Context, values: dict[str, str], how: Showing) -> None:
         key_bindings=_keys(),
     )
     note("questions and SELECT, each ending with ; or an empty line; \\? tells more, Ctrl-D leaves")
-    with _interruptible():
-        while _one(session, typing):
-            pass
+    with _interruptible() as pressed:
+        while _one(session, typing, pressed):
+            pressed.clear()
 
 
-def _one(session: Session, typing: PromptSession[str]) -> bool:
-    """One statement; whether another comes."""
+def _one(session: Session, typing: PromptSession[str], pressed: list[int]) -> bool:
+    """One statement; whether another comes. `pressed` is not empty once Ctrl-C was heard."""
     try:
         return carry_out(session, typing.prompt())
     except EOFError:
@@ -57,14 +57,24 @@ def _one(session: Session, typing: PromptSession[str]) -> bool:
     except DatamonError as error:
         complain(error.message)
         return True
+    except Exception:
+        if not pressed:
+            raise
+        return True  # the engine makes something else of a KeyboardInterrupt that comes while it is at work
 
 
 @contextmanager
-def _interruptible() -> Iterator[None]:
-    """Ctrl-C ends a question and not the program."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+def _interruptible() -> Iterator[list[int]]:
+    """Ctrl-C ends a question and not the program. Gives the list that is not empty once it was heard."""
+    pressed: list[int] = []
+
+    def stop(number: int, _frame: object) -> None:
+        pressed.append(number)
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, stop)
     try:
-        yield
+        yield pressed
     finally:
         signal.signal(signal.SIGINT, before)
 

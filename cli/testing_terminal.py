@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
+
 from datamon.cli.testing import PROGRAM, Shell
 
 _CONTROL = re.compile(
@@ -49,6 +51,15 @@ class Terminal:
                 raise AssertionError(f"{wanted!r} was not drawn; this was:\n{self.drawn[self._seen :]}")
         begin, self._seen = self._seen, found + len(wanted)
         return self.drawn[begin : self._seen]
+
+    def until_busy(self) -> None:
+        """The program has computed for half a second: so long it reads no keys, and Ctrl-C is a signal."""
+        process, deadline = psutil.Process(self._running.pid), time.monotonic() + LONGEST_S
+        before_s = process.cpu_times().user
+        while process.cpu_times().user < before_s + 0.5:
+            if time.monotonic() > deadline:
+                raise AssertionError("the program does not compute")
+            time.sleep(0.01)
 
     def end(self) -> int:
         """The exit code, when the program has ended by itself."""

@@ -25,21 +25,24 @@ def interruptible(connection: duckdb.DuckDBPyConnection, work: Callable[[], Resu
         return work()  # signals do not come here
     ended: list[Result] = []
     failed: list[BaseException] = []
+    done = threading.Event()  # a `join` that a signal ends takes the thread for ended, in Python 3.11 (bpo-45274)
 
     def run() -> None:
         try:
             ended.append(work())
         except BaseException as error:  # noqa: BLE001 (raised again by who waits)
             failed.append(error)
+        finally:
+            done.set()
 
     thread = threading.Thread(target=run, name="datamon-statement", daemon=True)
     heard = _started(thread)
     try:
         for number, handler in heard:
             handler(number, None)
-        thread.join()
+        done.wait()
     except BaseException:
-        _end(connection, thread)
+        _end(connection, done)
         raise
     if failed:
         raise failed[0]
@@ -60,11 +63,11 @@ def _started(thread: threading.Thread) -> list[tuple[int, Handler]]:
     return heard
 
 
-def _end(connection: duckdb.DuckDBPyConnection, thread: threading.Thread) -> None:
-    """The thread has ended: the engine is told so until it hears, for it may only be about to begin."""
-    while thread.is_alive():
+def _end(connection: duckdb.DuckDBPyConnection, done: threading.Event) -> None:
+    """The work has ended: the engine is told so until it hears, for it may only be about to begin."""
+    while not done.is_set():
         try:
             connection.interrupt()
-            thread.join(_AGAIN_S)
+            done.wait(_AGAIN_S)
         except KeyboardInterrupt:
             continue

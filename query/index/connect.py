@@ -6,7 +6,7 @@ import duckdb
 
 from datamon.errors import Unavailable
 from datamon.query.index.overlay import BASE, overlay
-from datamon.query.index.sealed import SEALED, locked
+from datamon.query.index.sealed import NO_BAR, SEALED, locked
 
 
 def open_under_overlay(path: Path) -> duckdb.DuckDBPyConnection:
@@ -32,9 +32,11 @@ def open_read_only(path: Path) -> duckdb.DuckDBPyConnection:
 
 def open_for_building(path: Path) -> duckdb.DuckDBPyConnection:
     """A connection that writes an unpublished file."""
-    return duckdb.connect(
+    connection = duckdb.connect(
         str(path), config={"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
     )
+    connection.execute(NO_BAR)
+    return connection
 
 
 def open_in_memory() -> duckdb.DuckDBPyConnection:

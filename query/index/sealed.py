@@ -14,6 +14,10 @@ MOST_ROWS = 1_000_000
 """How many rows of a SELECT are given at most."""
 
 
-def locked(limit_s: float) -> tuple[str, str]:
+NO_BAR = "SET enable_progress_bar = false"
+"""DuckDB draws a bar of its own in notebooks and where Python is asked line by line."""
+
+
+def locked(limit_s: float) -> tuple[str, str, str]:
     """The statements after which each statement stops after so many seconds, and none changes a setting any more."""
-    return f"SET max_execution_time = {max(1, round(limit_s * 1000))}", "SET lock_configuration = true"
+    return NO_BAR, f"SET max_execution_time = {max(1, round(limit_s * 1000))}", "SET lock_configuration = true"
