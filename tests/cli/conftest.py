@@ -42,7 +42,11 @@ def inside(capfd: pytest.CaptureFixture[str]) -> Inside:
     return run
 
 
-@pytest.fixture(params=PLACES)
+# What they add to the others is only that two ills come together, and each whole session over them takes half a minute.
+LONG = "spoilt bucket without a cache", "mirrored cached spoilt bucket"
+
+
+@pytest.fixture(params=[pytest.param(place, marks=pytest.mark.slow if place in LONG else ()) for place in PLACES])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[StorePlace]:
     """A place for a store, of each kind."""
     yield from PLACES[request.param](tmp_path)

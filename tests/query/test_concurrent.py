@@ -37,7 +37,11 @@ KINDS_TOLD = (
 )
 
 
-@pytest.fixture(params=KINDS_TOLD)
+# Half a minute each, and what they add to the others is only that both ills come together.
+LONG = KINDS_TOLD[3], *KINDS_TOLD[-2:]
+
+
+@pytest.fixture(params=[pytest.param(kind, marks=pytest.mark.slow if kind in LONG else ()) for kind in KINDS_TOLD])
 def stores(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Two contexts, solo and crowd, whose stores lie in places of each kind."""
     with ExitStack() as stack:
