@@ -52,11 +52,17 @@ def ask(
     statement = understood(asking)
     if not isinstance(statement, Select):
         return describe(statement) if isinstance(statement, Describe) else list_relations()
-    with (index or open_index(store)).connect() as connection:
+    with (index or open_index(store)).connect(about=_relations_in(statement)) as connection:
         answer = _answer(asking, statement, connection)
     if planned is not None and asking.plan is not None:
         planned(asking.plan)
     return answer
+
+
+def _relations_in(select: Select) -> str | None:
+    """The text that names every relation that is read for the statement; None where others may be."""
+    made = any(name in select.text.lower() for name in _MADE_WHEN_ASKED)
+    return None if select.sources or select.explain or made else select.text
 
 
 def ask_on(

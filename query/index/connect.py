@@ -9,25 +9,23 @@ from datamon.query.index.overlay import BASE, overlay
 from datamon.query.index.sealed import NO_BAR, SEALED, locked
 
 
-def open_under_overlay(path: Path) -> duckdb.DuckDBPyConnection:
-    """A connection that reads the file and reaches no other, with an empty overlay, in memory, in which the relations are.
-    Raises as `open_read_only`."""
+def open_read_only(path: Path) -> duckdb.DuckDBPyConnection:
+    """A connection that reads the file and reaches no other. The name `path` may go away while it is open.
+    Raises duckdb.Error when the file is no database that this DuckDB reads."""
     connection = duckdb.connect(":memory:", config={**SEALED, "enable_external_access": "true", "temp_directory": ""})
     try:
         quoted = str(path).replace("'", "''")
-        connection.execute(f"ATTACH '{quoted}' AS {BASE} (READ_ONLY)")
-        connection.execute("SET enable_external_access = false")
-        connection.execute(overlay())
+        connection.execute(f"ATTACH '{quoted}' AS {BASE} (READ_ONLY); USE {BASE}; SET enable_external_access = false")
     except BaseException:
         connection.close()
         raise
     return connection
 
 
-def open_read_only(path: Path) -> duckdb.DuckDBPyConnection:
-    """A connection that reads the file and reaches no other. The name `path` may go away while it is open.
-    Raises duckdb.Error when the file is no database that this DuckDB reads."""
-    return duckdb.connect(str(path), read_only=True, config=SEALED)
+def lay_over(connection: duckdb.DuckDBPyConnection, about: str | None = None) -> None:
+    """An empty overlay, in memory, lies over the file that `open_read_only` has opened, and the relations are in it that the
+    SELECT `about` names (None: all). Opening a second connection instead would take 12 ms. Raises duckdb.Error."""
+    connection.execute(f"USE memory; {overlay(about)}")
 
 
 def open_for_building(path: Path) -> duckdb.DuckDBPyConnection:

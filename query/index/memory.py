@@ -33,7 +33,7 @@ class MemoryIndex:
         self._place: Path | None = store.state_dir / SEALED_FILE if store.state_dir is not None else None
         self._kept: bytes | None = None
 
-    def connect(self, *, limit_s: float = DEFAULT_LIMIT_S) -> Connection:
+    def connect(self, *, limit_s: float = DEFAULT_LIMIT_S, about: str | None = None) -> Connection:  # noqa: ARG002 (it has all)
         """As `Index.connect`."""
         return lock_down(self._fresh(self._kept or self._read()), limit_s)
 

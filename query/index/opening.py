@@ -5,6 +5,7 @@ import shutil
 import tempfile
 import weakref
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -12,10 +13,10 @@ import duckdb
 
 from datamon.errors import Denied, Unavailable
 from datamon.query.index.connect import (
+    lay_over,
     lock_down,
     open_for_building,
     open_read_only,
-    open_under_overlay,
 )
 from datamon.query.index.memory import MemoryIndex
 from datamon.query.index.overlay import FRESH
@@ -37,9 +38,10 @@ _DELETIONS = 3
 class Index(Protocol):
     """A store's index."""
 
-    def connect(self, *, limit_s: float = DEFAULT_LIMIT_S) -> Connection:
+    def connect(self, *, limit_s: float = DEFAULT_LIMIT_S, about: str | None = None) -> Connection:
         """A locked-down connection to the relations, with every record that was durable in the store before this call. It sees
-        that one state until it is closed. Each statement may take `limit_s` seconds. Never waits for another process.
+        that one state until it is closed. Each statement may take `limit_s` seconds. Never waits for another process. Relations
+        that the SELECT `about` does not name may be missing.
 
         Raises Denied, Unavailable when the index cannot be written or the store cannot be read, Corrupt when a log is damaged.
         """
@@ -66,6 +68,15 @@ def open_index(store: Store, *, index_dir: Path | None = None, progress: Progres
     return index
 
 
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """What a connection is for: for the SELECT `about` (None: for whatever), or so that the published generation has
+    everything."""
+
+    about: str | None = None
+    publishing: bool = False
+
+
 class FileIndex:
     """A store's index in a directory. Any number of processes and threads may use one directory at once."""
 
@@ -76,13 +87,13 @@ class FileIndex:
         with self._writing():
             self._generations = Generations(directory)
 
-    def connect(self, *, limit_s: float = DEFAULT_LIMIT_S) -> Connection:
+    def connect(self, *, limit_s: float = DEFAULT_LIMIT_S, about: str | None = None) -> Connection:
         """As `Index.connect`."""
-        return lock_down(self._fresh(publishing=False), limit_s)
+        return lock_down(self._fresh(_Wish(about)), limit_s)
 
     def refresh(self) -> None:
         """As `Index.refresh`: the published generation has them."""
-        self._fresh(publishing=True).close()
+        self._fresh(_Wish(publishing=True)).close()
 
     def rebuild(self) -> None:
         """As `Index.rebuild`. Waits for a refresh that is under way elsewhere."""
@@ -94,17 +105,16 @@ class FileIndex:
     def _whole(self) -> Iterator[Tail]:
         return read_whole(self._store, progress=self._progress)
 
-    def _fresh(self, *, publishing: bool) -> Connection:
-        """A connection that has everything, and if `publishing` the current generation, too. The directory may be deleted at any
-        moment: then it is made again."""
+    def _fresh(self, wish: _Wish) -> Connection:
+        """A connection that has everything. The directory may be deleted at any moment: then it is made again."""
         with self._writing():
             for _ in range(_DELETIONS):
                 with contextlib.suppress(FileNotFoundError, duckdb.IOException):
-                    return self._advanced_if_needed(publishing)
+                    return self._advanced_if_needed(wish)
                 self._generations = Generations(self._directory)
-            return self._advanced_if_needed(publishing)
+            return self._advanced_if_needed(wish)
 
-    def _advanced_if_needed(self, publishing: bool) -> Connection:
+    def _advanced_if_needed(self, wish: _Wish) -> Connection:
         with self._generations.held() as found:
             if found is None:
                 return self._advanced(None, None, self._whole())
@@ -112,25 +122,27 @@ class FileIndex:
             with contextlib.ExitStack() as unless_kept:
                 opened = self._opened(path, unless_kept)
                 tail = read_tail(self._store, opened[1]) if opened else None
-                if opened and tail and not tail.news:
+                if opened and tail and self._is_level(opened[0], tail, path, wish):
                     unless_kept.pop_all()
                     return opened[0]
             if tail is not None:
                 with contextlib.suppress(duckdb.Error):  # damaged where it was not read yet: the store knows everything
-                    if not publishing and _is_little(tail, path.stat().st_size):
-                        return self._overlaid(path, tail)
                     return self._advanced(number, path, [tail])
             return self._advanced(number, None, self._whole())
 
-    def _overlaid(self, path: Path, tail: Tail) -> Connection:
-        """A connection to this file with `tail` over it."""
-        with contextlib.ExitStack() as unless_kept:
-            connection = unless_kept.enter_context(open_under_overlay(path))
+    def _is_level(self, connection: Connection, tail: Tail, path: Path, wish: _Wish) -> bool:
+        """Whether the connection to this file has everything: when `tail` is nothing, or is little and lies over the file now."""
+        if not tail.news:
+            return True
+        if wish.publishing or not _is_little(tail, path.stat().st_size):
+            return False
+        with contextlib.suppress(duckdb.Error):  # as above
+            lay_over(connection, wish.about)
             connection.begin()
             apply(connection, tail, FRESH)
             connection.commit()
-            unless_kept.pop_all()
-        return connection
+            return True
+        return False
 
     def _opened(self, path: Path, closing: contextlib.ExitStack) -> tuple[Connection, Position] | None:
         """A connection to this file and how far it has read; None when it is damaged, or of another schema or DuckDB."""

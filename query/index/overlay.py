@@ -35,8 +35,9 @@ _KEYS: dict[str, str] = {table.name: "run" for table in OF_A_RUN} | {
 """By which column rows of a generation can be gone."""
 
 
-def overlay() -> str:
-    """The statements that lay an empty overlay over the generation that is attached as BASE."""
+def overlay(about: str | None = None) -> str:
+    """The statements that lay an empty overlay over the generation that is attached as BASE; of the relations, those that the
+    SELECT `about` can name (None: all)."""
     made = [f"CREATE SCHEMA {schema}" for schema in (KEPT, FRESH, GONE, WITH_SYSTEM)]
     for table in TABLES:
         made.append(table.sql_in(FRESH))
@@ -45,7 +46,7 @@ def overlay() -> str:
         elif table.name in _KEYS:
             made.append(f"CREATE TABLE {GONE}.{table.name} ({_KEYS[table.name]} VARCHAR)")
         made.append(f"CREATE VIEW {KEPT}.{table.name} AS {_both(table)}")
-    return ";".join([*made, *relations()])
+    return ";".join(["BEGIN", *made, *relations(about), "COMMIT"])
 
 
 def _both(table: Table) -> str:

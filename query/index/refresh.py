@@ -43,7 +43,11 @@ _STORE_LOG = ""
 def make_empty(connection: Connection, store: Store) -> None:
     """The database is an index of this store that has read nothing."""
     connection.execute(";".join(statements()))
-    insert(connection, STATE, [("schema", version()), ("store", store.id), ("cursor", "{}"), ("broken", "[]")])
+    insert(
+        connection,
+        STATE,
+        [("schema", version()), ("store", store.id), ("cursor", "{}"), ("tips", "{}"), ("broken", "[]")],
+    )
     made = store.created_ns // 1000
     hidden = (store.id, RUNS_REPO, "code and streams of runs", None, None, made, None, None, None, None, RUNS_REPO)
     insert(connection, REPOS, [hidden])
@@ -55,13 +59,12 @@ def read_position(connection: Connection, store_id: str) -> Position | None:
     state = dict(connection.execute("SELECT name, value FROM kept.state").fetchall())
     if state.get("schema") != version() or state.get("store") != store_id:
         return None
-    tips = connection.execute("SELECT repo, max(number) FROM kept.log_entries GROUP BY repo").fetchall()
     watch = connection.execute("SELECT repo, number FROM kept.watch").fetchall()
     environments = connection.execute("SELECT environment FROM kept.environments").fetchall()
     wanted = connection.execute("SELECT environment FROM kept.wanted").fetchall()
     return Position(
         cursor=json.loads(state["cursor"]),
-        tips={_log_name(repo): number for repo, number in tips},
+        tips={_log_name(repo): number for repo, number in json.loads(state["tips"]).items()},
         watch=frozenset((_log_name(repo), number) for repo, number in watch),
         environments=frozenset(environment for (environment,) in environments),
         wanted=frozenset(environment for (environment,) in wanted),
@@ -211,6 +214,9 @@ class _Applying:
 
     def _keep_position(self, position: Position) -> None:
         self._set("cursor", json.dumps(position.cursor, sort_keys=True))
+        self._set(
+            "tips", json.dumps({log or _STORE_LOG: number for log, number in position.tips.items()}, sort_keys=True)
+        )
         watch = sorted((log or _STORE_LOG, number) for log, number in position.watch)
         replace_all(self._connection, WATCH, watch, self._into)
         replace_all(self._connection, WANTED, [(digest,) for digest in sorted(position.wanted)], self._into)

@@ -220,12 +220,28 @@ def statements() -> list[str]:
     return [f"CREATE SCHEMA {KEPT}", f"CREATE SCHEMA {WITH_SYSTEM}", *(table.sql for table in TABLES), *relations()]
 
 
-def relations() -> list[str]:
-    """Every statement that makes the two views of each relation."""
+def relations(about: str | None = None) -> list[str]:
+    """Every statement that makes the two views of each relation, of those at least that the SELECT `about` names (None: all):
+    each takes half a millisecond."""
+    named = VIEWS.keys() if about is None else _named(about.lower())
     made: list[str] = []
     for name, select in VIEWS.items():
+        if name not in named:
+            continue
         made += [f"CREATE VIEW {WITH_SYSTEM}.{name} AS {select}", _plain_view(name)]
     return made
+
+
+def _named(text: str) -> set[str]:
+    """The relations whose names stand in the text, and those that they are made of."""
+    named: set[str] = set()
+    unread = [text]
+    while unread:
+        text = unread.pop()
+        new = {name for name in VIEWS if name in text} - named
+        named |= new
+        unread += [VIEWS[name] for name in new]
+    return named
 
 
 def _plain_view(name: str) -> str:

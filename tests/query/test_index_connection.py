@@ -35,7 +35,6 @@ REFUSED = [
     "COPY (SELECT 1) TO '{directory}/out.csv'",
     "EXPORT DATABASE '{directory}/out'",
     "ATTACH '{directory}/other.duckdb'",
-    "ATTACH ':memory:' AS other",
     "INSTALL httpfs",
     "LOAD httpfs",
     "SET enable_external_access = true",

@@ -235,8 +235,8 @@ def test_a_directory_that_is_deleted_while_it_is_opened_is_made_again(
             shutil.rmtree(deletions.pop())
         return read_tail(*given)
 
-    def deleting_whole(*given: Any) -> Any:
-        yield from read_whole(*given)
+    def deleting_whole(*given: Any, **more: Any) -> Any:
+        yield from read_whole(*given, **more)
         if deletions:
             shutil.rmtree(deletions.pop())
 

@@ -230,9 +230,9 @@ def test_no_callable_function_reads_a_setting_a_variable_or_a_file() -> None:
 class Hurried(FileIndex):
     """An index whose connections allow a statement a fifth of a second."""
 
-    def connect(self, *, limit_s: float = 0.2) -> duckdb.DuckDBPyConnection:
+    def connect(self, *, limit_s: float = 0.2, about: str | None = None) -> duckdb.DuckDBPyConnection:
         """Ends sooner than others."""
-        return super().connect(limit_s=limit_s)
+        return super().connect(limit_s=limit_s, about=about)
 
 
 @pytest.mark.parametrize(
