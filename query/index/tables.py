@@ -31,25 +31,14 @@ def _insert_columns(connection: duckdb.DuckDBPyConnection, table: Table, rows: S
     """Whether the rows are in the table: not when one has a value, such as half a character, that Arrow does not take."""
     import pyarrow  # only many rows are worth it
 
-    types = {
-        "VARCHAR": pyarrow.string(),
-        "VARCHAR[]": pyarrow.list_(pyarrow.string()),
-        "BIGINT": pyarrow.int64(),
-        "INTEGER": pyarrow.int32(),
-        "TIMESTAMP": pyarrow.timestamp("us"),
-        "BOOLEAN": pyarrow.bool_(),
-        "DOUBLE": pyarrow.float64(),
-    }
+    from datamon.query.index.arrow_columns import arrow_column
+
     try:
-        arrays = [
-            pyarrow.array(
-                [None if v is None else float(v) for v in column] if kind == "DOUBLE" else column, types[kind]
-            )
-            for column, (_, kind) in zip(zip(*rows, strict=True), table.columns, strict=True)
-        ]
-    except (pyarrow.ArrowException, UnicodeEncodeError, ValueError, TypeError, KeyError):
+        kinds = [kind for _, kind in table.columns]
+        arrays = [arrow_column(column, kind) for column, kind in zip(zip(*rows, strict=True), kinds, strict=True)]
+    except (ValueError, TypeError, OverflowError, AttributeError, KeyError):
         return False
-    connection.register("rows_to_insert", pyarrow.table(arrays, [name for name, _ in table.columns]))
+    connection.register("rows_to_insert", pyarrow.Table.from_arrays(arrays, [name for name, _ in table.columns]))
     connection.execute(f"INSERT INTO {into}.{table.name} FROM rows_to_insert")
     connection.unregister("rows_to_insert")
     return True
