@@ -7,6 +7,7 @@ from datamon.cli.bundle_diff import diff
 from datamon.cli.bundle_download import download, download_file
 from datamon.cli.bundle_link import link
 from datamon.cli.bundle_list import list_, list_files
+from datamon.cli.bundle_mount import mount
 from datamon.cli.bundle_promote import promote
 from datamon.cli.bundle_update import update
 from datamon.cli.bundle_upload import upload
@@ -31,6 +32,7 @@ app.command("link")(link)
 app.command("download")(download)
 app.command("download file")(download_file)
 app.command("update")(update)
+app.command("mount")(mount)
 
 
 @app.command()

@@ -40,6 +40,7 @@ WORDS: tuple[Word, ...] = (
     Word("context", "datamon.cli.context", "Contexts: named stores, your own or shared by a team."),
     Word("repo", "datamon.cli.repo", "Repos: named data sets."),
     Word("bundle", "datamon.cli.bundle", "Bundles: a repo's file tree at one moment; upload, download, compare."),
+    Word("mount", "datamon.cli.mount", "Mounts: what of datamon's is mounted here, and unmounting it."),
     Word("ingest", "datamon.cli.ingest", "Bring a data set in from a bucket, a web server or a directory."),
     Word("label", "datamon.cli.label", "Labels: names that people give to bundles."),
     Word("branch", "datamon.cli.branch", "Branches: names that move with each upload."),

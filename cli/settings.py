@@ -6,7 +6,6 @@ the default. `settings_table` has them all.
 
 import difflib
 import os
-import re
 import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -17,6 +16,7 @@ from datamon.cli.configuration import Cache, Configuration, MirrorKeys, Place, c
 from datamon.cli.environment import process_environment, working_directory
 from datamon.cli.globals import Globals
 from datamon.cli.shared_contexts import SharedSource
+from datamon.cli.sizes import size_bytes
 from datamon.errors import Invalid, NotFound
 from datamon.lineage.nesting import VIEW_VARIABLE
 from datamon.store.backend.arbiter import Terms
@@ -27,7 +27,6 @@ from datamon.store.mirror.opening import MirrorPlaces, SidePlace
 GIT_TIMEOUT_S = 5
 CACHE_BYTES = 10 * 10**9
 """So much is kept of far places where nothing else is said."""
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([BKMGT]?)(?:(i)?B)?", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -246,15 +245,14 @@ def _cache_bytes(cache: Cache, variables: Mapping[str, str], file: Path) -> int:
     text = variables.get("DATAMON_CACHE_SIZE") or cache.size
     if text is None:
         return CACHE_BYTES
-    found = _SIZE.fullmatch(str(text).strip())
+    found = size_bytes(str(text))
     if found is None:
         raise Invalid(
             "bad-config",
             f"{text!r} is no size for the cache; give a number with B, KB, MB, GB or TB behind it, or 0 for none",
             file=str(file),
         )
-    number, unit, binary = found.groups()
-    return int(float(number) * (1024 if binary else 1000) ** "BKMGT".index((unit or "B").upper()))
+    return found
 
 
 def _git_author() -> dict[str, str]:

@@ -8,6 +8,10 @@ from datamon.errors import Unavailable
 from datamon.query.index.overlay import BASE, overlay
 from datamon.query.index.sealed import NO_BAR, SEALED, locked
 
+BUILDING_MEMORY = "1GB"
+"""What DuckDB may take to write an index. Without a limit it keeps all that it wrote, 5 GB for a million runs; what it cannot
+hold goes to a file beside the index."""
+
 
 def open_read_only(path: Path) -> duckdb.DuckDBPyConnection:
     """A connection that reads the file and reaches no other. The name `path` may go away while it is open.
@@ -31,7 +35,12 @@ def lay_over(connection: duckdb.DuckDBPyConnection, about: str | None = None) ->
 def open_for_building(path: Path) -> duckdb.DuckDBPyConnection:
     """A connection that writes an unpublished file."""
     connection = duckdb.connect(
-        str(path), config={"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
+        str(path),
+        config={
+            "autoinstall_known_extensions": "false",
+            "autoload_known_extensions": "false",
+            "memory_limit": BUILDING_MEMORY,
+        },
     )
     connection.execute(NO_BAR)
     return connection

@@ -1,0 +1,1 @@
+"""Bundles as file trees of the operating system (FUSE)."""

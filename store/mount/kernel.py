@@ -1,0 +1,100 @@
+"""Trees shown by the kernel, through libfuse: the one module that names mfusepy."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+from datamon.errors import Conflict, Denied, Invalid, NotFound, Unavailable
+from datamon.store.mount.mounts import mounted_at
+from datamon.store.mount.operations import ReadOnlyOperations, Tell
+from datamon.store.mount.tree import MountedTree
+
+DEVICE = Path("/dev/fuse")
+_FOR_GOOD_S = 86_400
+_FOR_NOW_S = 1.0
+"""So long the kernel believes what it was told of names and attributes: of a bundle for good, of a repo for now."""
+
+
+def show(tree: MountedTree, directory: Path, name: str, *, tell: Tell, ready: Callable[[], object]) -> None:
+    """The kernel shows the tree at `directory`, an empty one, until it is unmounted or this process gets SIGINT, SIGTERM or
+    SIGHUP; then nothing is mounted there. `name` is what the system calls it. `ready` is called when it can be used, `tell`
+    with why a program was refused. When this process dies, libfuse's helper unmounts.
+
+    Raises Invalid (`missing-extra`), Unavailable (`no-fuse`, `mount-failed`), Denied (`mount-denied`), and as `check_directory`.
+    """
+    check_directory(directory)
+    fuse = _binding()
+    lasts_s = _FOR_NOW_S if tree.changes else _FOR_GOOD_S
+    options: dict[str, object] = {
+        "ro": True,
+        "default_permissions": True,
+        "use_ino": True,
+        "kernel_cache": True,  # what lies at a path of a bundle never changes
+        "auto_unmount": True,
+        "attr_timeout": lasts_s,
+        "entry_timeout": lasts_s,
+        "negative_timeout": 0 if tree.changes else lasts_s,
+        "fsname": name.replace(",", "_"),
+        "subtype": "datamon",
+    }
+    operations = ReadOnlyOperations(tree, tell, ready)
+    try:
+        fuse.FUSE(operations, str(directory), foreground=True, **options)
+    except RuntimeError as error:
+        raise Unavailable(
+            "mount-failed",
+            f"nothing could be mounted at {directory} (libfuse ended with {error}); see what it says above",
+        ) from error
+
+
+def check_directory(directory: Path) -> None:
+    """Something can be mounted there. Raises NotFound (`directory-not-found`), Invalid (`not-a-directory`,
+    `directory-not-empty`), Conflict (`already-mounted`), Denied (`mount-denied`), Unavailable (`no-fuse`)."""
+    here = mounted_at(directory)
+    if here is not None:
+        how = "is dead" if here.is_dead else f"shows {here.name}"
+        raise Conflict(
+            "already-mounted",
+            f"what is mounted at {directory} {how}; `datamon mount unmount {directory}` takes it away",
+            directory=str(directory),
+        )
+    try:
+        held = next(os.scandir(directory), None)
+    except FileNotFoundError as error:
+        raise NotFound("directory-not-found", f"there is no directory {directory}; make it first") from error
+    except NotADirectoryError as error:
+        raise Invalid("not-a-directory", f"{directory} is no directory; name an empty one") from error
+    except PermissionError as error:
+        raise Denied("mount-denied", f"{directory} cannot be read by you; name a directory of yours") from error
+    if held is not None:
+        raise Invalid(
+            "directory-not-empty", f"{directory} is not empty; what it has could not be seen: name another one"
+        )
+    _check_device()
+
+
+def _check_device() -> None:
+    if not Path("/proc").exists():
+        return  # macFUSE has no device that could be looked at
+    if not DEVICE.exists():
+        raise Unavailable(
+            "no-fuse", f"this system has no {DEVICE}; mounts need its kernel's FUSE, in a container the device"
+        )
+    if not os.access(DEVICE, os.R_OK | os.W_OK):
+        raise Denied(
+            "mount-denied", f"{DEVICE} is not open to you; ask for it, or mount as another user", device=str(DEVICE)
+        )
+
+
+def _binding() -> ModuleType:
+    try:
+        import mfusepy
+    except ModuleNotFoundError as error:
+        said = "mounts need mfusepy; `pip install 'datamon[fuse]'` adds it"
+        raise Invalid("missing-extra", said, extra="fuse") from error
+    except (OSError, AttributeError) as error:
+        said = "mounts need libfuse: on Debian and Ubuntu `apt-get install fuse3 libfuse2`, on macOS macFUSE"
+        raise Unavailable("no-fuse", said) from error
+    binding: ModuleType = mfusepy
+    return binding
