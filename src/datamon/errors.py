@@ -24,6 +24,7 @@ CODES: dict[str, str] = {
     "key-not-found": "the backend keeps nothing under this key",
     "context-not-found": "the configuration names no such context",
     "session-not-found": "the repo has no such session",
+    "not-mounted": "nothing of datamon's is mounted there",
     # conflict
     "repo-exists": "a repo of this name exists",
     "ref-exists": "a label or branch of this name exists in the repo",
@@ -46,6 +47,8 @@ CODES: dict[str, str] = {
     "context-exists": "a context of this name exists",
     "run-exists": "another run of this id is there",
     "bundle-exists": "the repo has, or had, a bundle of this id",
+    "already-mounted": "something of datamon's is mounted there",
+    "mount-busy": "programs use what is mounted",
     # invalid
     "session-empty": "the session has no completed split",
     "bad-name": "a name that is not allowed",
@@ -82,6 +85,7 @@ CODES: dict[str, str] = {
     "key-missing": "the store is encrypted and no key is given",
     "wrong-key": "the key that is given does not open the store",
     "statement-refused": "a statement that would change or read what a query may not",
+    "mount-denied": "the system does not let this user mount there",
     # corrupt
     "bad-bytes": "stored bytes do not have the hash they are named by",
     "bad-pack": "a pack that cannot be read",
@@ -108,6 +112,9 @@ CODES: dict[str, str] = {
     "too-few-sides": "fewer sides of a mirrored store have it than an acknowledgement promises",
     "first-side-lost": "the side of a mirrored store that decides on logs cannot",
     "epoch-passed": "another side of a mirrored store was promoted meanwhile",
+    "no-fuse": "the system has no FUSE",
+    "mount-failed": "nothing could be mounted",
+    "unmount-failed": "something could not be unmounted",
     "sides-differ": "two sides of a mirrored store hold different things under one key",
 }
 """Every code with what it means. Append-only: a code never changes its meaning and is never taken away."""

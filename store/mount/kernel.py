@@ -6,7 +6,7 @@ from pathlib import Path
 from types import ModuleType
 
 from datamon.errors import Conflict, Denied, Invalid, NotFound, Unavailable
-from datamon.store.mount.mounts import mounted_at
+from datamon.store.mount.mounts import mounted_at, watched
 from datamon.store.mount.operations import ReadOnlyOperations, Tell
 from datamon.store.mount.tree import MountedTree
 
@@ -19,7 +19,7 @@ _FOR_NOW_S = 1.0
 def show(tree: MountedTree, directory: Path, name: str, *, tell: Tell, ready: Callable[[], object]) -> None:
     """The kernel shows the tree at `directory`, an empty one, until it is unmounted or this process gets SIGINT, SIGTERM or
     SIGHUP; then nothing is mounted there. `name` is what the system calls it. `ready` is called when it can be used, `tell`
-    with why a program was refused. When this process dies, libfuse's helper unmounts.
+    with why a program was refused. When this process dies, nothing is mounted there either.
 
     Raises Invalid (`missing-extra`), Unavailable (`no-fuse`, `mount-failed`), Denied (`mount-denied`), and as `check_directory`.
     """
@@ -31,7 +31,6 @@ def show(tree: MountedTree, directory: Path, name: str, *, tell: Tell, ready: Ca
         "default_permissions": True,
         "use_ino": True,
         "kernel_cache": True,  # what lies at a path of a bundle never changes
-        "auto_unmount": True,
         "attr_timeout": lasts_s,
         "entry_timeout": lasts_s,
         "negative_timeout": 0 if tree.changes else lasts_s,
@@ -40,7 +39,8 @@ def show(tree: MountedTree, directory: Path, name: str, *, tell: Tell, ready: Ca
     }
     operations = ReadOnlyOperations(tree, tell, ready)
     try:
-        fuse.FUSE(operations, str(directory), foreground=True, **options)
+        with watched(directory):
+            fuse.FUSE(operations, str(directory), foreground=True, **options)
     except RuntimeError as error:
         raise Unavailable(
             "mount-failed",
@@ -49,8 +49,8 @@ def show(tree: MountedTree, directory: Path, name: str, *, tell: Tell, ready: Ca
 
 
 def check_directory(directory: Path) -> None:
-    """Something can be mounted there. Raises NotFound (`directory-not-found`), Invalid (`not-a-directory`,
-    `directory-not-empty`), Conflict (`already-mounted`), Denied (`mount-denied`), Unavailable (`no-fuse`)."""
+    """Something can be mounted there. Raises NotFound (`path-not-found`), Invalid (`bad-path`), Conflict
+    (`already-mounted`, `destination-not-empty`), Denied (`mount-denied`), Unavailable (`no-fuse`)."""
     here = mounted_at(directory)
     if here is not None:
         how = "is dead" if here.is_dead else f"shows {here.name}"
@@ -62,14 +62,17 @@ def check_directory(directory: Path) -> None:
     try:
         held = next(os.scandir(directory), None)
     except FileNotFoundError as error:
-        raise NotFound("directory-not-found", f"there is no directory {directory}; make it first") from error
+        raise NotFound(
+            "path-not-found", f"there is no directory {directory}; make it first", path=str(directory)
+        ) from error
     except NotADirectoryError as error:
-        raise Invalid("not-a-directory", f"{directory} is no directory; name an empty one") from error
+        raise Invalid("bad-path", f"{directory} is no directory; name an empty one", path=str(directory)) from error
     except PermissionError as error:
         raise Denied("mount-denied", f"{directory} cannot be read by you; name a directory of yours") from error
     if held is not None:
-        raise Invalid(
-            "directory-not-empty", f"{directory} is not empty; what it has could not be seen: name another one"
+        raise Conflict(
+            "destination-not-empty",
+            f"{directory} is not empty, and what it has would be hidden; name an empty directory",
         )
     _check_device()
 

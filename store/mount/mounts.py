@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,7 +33,7 @@ class Mounted:
     def is_dead(self) -> bool:
         """Whether nobody answers for it."""
         try:
-            os.lstat(self.directory)
+            os.statvfs(self.directory)  # what `stat` says, the kernel may remember
         except OSError as error:
             return error.errno in (errno.ENOTCONN, errno.ECONNABORTED, errno.EIO)
         return False
@@ -73,6 +74,22 @@ def unmount(directory: Path, *, force: bool = False) -> None:
     raise Unavailable(
         "unmount-failed", f"{directory} could not be unmounted: {done.stderr.strip() or done.stdout.strip()}"
     )
+
+
+@contextmanager
+def watched(directory: Path) -> Iterator[None]:
+    """Should this process die in the block, what is mounted at `directory` is taken away, also while programs have files of it
+    open, which libfuse's own `auto_unmount` does not do: a shell waits for the end of this process, and looks."""
+    place = os.path.abspath(directory)  # noqa: PTH100 (as above)
+    words = _command(Path(place), lazily=True)
+    script = 'cat >/dev/null; stat -f -- "$0" >/dev/null 2>&1 || exec "$@" >/dev/null 2>&1'
+    with subprocess.Popen(
+        ["/bin/sh", "-c", script, place, *words], stdin=subprocess.PIPE, start_new_session=True
+    ) as watcher:
+        try:
+            yield
+        finally:
+            watcher.kill()  # before it hears of an end: something else may be mounted there by then
 
 
 def _command(directory: Path, *, lazily: bool) -> list[str]:

@@ -1,0 +1,68 @@
+"""For tests: mounts of the real kernel, of which none is left behind."""
+
+import os
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from ctypes.util import find_library
+from pathlib import Path
+
+import pytest
+
+from datamon.cli.testing import Shell
+from datamon.store.mount.kernel import DEVICE
+from datamon.store.mount.mounts import mounted_at, unmount
+
+LONGEST_S = 60.0
+
+
+def need_fuse() -> None:
+    """Skips a test on a machine that cannot mount."""
+    if not os.access(DEVICE, os.R_OK | os.W_OK):
+        pytest.skip(f"capability: fuse is not open to this user ({DEVICE}), so NO MOUNT WAS TRIED")
+    if find_library("fuse") is None and find_library("fuse3") is None:
+        pytest.skip("capability: fuse has no libfuse here (Debian: fuse3 libfuse2), so NO MOUNT WAS TRIED")
+
+
+class Serving:
+    """A `datamon bundle mount` that runs."""
+
+    def __init__(self, process: "subprocess.Popen[str]", directory: Path) -> None:
+        self.process = process
+        self.directory = directory
+
+    def end(self) -> tuple[int, str]:
+        """The exit code and what was said, when it has ended."""
+        _, said = self.process.communicate(timeout=LONGEST_S)
+        return self.process.returncode, said
+
+
+@contextmanager
+def mounted(shell: Shell, directory: Path, *words: str) -> Iterator[Serving]:
+    """`datamon bundle mount` with these words shows something at `directory`, which is made, until the block ends."""
+    directory.mkdir(exist_ok=True)
+    process = shell.start("bundle", "mount", "--mount", str(directory), *words)
+    try:
+        until(lambda: mounted_at(directory) is not None or process.poll() is not None)
+        assert process.poll() is None, process.communicate()
+        yield Serving(process, directory)
+    finally:
+        take_away(directory)
+        if process.poll() is None:
+            process.terminate()
+            process.communicate(timeout=LONGEST_S)
+
+
+def take_away(directory: Path) -> None:
+    """Nothing is mounted there, whatever uses it."""
+    while mounted_at(directory) is not None:
+        unmount(directory, force=True)
+
+
+def until(holds: Callable[[], bool]) -> None:
+    """Waits until something holds. Fails after a minute."""
+    deadline = time.monotonic() + LONGEST_S
+    while not holds():
+        assert time.monotonic() < deadline, "it did not come to hold"
+        time.sleep(0.01)
