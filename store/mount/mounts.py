@@ -82,7 +82,7 @@ def watched(directory: Path) -> Iterator[None]:
     open, which libfuse's own `auto_unmount` does not do: a shell waits for the end of this process, and looks."""
     place = os.path.abspath(directory)  # noqa: PTH100 (as above)
     words = _command(Path(place), lazily=True)
-    script = 'cat >/dev/null; stat -f -- "$0" >/dev/null 2>&1 || exec "$@" >/dev/null 2>&1'
+    script = 'cat >/dev/null; df -- "$0" >/dev/null 2>&1 || exec "$@" >/dev/null 2>&1'
     with subprocess.Popen(
         ["/bin/sh", "-c", script, place, *words], stdin=subprocess.PIPE, start_new_session=True
     ) as watcher:

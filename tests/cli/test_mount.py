@@ -231,11 +231,14 @@ def test_a_signal_unmounts(person: Shell, number: signal.Signals) -> None:
 
 
 def test_a_mount_whose_process_is_killed_is_gone(person: Shell) -> None:
-    with mounted(person, person.cwd / "killed", *AT_INIT) as serving, (serving.directory / "large.bin").open("rb"):
+    with mounted(person, person.cwd / "killed", *AT_INIT) as serving:
+        held = os.open(serving.directory / "large.bin", os.O_RDONLY)
         serving.process.kill()
         serving.process.communicate()
         until(lambda: mounted_at(serving.directory) is None)
         assert os.listdir(serving.directory) == []
+        with failing(errno.ENOTCONN):
+            os.close(held)
 
 
 def test_a_mount_in_use_says_by_whom_and_ends_by_force(person: Shell) -> None:
