@@ -42,16 +42,14 @@ class Serving:
 def mounted(shell: Shell, directory: Path, *words: str) -> Iterator[Serving]:
     """`datamon bundle mount` with these words shows something at `directory`, which is made, until the block ends."""
     directory.mkdir(exist_ok=True)
-    process = shell.start("bundle", "mount", "--mount", str(directory), *words)
-    try:
-        until(lambda: mounted_at(directory) is not None or process.poll() is not None)
-        assert process.poll() is None, process.communicate()
-        yield Serving(process, directory)
-    finally:
-        take_away(directory)
-        if process.poll() is None:
+    with shell.start("bundle", "mount", "--mount", str(directory), *words) as process:
+        try:
+            until(lambda: mounted_at(directory) is not None or process.poll() is not None)
+            assert process.poll() is None, process.communicate()
+            yield Serving(process, directory)
+        finally:
+            take_away(directory)
             process.terminate()
-            process.communicate(timeout=LONGEST_S)
 
 
 def take_away(directory: Path) -> None:
