@@ -8,7 +8,7 @@ from datamon.errors import Unavailable
 from datamon.query.index.overlay import BASE, overlay
 from datamon.query.index.sealed import NO_BAR, SEALED, locked
 
-BUILDING_MEMORY = "1GB"
+BUILDING_MEMORY = "640MB"
 """What DuckDB may take to write an index. Without a limit it keeps all that it wrote, 5 GB for a million runs; what it cannot
 hold goes to a file beside the index."""
 

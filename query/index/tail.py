@@ -18,6 +18,8 @@ from datamon.store.progress import SILENT, Progress
 from datamon.store.uncollected import uncollected
 
 Cursor = dict[str, object]
+_AN_ENTRY_BYTES = 2_000
+"""What an entry of one bundle has, and some more."""
 LogName = RepoId | None
 """A repo's log, or the store's own."""
 
@@ -127,17 +129,20 @@ def _intents(records: list[Record]) -> frozenset[tuple[LogName, int]]:
 
 
 def _logs_in_parts(store: Store, most: int) -> Iterator[dict[LogName, list[Entry]]]:
-    """Every log, as many together as have so many entries; the store's own is among the first."""
+    """Every log, as many together as have so many entries, counting one of many bundles for several; the store's own is among the
+    first."""
     own = store.logs.entries_after(None, 0)
     part: dict[LogName, list[Entry]] = {None: own} if own else {}
+    weight = len(own)
     made = {RepoId(each.record["repo"]) for each in own if each.kind == "repo-created"} | {RepoId(store.id)}
     for log in sorted(made):
-        if sum(map(len, part.values())) >= most:
+        if weight >= most:
             yield part
-            part = {}
+            part, weight = {}, 0
         several = store.logs.unread().entries_after(log, 0)  # all logs of a store may be too much to hold
         if several:
             part[log] = several
+            weight += max(len(several), _stored_bytes(entry.record for entry in several) // _AN_ENTRY_BYTES)
     if part:
         yield part
 
