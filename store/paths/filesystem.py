@@ -62,11 +62,17 @@ class BundleTransaction(Transaction):  # type: ignore[misc]
         """The bundles that were committed."""
         return self._changes.bundles
 
+    def start(self) -> None:
+        """The beginning."""
+        super().start()
+        self._changes.begin(self.fs.paths.store)
+
     def complete(self, commit: bool = True) -> None:
         """The end. Raises as `Paths.commit`; then nothing was committed of the branch that failed."""
         fs: StoreFileSystem = self.fs
         files = list(self.files)
         self.files.clear()
+        self._changes.end()
         try:
             for file in files:
                 file.close() if commit else file.discard()
@@ -131,7 +137,9 @@ class StoreFileSystem(AbstractFileSystem):  # type: ignore[misc]
         """All files below a path; symlinks to directories are not followed."""
         address = _address(path)
         if maxdepth is not None or not address.repo or address.ref == "":
-            return super().find(path, maxdepth=maxdepth, withdirs=withdirs, detail=detail, **kwargs)
+            found = super().find(path, maxdepth=maxdepth, withdirs=withdirs, detail=True, **kwargs)
+            kept = {name: each for name, each in found.items() if each["type"] != "other"}
+            return kept if detail else list(kept)
         try:
             own = self.info(path)
         except FileNotFoundError:
@@ -200,6 +208,12 @@ class StoreFileSystem(AbstractFileSystem):  # type: ignore[misc]
                     raise each
         return found
 
+    def start_transaction(self) -> BundleTransaction:
+        """Begins a transaction that `end_transaction` ends."""
+        transaction: BundleTransaction = self.transaction
+        transaction.start()
+        return transaction
+
     def mkdir(self, path: str, create_parents: bool = True, **_: Any) -> None:
         """Does nothing: a directory is there once a file is in it."""
 
@@ -222,7 +236,7 @@ class StoreFileSystem(AbstractFileSystem):  # type: ignore[misc]
             raise NotImplementedError("rm with maxdepth; name the paths")
         paths = self.expand_path(path)
         for each in paths:
-            if not recursive and self.isdir(each):
+            if self.info(each)["type"] == "directory" and not recursive:
                 raise IsADirectoryError(errno.EISDIR, "this is a directory; remove it with recursive=True", each)
         self._remove(paths)
 
@@ -276,7 +290,7 @@ class StoreFileSystem(AbstractFileSystem):  # type: ignore[misc]
 
     @contextmanager
     def _together(self) -> Iterator[None]:
-        if self._intrans:
+        if self._intrans or self.paths.is_joined:
             yield
         else:
             with self.transaction:

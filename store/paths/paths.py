@@ -4,6 +4,7 @@ import shutil
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -26,6 +27,8 @@ from datamon.store.serving.served_tree import ServedTree
 
 _TREES = 16
 _PINS = 1_000
+_joining: ContextVar[tuple[str, "Changes"] | None] = ContextVar("datamon_joining", default=None)
+"""The changes that writes in this context (thread or task) are part of, with their store's id."""
 
 
 class Changes:
@@ -36,6 +39,7 @@ class Changes:
         self.bundles: list[Bundle] = []
         self.staged: dict[tuple[str, str], Staged] = {}
         self._lock = threading.Lock()
+        self._before: tuple[str, Changes] | None = None
 
     def of(self, paths: "Paths", repo: Repo, branch: str) -> Staged:
         """What is changed on this branch."""
@@ -44,6 +48,17 @@ class Changes:
             if key not in self.staged:
                 self.staged[key] = Staged(paths.surroundings.new_directory(), repo, branch)
             return self.staged[key]
+
+    def begin(self, store: Store) -> None:
+        """From now on writes to the store are part of these, in this context and in what is started in it."""
+        self._before = _joining.get()
+        _joining.set((store.id, self))
+
+    def end(self) -> None:
+        """As it was before `begin`, if that was called."""
+        joining = _joining.get()
+        if joining is not None and joining[1] is self:
+            _joining.set(self._before)
 
     def find(self, repo: str, branch: str) -> Staged | None:
         """The same, if there is anything."""
@@ -77,13 +92,14 @@ class _Layers:
 
 
 class Paths:
-    """The files of one store. Any thread may ask. Inside a run a reference means what it meant when the run first used it."""
+    """The files of one store. Any thread may ask. Inside a run a reference means what it meant when the run first used it. Where
+    `changes` are not given, those count that were begun around the caller."""
 
     def __init__(self, store: Store, surroundings: Surroundings, decoded: DecodedChunks | None = None) -> None:
         self.store = store
         self.surroundings = surroundings
         self.decoded = decoded or DecodedChunks(store.chunks)
-        self._trees: OrderedDict[tuple[BundleId, RunId | None], ServedTree] = OrderedDict()
+        self._trees: OrderedDict[tuple[BundleId, RunId | None, str | None], ServedTree] = OrderedDict()
         self._pins: OrderedDict[tuple[RunId, Reference], Resolved] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -98,8 +114,10 @@ class Paths:
         if address.ref == "":
             return _directory("", find_repo(self.store, address.repo).created_ns)
         layers = self._layers(address, changes)
+        if not address.path:
+            return _directory("", 0) if layers.tree is None else layers.tree.entry("")
         for staged in layers.staged:
-            found = staged.entry(address.path) if address.path else None
+            found = staged.entry(address.path)
             if found is not None:
                 return found
             if staged.hides(address.path):
@@ -173,6 +191,7 @@ class Paths:
         repo = find_repo(self.store, address.repo)
         branch = check_name("branch", address.branch)
         check_targets(self.store, repo, branch=branch, label=None)
+        changes = self._joined(changes)
         if changes is not None:
             return Writing(changes.of(self, repo, branch), None)
         run = self.surroundings.run()
@@ -214,12 +233,22 @@ class Paths:
 
     def _staged(self, address: Address, changes: Changes | None, run: RunId | None) -> list[Staged]:
         """What was written to the branch that the address names, and is not committed yet, the newest first."""
+        changes = self._joined(changes)
         found = [] if changes is None else [changes.find(address.repo, address.branch)]
         if run is not None:
             repo = find_repo(self.store, address.repo)
             place = self.surroundings.staging(run, repo, address.branch)
             found.append(Staged(place, repo, address.branch) if place.is_dir() else None)
         return [each for each in found if each is not None]
+
+    @property
+    def is_joined(self) -> bool:
+        """Whether changes were begun around the caller."""
+        return self._joined(None) is not None
+
+    def _joined(self, changes: Changes | None) -> Changes | None:
+        joining = _joining.get()
+        return changes if changes is not None or joining is None or joining[0] != self.store.id else joining[1]
 
     def _resolved(self, reference: Reference, run: RunId | None) -> Resolved:
         if run is None:
@@ -236,7 +265,7 @@ class Paths:
         return pinned
 
     def _tree(self, resolved: Resolved, run: RunId | None) -> ServedTree:
-        key = (resolved.bundle.id, run)
+        key = (resolved.bundle.id, run, resolved.ref)  # a run is told through which name it read
         with self._lock:
             tree = self._trees.get(key)
             if tree is not None:
