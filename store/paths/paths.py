@@ -220,6 +220,12 @@ class Paths:
             changes.drop()
         return changes.bundles
 
+    def tree(self, reference: Reference) -> ServedTree:
+        """The bundle that the reference gives; what is read of it is told where the caller is inside a run. Raises as
+        `resolve`."""
+        run = self.surroundings.run()
+        return self._tree(self._resolved(reference, run), run)
+
     def _layers(self, address: Address, changes: Changes | None) -> _Layers:
         run = self.surroundings.run()
         staged = self._staged(address, changes, run)
