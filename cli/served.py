@@ -26,6 +26,7 @@ def found_by(tree: ServedTree, pattern: str, *, listing: bool = False) -> Iterat
     path = clean_path(pattern)
     led = tree.followed(path) if listing and not is_glob(path) else None
     if led is not None and led.kind == "dir":
+        tree.note_listed(led.path)
         yield from tree.children(led.path)
         return
     found = globbed(tree, pattern)

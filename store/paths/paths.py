@@ -139,11 +139,14 @@ class Paths:
         layers = self._layers(address, changes)
         if layers.tree is not None and not layers.staged:
             at = layers.tree.followed(address.path)
+            if at is not None and at.kind == "dir":
+                layers.tree.note_listed(at.path)
             found = layers.tree.children(at.path) if at is not None else iter(())
             yield from (replace(each, path=_moved(each.path, at, address.path)) for each in found if at is not None)
             return
         below: dict[str, TreeEntry] = {}
         if layers.tree is not None:
+            layers.tree.note_listed(address.path)
             below = {each.path: each for each in layers.tree.children(address.path)}
         for staged in reversed(layers.staged):
             removed = staged.removed()
@@ -155,6 +158,7 @@ class Paths:
         """Everything below the directory at the address, in any depth; symlinks as symlinks, not followed. Raises as `entry`."""
         layers = self._layers(address, changes)
         if layers.tree is not None and not layers.staged:
+            layers.tree.note_listed(address.path)
             yield from layers.tree.below(address.path)
             return
         waiting = [address.path]

@@ -40,6 +40,7 @@ def _below(tree: ServedTree, directory: str, parts: Sequence[str]) -> Iterator[T
     if part == _ANY_DEPTH:
         if rest:
             yield from _below(tree, directory, rest)
+        tree.note_listed(directory)
         for entry in tree.children(directory):
             if not rest:
                 yield entry
@@ -57,5 +58,6 @@ def _fitting(tree: ServedTree, directory: str, part: str) -> Iterator[TreeEntry]
     if not is_glob(part):
         found = tree.peek(f"{directory}/{part}" if directory else part)
         return iter(() if found is None else (found,))
+    tree.note_listed(directory)
     fits = re.compile(fnmatch.translate(part)).match
     return (entry for entry in tree.children(directory) if fits(entry.path.rpartition("/")[2]))

@@ -92,6 +92,10 @@ class ServedTree:
                         row = bisect_left(segment.paths, begin, lo=row)
                 number = max(number + 1, self._rows.number(begin))
 
+    def note_listed(self, path: str) -> None:
+        """`accessed` is told that the directory was listed: as a read of the path with a `/` at its end, `/` of the top."""
+        self._tell("read", f"{path}/")
+
     def below(self, path: str) -> Iterator[TreeEntry]:
         """Everything below the directory `path`, at any depth, in order; few segments are in memory. Raises as `entry`."""
         lead = f"{path}/" if path else ""

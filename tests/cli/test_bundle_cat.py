@@ -118,4 +118,4 @@ def test_inside_a_run_what_it_reads_is_an_input(desk: Shell, inside: Inside) -> 
     ran = desk("run", "record", "--step", "cat", "--", "sh", "-c", f"{line} > {Path('out.txt')}")
     assert ran.code == 0, ran
     rows = json.loads(inside(desk, "query", "--format", "json", "SELECT path, kind FROM accesses ORDER BY path").out)
-    assert [row["path"] for row in rows] == ["raw/2024/feb.csv", "raw/2024/jan.csv"]
+    assert [row["path"] for row in rows] == ["raw/2024/", "raw/2024/feb.csv", "raw/2024/jan.csv"]

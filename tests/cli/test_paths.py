@@ -30,6 +30,8 @@ from datamon.errors import DatamonError, Invalid, NotFound
 from datamon.store.resolve import resolve
 
 FRAME = pd.DataFrame({"number": range(1000), "letter": ["x", "y"] * 500})
+PARTS = ["parts/", *(f"parts/{number}.parquet" for number in range(3))]
+"""What reads of the directory `parts` are: it was listed, and each file opened."""
 SCRIPT = """\
 import subprocess, sys
 import pandas as pd
@@ -116,8 +118,7 @@ def test_pyarrow_datasets_read_and_write(home: Path, fs: Any) -> None:
             whole, "made/by", filesystem=fs, format="parquet", partitioning=["letter"], existing_data_behavior="error"
         )
         assert pq.read_metadata("raw/t.parquet", filesystem=fs).num_rows == 1000
-    files = [f"parts/{number}.parquet" for number in range(3)]
-    assert traced("pyarrow") == Traced([*files, "t.parquet"], ["by/x/part-0.parquet", "by/y/part-0.parquet"])
+    assert traced("pyarrow") == Traced([*PARTS, "t.parquet"], ["by/x/part-0.parquet", "by/y/part-0.parquet"])
     assert ds.dataset("made/by", filesystem=fs, partitioning=["letter"]).count_rows() == 10
     assert pq.read_table("fsspec+datamon://raw/t.parquet").num_rows == 1000
 
@@ -130,7 +131,7 @@ def test_polars_reads_and_writes(home: Path, fs: Any) -> None:
         assert (table.height, sorted(parts["number"])) == (1000, list(range(6)))
         with datamon.open("made/p.parquet", "wb") as out:
             table.write_parquet(out)
-    assert traced("polars") == Traced([*(f"parts/{n}.parquet" for n in range(3)), "t.parquet"], ["p.parquet"])
+    assert traced("polars") == Traced([*PARTS, "t.parquet"], ["p.parquet"])
 
 
 def test_duckdb_reads_and_writes(home: Path, fs: Any) -> None:
@@ -140,7 +141,7 @@ def test_duckdb_reads_and_writes(home: Path, fs: Any) -> None:
         assert found == [(499_500,)]
         assert connection.execute("SELECT count(*) FROM read_csv('datamon://raw/t.csv')").fetchall() == [(1000,)]
         connection.execute("COPY (SELECT 1 AS one) TO 'datamon://made/one.parquet'")
-    assert traced("duckdb") == Traced([*(f"parts/{n}.parquet" for n in range(3)), "t.csv"], ["one.parquet"])
+    assert traced("duckdb") == Traced([*PARTS, "t.csv"], ["one.parquet"])
     assert pd.read_parquet("datamon://made/one.parquet")["one"][0] == 1
 
 
@@ -151,7 +152,7 @@ def test_dask_reads_and_writes(home: Path, scheduler: str) -> None:
         assert table["number"].sum().compute() == 499_500
         table[["number"]].to_parquet("datamon://made/out", write_index=False)
     read, made = traced("dask")
-    assert read == [f"parts/{number}.parquet" for number in range(3)]
+    assert read == PARTS
     assert made == [f"out/part.{number}.parquet" for number in range(3)]
     assert len(pd.read_parquet("datamon://made/out")) == 1000
 

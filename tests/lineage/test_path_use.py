@@ -89,6 +89,15 @@ def test_what_is_read_is_an_input_and_what_is_written_an_output(store: Store, pa
     assert not place_of(store, block.id).exists()
 
 
+def test_a_directory_that_was_listed_is_read_with_all_that_it_will_have(
+    store: Store, paths: Paths, run: RunOpener
+) -> None:
+    with run("work") as block:
+        assert [each.path for each in paths.children(parse_address("raw/d"))] == ["d/b.csv"]
+        assert [each.path for each in paths.below(parse_address("raw"))] == ["a.csv", "d", "d/b.csv"]
+    assert [each.read for each in inputs(store, block.id)] == [("/", "d/")]
+
+
 def test_outside_of_runs_nothing_is_told(store: Store, paths: Paths) -> None:
     assert read(paths, "raw/a.csv") == b"1"
     write(paths, "made/x", b"one")
