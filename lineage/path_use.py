@@ -4,6 +4,7 @@ The directory is found by the run's id, so that a command's processes, and those
 run they are inside.
 """
 
+import base64
 import json
 import os
 import shutil
@@ -14,13 +15,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from datamon.errors import NotFound
-from datamon.lineage.capture.host import capture_host
+from datamon.errors import Corrupt, NotFound
+from datamon.lineage.capture.host import capture_host, presence
 from datamon.lineage.nesting import here, innermost, parent_for
-from datamon.lineage.records import InputRecord
-from datamon.lineage.workplace import new_place
+from datamon.lineage.records import Host, InputRecord
+from datamon.lineage.workplace import new_place, sweep
+from datamon.store import layout
 from datamon.store.beneath import writing
 from datamon.store.bundle import Repo
+from datamon.store.codec import decode_sealed
+from datamon.store.cover import Cover
 from datamon.store.ids import RepoId, RunId
 from datamon.store.opening import Store
 from datamon.store.paths.staged import Staged
@@ -41,13 +45,20 @@ class InRuns:
     def __init__(self, store: Store, variables: Callable[[], Mapping[str, str]]) -> None:
         self._store = store
         self._variables = variables
+        self._known: dict[RunId, bool] = {}
 
-    def run(self) -> RunId | None:
-        """See `Surroundings`."""
+    def run(self, *, to_write: bool = False) -> RunId | None:
+        """See `Surroundings`. Of a run that the environment names only this machine's processes can tell its recorder: on
+        another one, and after its end, they are in no run."""
         around = here() or innermost()
         if around is not None:
             return around[1] if around[0] == self._store.id else None
-        return parent_for(self._store, self._variables())
+        named = parent_for(self._store, self._variables())
+        if named is None:
+            return None
+        if to_write or named not in self._known:
+            self._known[named] = _is_recorded_here(self._store, named)
+        return named if self._known[named] else None
 
     def reading(self, run: RunId, resolved: Resolved) -> "Accessed":
         """See `Surroundings`. What is told is in a file when `accessed` returns; it raises Unavailable, Denied."""
@@ -62,7 +73,7 @@ class InRuns:
         }
 
         def accessed(kind: "AccessKind", path: str) -> None:
-            line = json.dumps([kind, path, known]).encode() + b"\n"
+            line = _covered(self._store.cover, json.dumps([kind, path, known]).encode()) + b"\n"
             with writing(folder):
                 folder.mkdir(parents=True, exist_ok=True)
                 with open(folder / str(os.getpid()), "ab", buffering=0) as file:
@@ -75,7 +86,8 @@ class InRuns:
         return place_of(self._store, run) / _WRITES / f"{repo.id}@{branch}"
 
     def new_directory(self) -> Path:
-        """See `Surroundings`. When this process is killed, a later command removes it."""
+        """See `Surroundings`. When this process is killed, the next one that asks removes it."""
+        sweep(self._store, capture_host())
         return new_place(self._store, capture_host())
 
 
@@ -95,6 +107,16 @@ class _Seen:
     absent: set[str] = field(default_factory=set)
 
 
+def _is_recorded_here(store: Store, run: RunId) -> bool:
+    """Whether the run is open, and the process that will end it runs on this machine."""
+    key = layout.open_run(run)
+    try:
+        mark = decode_sealed(store.metadata.get(key), f"{store.metadata.url}/{key}")
+        return presence(Host.from_record(mark["host"]), capture_host()) == "here"
+    except (NotFound, Corrupt, KeyError):
+        return False
+
+
 def place_of(store: Store, run: RunId) -> Path:
     """Where the processes of a run tell what they use; absent as long as they use nothing."""
     if store.state_dir is not None:
@@ -109,7 +131,7 @@ def used_by(store: Store, run: RunId, declared: Sequence[InputRecord]) -> Used:
     if not place.is_dir():
         return Used()
     seen: dict[tuple[tuple[str, Any], ...], _Seen] = {}
-    for kind, path, known in _told(place / _READS):
+    for kind, path, known in _told(place / _READS, store.cover):
         each = seen.setdefault(tuple(known.items()), _Seen())
         (each.read if kind == "read" else each.absent).add(path)
     whole = {each.bundle for each in declared if not each.path}
@@ -126,14 +148,20 @@ def forget_use(store: Store, run: RunId) -> None:
         shutil.rmtree(place, ignore_errors=True)
 
 
-def _told(folder: Path) -> "Iterator[tuple[AccessKind, str, Mapping[str, Any]]]":
+def _covered(cover: Cover, line: bytes) -> bytes:
+    """What an encrypted store's machine may keep of the line."""
+    return base64.b64encode(cover.on(line, _FOLDER)) if cover.hides else line
+
+
+def _told(folder: Path, cover: Cover) -> "Iterator[tuple[AccessKind, str, Mapping[str, Any]]]":
     """What was told, in each process's order; a line that a kill cut short is left out."""
     if not folder.is_dir():
         return
     for place in sorted(folder.iterdir()):
         for line in place.read_bytes().split(b"\n")[:-1]:
             try:
-                kind, path, known = json.loads(line)
+                plain = cover.off(base64.b64decode(line), _FOLDER) if cover.hides else line
+                kind, path, known = json.loads(plain)
             except ValueError:
                 continue
             yield kind, path, known

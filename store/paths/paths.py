@@ -198,7 +198,7 @@ class Paths:
         changes = self._joined(changes)
         if changes is not None:
             return Writing(changes.of(self, repo, branch), None)
-        run = self.surroundings.run()
+        run = self.surroundings.run(to_write=True)
         if run is not None:
             return Writing(Staged(self.surroundings.staging(run, repo, branch), repo, branch), None)
         alone = Changes(message or f"write {address.path}")
@@ -208,7 +208,7 @@ class Paths:
         """The changes are bundles, one for each branch, to which the branches point; inside a run they are part of its outputs
         instead, and there is no bundle yet. What was staged is gone. Each branch's is whole or nothing; raises as
         `commit_staged`."""
-        run = self.surroundings.run()
+        run = self.surroundings.run(to_write=True)
         try:
             for staged in list(changes.staged.values()):
                 if staged.is_empty():

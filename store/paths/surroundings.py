@@ -13,8 +13,9 @@ from datamon.store.serving.served_tree import Accessed
 class Surroundings(Protocol):
     """Any thread may ask."""
 
-    def run(self) -> RunId | None:
-        """The run of this store that the caller is inside; None when it is in none."""
+    def run(self, *, to_write: bool = False) -> RunId | None:
+        """The run of this store that the caller is inside; None when it is in none. With `to_write` it is open now: what is
+        staged for it will be committed."""
 
     def reading(self, run: RunId, resolved: Resolved) -> Accessed:
         """Who is to be told what the run reads of this bundle."""
@@ -30,7 +31,7 @@ class Surroundings(Protocol):
 class Alone:
     """See `Surroundings`: nobody records runs."""
 
-    def run(self) -> RunId | None:
+    def run(self, *, to_write: bool = False) -> RunId | None:  # noqa: ARG002 (others need it)
         """See `Surroundings`."""
         return None
 

@@ -1,6 +1,7 @@
 """`datamon://` and `datamon.open` in the libraries that people use, and the lineage that results."""
 
 import json
+import signal
 import subprocess
 import sys
 import tomllib
@@ -267,3 +268,77 @@ def test_tables_are_the_same_as_local_ones(home: Path, fs: Any) -> None:
     table = pq.read_table(home / "tree" / "t.parquet")
     assert pq.read_table("raw/t.parquet", filesystem=fs).equals(table)
     assert isinstance(table, pa.Table)
+
+
+def test_a_run_by_path_is_replayed_on_what_it_read(home: Path) -> None:
+    (home / "script.py").write_text(SCRIPT)
+    variables = {name: value for name, value in process_environment().items() if name in KEPT}
+    shell = Shell(home / "person", home, {**variables, "DATAMON_HOME": str(home / "home")})
+    subprocess.run(["git", "init", "-q", "-b", "main"], cwd=home, check=True)
+    ran = shell("run", "record", "--step", "command", "--code", "script.py", "--", sys.executable, "script.py")
+    assert ran.code == 0, ran
+    [run] = datamon.ask("SELECT id FROM runs WHERE step = 'command'")
+    FRAME[:5].to_parquet("datamon://raw/t.parquet")
+    done = shell("run", "replay", str(run["id"]))
+    assert done.code == 0, done
+    [verdict] = datamon.ask("SELECT verdict FROM replays")
+    assert verdict["verdict"] == "matched"
+
+
+def test_a_process_whose_run_has_ended_or_is_elsewhere_writes_a_bundle_of_its_own(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with datamon.run("ended") as run:
+        pass
+    monkeypatch.setenv("DATAMON_PARENT_RUN", f"{datamon.open_store().id}/{run.id}")
+    FRAME.to_csv("datamon://made/late.csv")
+    assert fsspec.filesystem("datamon").exists("made/late.csv")
+    assert list(datamon.ask("SELECT run FROM inputs")) == []
+
+
+KILLED = """\
+import os, signal
+import datamon
+file = datamon.open("made/half.bin", "wb")
+file.write(bytes(1_000_000))
+file.flush()
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_writer_that_was_killed_left_nothing_and_the_next_one_clears_up(home: Path) -> None:
+    assert subprocess.run([sys.executable, "-c", KILLED], check=False).returncode == -signal.SIGKILL
+    work = datamon.open_store().state_dir
+    assert work is not None
+    assert len(list((work / "work").iterdir())) == 1
+    with datamon.open("made/whole.txt", "w") as file:
+        file.write("whole")
+    assert list((work / "work").iterdir()) == []
+    assert fsspec.filesystem("datamon").find("made") == ["made/whole.txt"]
+
+
+def test_a_run_that_was_killed_is_told_of_and_committed_nothing(home: Path) -> None:
+    code = KILLED.replace("file =", "run = datamon.run('killed').__enter__()\ndatamon.open('raw/t.csv').read()\nfile =")
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -signal.SIGKILL
+    place = datamon.open_store().state_dir
+    assert place is not None
+    assert len(list((place / "paths").iterdir())) == 1
+    variables = {name: value for name, value in process_environment().items() if name in KEPT}
+    shell = Shell(home / "person", home, {**variables, "DATAMON_HOME": str(home / "home")})
+    assert "is abandoned" in shell("run", "list").err
+    assert list((place / "paths").iterdir()) == []
+    assert list(datamon.ask("SELECT id FROM bundles WHERE repo = 'made'")) == []
+
+
+def test_what_is_stale_by_path_is_rebuilt(home: Path) -> None:
+    (home / "script.py").write_text(SCRIPT)
+    variables = {name: value for name, value in process_environment().items() if name in KEPT}
+    shell = Shell(home / "person", home, {**variables, "DATAMON_HOME": str(home / "home")})
+    subprocess.run(["git", "init", "-q", "-b", "main"], cwd=home, check=True)
+    assert shell("run", "record", "--step", "command", "--", sys.executable, "script.py").code == 0
+    FRAME[:5].to_parquet("datamon://raw/t.parquet")
+    assert [row["cause"] for row in datamon.ask("WHAT IS STALE")] == ["input"]
+    done = shell("rebuild", "made")
+    assert done.code == 0, done
+    assert list(datamon.ask("WHAT IS STALE")) == []
+    assert datamon.open("made/note.txt", "r").read() == "5"
