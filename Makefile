@@ -36,6 +36,7 @@ bench: $(READY) $(PEERS)/.ready
 	$(BIN)/python bench/events.py
 	$(BIN)/python bench/trace.py
 	$(BIN)/python bench/questions.py
+	$(BIN)/python bench/paths.py
 
 $(PEERS)/.ready:
 	@echo "setting up the tools that bench/ compares with, in $(PEERS)" >&2

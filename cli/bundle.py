@@ -2,11 +2,12 @@
 
 import typer
 
+from datamon.cli.bundle_cat import cat
 from datamon.cli.bundle_delete import delete
 from datamon.cli.bundle_diff import diff
 from datamon.cli.bundle_download import download, download_file
 from datamon.cli.bundle_link import link
-from datamon.cli.bundle_list import list_, list_files
+from datamon.cli.bundle_list import list_, list_files, ls
 from datamon.cli.bundle_mount import mount
 from datamon.cli.bundle_promote import promote
 from datamon.cli.bundle_update import update
@@ -59,6 +60,8 @@ def get(
 
 app.command("list")(list_)
 app.command("list files")(list_files)
+app.command("ls")(ls)
+app.command("cat")(cat)
 app.command("diff")(diff)
 app.command("promote")(promote)
 app.command("delete")(delete)

@@ -1,4 +1,4 @@
-"""`datamon bundle list` and `datamon bundle list files`."""
+"""`datamon bundle list`, `datamon bundle list files` and `datamon bundle ls`."""
 
 from typing import Annotated
 
@@ -59,6 +59,34 @@ def list_files(
     entries = iter_entries(store.metadata, manifest, top)
     rows = (_row(entry) for entry in entries if directories or entry.kind != "dir")
     show(Listing(FILE_COLUMNS, rows, _line), form)
+
+
+def ls(
+    ctx: typer.Context,
+    repo: RepoOption,
+    paths: Annotated[
+        list[str] | None, typer.Argument(metavar="PATH|GLOB...", help="What to list. [all that is at the top]")
+    ] = None,
+    bundle: BundleOption = None,
+    label: LabelOption = None,
+    branch: BranchOption = None,
+    form: FormatOption = None,
+) -> None:
+    """List what is directly in a directory of a bundle, or fits a glob: name, size, hash.
+
+    A directory that is named is listed; one that fits a glob is shown itself. `**` stands for any directories.
+
+    \b
+    Examples:
+      datamon bundle ls --repo orders --label init
+      datamon bundle ls --repo orders raw '**/*.csv'
+    """
+    from datamon.cli.served import found_by, served_tree  # it brings pyarrow, which `bundle list` does not need
+
+    selection = Selection(bundle, label, branch)
+    tree = served_tree(open_configured(ctx), repo, selection)
+    found = (entry for path in paths or [""] for entry in found_by(tree, path, listing=True))
+    show(Listing(FILE_COLUMNS, (_row(entry) for entry in found), _line), form)
 
 
 def _row(entry: TreeEntry) -> Row:

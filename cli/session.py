@@ -1,4 +1,4 @@
-"""The store of a Python process: opened once for the same settings, used by `datamon.open`, `ask`, `step` and `run`."""
+"""The store of a Python process: opened once for the same settings, used by `datamon.open_store`, `ask`, `step` and `run`."""
 
 import os
 import time
@@ -59,14 +59,14 @@ def recorded_run() -> RunOpener:
 
 
 def _store_now() -> Store:
-    return _session_now().store
+    return session_now().store
 
 
 def _policy_now() -> Policy:
-    return _session_now().policy
+    return session_now().policy
 
 
-def _session_now() -> Session:
+def session_now() -> Session:
     """As `open_session`; in the same surroundings settings are read once a second."""
     return _now((os.getpid(), str(working_directory()), tuple(process_environment().items())), int(time.monotonic()))
 

@@ -6,6 +6,7 @@ from typing import Literal
 
 from datamon.errors import Corrupt, DatamonError, NotFound
 from datamon.lineage.capture.host import presence
+from datamon.lineage.path_use import forget_use
 from datamon.lineage.records import RUN_ABANDONED, Host, PlannedMove, Run
 from datamon.lineage.ref_moves import make_moves
 from datamon.lineage.unfinished import drop_mark, marked_runs, unfinished_runs
@@ -96,6 +97,7 @@ def _finish(store: Store, run: RunId, recorded: Run | None, gone: bool) -> Finis
         if recorded is not None and recorded.closed is not None:
             return _make_moves(store, recorded, gone)
     step = f"{recorded.opened.pipeline}/{recorded.opened.step}" if recorded else None
+    forget_use(store, run)
     drop_mark(store, run)
     return Finished(run, "abandoned" if recorded else "never-opened", step)
 

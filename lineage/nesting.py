@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from itertools import pairwise
 
 from datamon.store.ids import RunId, is_ksuid
 from datamon.store.opening import Store
@@ -15,6 +16,8 @@ VIEW_VARIABLE = "DATAMON_VIEW"
 Here = tuple[str, RunId]
 """The run that something runs inside: its store's id and its own."""
 
+_open: list[tuple[Here, Here | None]] = []
+"""The runs that are open in blocks of this process, in the order of their beginnings, each with what it is inside."""
 _current: ContextVar[Here | None] = ContextVar("datamon_current_run", default=None)
 _heard: ContextVar[list[RunId] | None] = ContextVar("datamon_heard_runs", default=None)
 
@@ -69,5 +72,18 @@ def tell_of(run: RunId) -> None:
 @contextmanager
 def inside(store: Store, run: RunId) -> Iterator[None]:
     """Runs opened in this context, and before it ends, are parts of `run`."""
-    with within((store.id, run)):
-        yield
+    begun = ((store.id, run), _current.get())
+    _open.append(begun)
+    try:
+        with within((store.id, run)):
+            yield
+    finally:
+        _open.remove(begun)
+
+
+def innermost() -> Here | None:
+    """What a thread that was not started by Python is inside, such as those of a library in C++: the innermost of the runs that
+    are open in this process, if each is inside the one before; None where several are open beside each other, or none is."""
+    runs = list(_open)
+    nested = all(above == before for (before, _), (_, above) in pairwise(runs))
+    return runs[-1][0] if runs and nested else None

@@ -18,6 +18,8 @@ from datamon.lineage.cleaning import clean_capture, clean_code, clean_input, cle
 from datamon.lineage.kept_code import keep_code
 from datamon.lineage.kept_environment import keep_environment
 from datamon.lineage.nesting import tell_of
+from datamon.lineage.path_outputs import commit_written
+from datamon.lineage.path_use import forget_use, place_of, used_by
 from datamon.lineage.raised import error_text, exit_code_of
 from datamon.lineage.records import (
     RUN_CLOSED,
@@ -41,6 +43,7 @@ from datamon.lineage.secrets import Redactor
 from datamon.lineage.sql_parts import SqlRecord
 from datamon.lineage.unfinished import drop_mark
 from datamon.lineage.unmarked import mark_of
+from datamon.lineage.workplace import holds_nothing
 from datamon.store import layout
 from datamon.store.backend import put_note
 from datamon.store.bundle import Bundle, Repo
@@ -144,6 +147,7 @@ class Recording:
         self._remembered: list[tuple[Path, Manifest | None]] = []
         self._closing = False
         self._process = os.getpid()
+        self._use_taken = False
         self._mark: bytes | None = None
         """The mark that this run is open, as long as a power cut may take it."""
 
@@ -205,10 +209,8 @@ class Recording:
         output: where the directory is empty or gone, nothing is committed, a note says so, and this returns None. Raises as
         `commit_tree`."""
         planned = target.planned
-        if self._mark is not None:
-            self.store.metadata.put(layout.open_run(self.run), self._mark)
-            self._mark = None
-        if _holds_nothing(directory):
+        self._mark_durably()
+        if holds_nothing(directory):
             self.notes.append(
                 f"nothing was written for the output {planned.role!r}; {planned.repo_name}@{planned.branch} stays"
             )
@@ -253,13 +255,16 @@ class Recording:
         self.streams = self._commit(directory, committing, SILENT)[1].id
 
     def end(self, ending: Ending) -> RunClosed:
-        """The run's end is in the journal, then its refs are moved, then its outputs' directories are remembered, then it is no
+        """What the run used by path is in its record: what it read as inputs and, if it succeeded, what it wrote as outputs. Then
+        its end is in the journal, then its refs are moved, then its outputs' directories are remembered, then it is no
         longer marked as open. Moves that cannot be made are told in `notes`. Raises Unavailable, Denied, Conflict: once the
         journal was written, any later command finishes the rest."""
+        self._take_path_use(succeeded=ending.status == "succeeded")
         closed = self._closed(ending)
         self._closing = True
         self._append_close(closed)
         self._append_signature(closed)
+        forget_use(self.store, self.run)
         for move in move_to_end(self.store, self.run, closed.moves):
             self.notes.append(
                 f"the {move.ref_kind} {move.ref!r} was not moved to {move.new}: it was frozen or taken while the run was running"
@@ -291,6 +296,22 @@ class Recording:
             self.end(Ending("failed", exit_code_of(error), signal, error_text(error), self.metrics, self.resources))
         except DatamonError as second:
             error.add_note(f"and the end of run {self.run} could not be recorded: {second}")
+
+    def _take_path_use(self, *, succeeded: bool) -> None:
+        """What the run's processes used by path is among its inputs and outputs; once, also where this failed before."""
+        if self._use_taken or not place_of(self.store, self.run).is_dir():
+            return
+        self._use_taken = True
+        used = used_by(self.store, self.run, self.inputs)
+        self.inputs += used.inputs
+        for staged in used.written if succeeded else ():
+            self._mark_durably()
+            self.outputs.append(commit_written(self.store, self.opened, staged, self.outputs))
+
+    def _mark_durably(self) -> None:
+        if self._mark is not None:
+            self.store.metadata.put(layout.open_run(self.run), self._mark)
+            self._mark = None
 
     def _closed(self, ending: Ending) -> RunClosed:
         clean = self.redactor.text
@@ -364,12 +385,3 @@ class _Committing:
     role: str
     branch: str | None
     cache: "CacheUse"
-
-
-def _holds_nothing(directory: Path) -> bool:
-    try:
-        return next(directory.iterdir(), None) is None
-    except FileNotFoundError:
-        return True
-    except OSError:  # no directory, or one that may not be read: an upload says which
-        return False

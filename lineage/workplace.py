@@ -36,7 +36,7 @@ class Workplace:
     def _top(self) -> Path:
         """The directory, made when it is first needed: a run without inputs and outputs needs none."""
         if self._made is None:
-            self._made = _new(self._original, self._host)
+            self._made = new_place(self._original, self._host)
         return self._made
 
     def directory(self, name: str) -> Path:
@@ -73,7 +73,7 @@ class Workplace:
 @contextmanager
 def scratch(store: Store) -> Iterator[Path]:
     """A directory that is gone afterwards, for this process alone."""
-    process, place = os.getpid(), _new(store, capture_host())
+    process, place = os.getpid(), new_place(store, capture_host())
     try:
         yield place
     finally:
@@ -81,7 +81,7 @@ def scratch(store: Store) -> Iterator[Path]:
             remove_tree(place)
 
 
-def _new(store: Store, host: Host) -> Path:
+def new_place(store: Store, host: Host) -> Path:
     """An empty directory whose name says to whom it belongs."""
     above = store.state_dir / _FOLDER if store.state_dir else None
     if above:
@@ -95,6 +95,16 @@ def remove_tree(top: Path) -> None:
         with suppress(FileNotFoundError):  # a process that a command left behind may be at work there
             os.chmod(directory, 0o700)  # noqa: PTH101
     shutil.rmtree(top, ignore_errors=True)
+
+
+def holds_nothing(directory: Path) -> bool:
+    """Whether the directory is empty or gone."""
+    try:
+        return next(directory.iterdir(), None) is None
+    except FileNotFoundError:
+        return True
+    except OSError:  # no directory, or one that may not be read: an upload says which
+        return False
 
 
 def sweep(store: Store, host: Host) -> None:

@@ -185,13 +185,16 @@ def _grouped(connection: Connection, sql: str, *values: object) -> Grouped:
 
 
 def _inputs(connection: Connection, read: PartsRead, using: Using, some: str) -> dict[str, list[InputFact]]:
-    """A run's inputs. An input that lacks its repo's name now (its repo is gone) keeps the recorded one."""
+    """A run's inputs; of those that nobody declared, such as were read by a ref. One that lacks its repo's name now (its repo is
+    gone) keeps the recorded one."""
     facts: dict[str, list[InputFact]] = defaultdict(list)
     for run, role, repo, ref, kind, bundle, path, content in _all(
         connection,
         f"""SELECT run, role, repo, ref, ref_kind, bundle, path, content FROM inputs
-        WHERE how IN ('declared', 'imported') AND (NOT ? OR (run, role) IN (
-            SELECT (i.run, i.role) FROM kept.inputs i WHERE i.observed)) {some}""",  # noqa: S608 (a name of ours)
+        WHERE (how IN ('declared', 'imported') OR (NOT ? AND how = 'observed' AND ref IS NOT NULL))
+            AND (NOT ? OR (run, role) IN (
+                SELECT (i.run, i.role) FROM kept.inputs i WHERE i.observed)) {some}""",  # noqa: S608 (a name of ours)
+        using == "declared",
         using == "observed",
     ):
         parts = read.parts.get((run, role), (Part(path, content),))

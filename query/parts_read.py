@@ -35,7 +35,7 @@ def parts_read(store: Store, connection: duckdb.DuckDBPyConnection, runs: Sequen
             list(a.path) FILTER (a.kind = 'read'), list(a.path) FILTER (a.kind = 'absent')
         FROM kept.inputs i JOIN kept.refs h ON h.repo = i.repo AND h.ref = i.ref
         LEFT JOIN kept.accesses a ON a.run = i.run AND a.role = i.role
-        WHERE i.observed AND i.how = 'declared' AND i.ref_kind IN ('branch', 'label') AND h.new <> i.bundle
+        WHERE i.observed AND i.how IN ('declared', 'observed') AND i.ref_kind IN ('branch', 'label') AND h.new <> i.bundle
             AND i.run IN (SELECT unnest(?::VARCHAR[]))
         GROUP BY ALL ORDER BY i.run, i.role""",
         [list(runs)],

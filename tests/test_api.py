@@ -65,14 +65,14 @@ def test_no_public_name_is_a_folders_name() -> None:
 
 
 def test_the_same_settings_give_the_same_open_store(home: Path) -> None:
-    assert datamon.open() is datamon.open()
-    other = datamon.open(home / "other")
-    assert other.id != datamon.open().id
-    assert datamon.open(home / "other") is other
+    assert datamon.open_store() is datamon.open_store()
+    other = datamon.open_store(home / "other")
+    assert other.id != datamon.open_store().id
+    assert datamon.open_store(home / "other") is other
     (home / "my.yaml").write_text("contexts: {mine: {metadata: ./other}}\n")
-    assert datamon.open(context="mine", config=home / "my.yaml").id == other.id
+    assert datamon.open_store(context="mine", config=home / "my.yaml").id == other.id
     with pytest.raises(NotFound, match="there is no context 'x'"):
-        datamon.open(context="x")
+        datamon.open_store(context="x")
 
 
 def test_a_repo_is_made_and_filled_from_python(home: Path) -> None:

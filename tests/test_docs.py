@@ -21,6 +21,7 @@ RUNNABLE = (
     "docs/query.md",
     "docs/questions.md",
     "docs/python.md",
+    "docs/paths.md",
     "docs/interchange.md",
 )
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)

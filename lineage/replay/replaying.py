@@ -24,6 +24,7 @@ from datamon.store.codec import stamped
 from datamon.store.ids import RepoId, new_ksuid
 from datamon.store.opening import Store
 from datamon.store.refs import live_bundle
+from datamon.store.tombstones import standing_in
 from datamon.store.view import point, view_of
 
 
@@ -81,10 +82,19 @@ def replay(store: Store, request: ReplayRequest) -> Replayed:
 
 
 def _set_refs(view: Store, run: Run) -> None:
-    """In the view the refs stand where the run found them. Raises NotFound, Invalid (`not-repeatable`)."""
+    """In the view the refs stand where the run found them, those too through which it read by path, and those of branches that it
+    wrote to by path. Raises NotFound, Invalid (`not-repeatable`)."""
     moves: dict[RepoId, list[Move]] = {}
-    for read in run.opened.inputs:
-        if read.how == "declared":
+    planned = {each.role for each in run.opened.outputs}
+    for made in run.closed.outputs if run.closed is not None else ():
+        repo_state = view.logs.repo(made.repo)
+        bundle = repo_state.bundles.get(made.bundle)
+        if made.role not in planned and bundle is not None and bundle.parents:
+            before = standing_in(repo_state, bundle.parents[0])
+            moves.setdefault(made.repo, []).append(Move(made.branch, "branch", None, before))
+    by_path = [each for each in run.closed.inputs if each.how == "observed"] if run.closed is not None else []
+    for read in (*run.opened.inputs, *by_path):
+        if read.how == "declared" or read.ref is not None:
             repo = _check_input(view, run, read)
             if read.ref is not None and read.ref_kind in ("branch", "label"):
                 moves.setdefault(repo, []).append(Move(read.ref, read.ref_kind, None, read.bundle))

@@ -72,6 +72,9 @@ def keep_outcome(recording: Recording, closed: RunClosed, parts: Parts, returned
     made = {output.role for output in closed.outputs}
     if planned != made or any(each.changed for each in closed.inputs):
         return
+    if any(each.how == "observed" for each in closed.inputs):
+        recording.notes.append("the outputs cannot be reused by later runs: bundles were read that no input declares")
+        return
     if closed.capture is not None and closed.capture.undeclared_count:
         recording.notes.append("the outputs cannot be reused by later runs: files were read that no input declares")
         return

@@ -11,7 +11,17 @@ def relations(using: Using) -> list[str]:
         if using != "observed"
         else " AND (i.run, i.role) IN (SELECT k.run, k.role FROM kept.inputs AS k WHERE k.observed)"
     )
-    return [_BUNDLES, _HELD, _FOLLOWS.format(seen=seen), _REPLACED, _PRODUCTIONS, _WRITERS, _PLACES, _LAST]
+    counted = "'declared', 'imported'" + ("" if using == "declared" else ", 'observed'")
+    return [
+        _BUNDLES,
+        _HELD,
+        _FOLLOWS.format(counted=counted, seen=seen),
+        _REPLACED,
+        _PRODUCTIONS,
+        _WRITERS,
+        _PLACES,
+        _LAST,
+    ]
 
 
 _BUNDLES = "bundle AS (SELECT b.id, b.repo, b.content, b.run FROM main.bundles AS b)"
@@ -22,7 +32,7 @@ _HELD = """held(repo, name, bundle, frozen) AS (
 )"""
 _FOLLOWS = """follows(run, role, repo, ref, bundle, path, content) AS (
     SELECT i.run, i.role, i.repo, i.ref, i.bundle, i.path, i.content FROM main.inputs AS i
-    WHERE i.how IN ('declared', 'imported') AND i.ref IS NOT NULL AND i.ref_kind IN ('branch', 'label'){seen}
+    WHERE i.how IN ({counted}) AND i.ref IS NOT NULL AND i.ref_kind IN ('branch', 'label'){seen}
 )"""
 _REPLACED = """stands(made, bundle) AS (
     SELECT d.bundle, d.replaced_by FROM kept.deletions AS d WHERE d.replaced_by IS NOT NULL

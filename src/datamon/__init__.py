@@ -5,6 +5,7 @@ TYPE_CHECKING = (
 )
 if TYPE_CHECKING:
     from os import PathLike
+    from typing import IO, Any
 
     from datamon.lineage.context import RunOpener
     from datamon.lineage.decorators import Step
@@ -16,13 +17,36 @@ if TYPE_CHECKING:
     step: Step
     run: RunOpener
 
-__all__ = ["__version__", "ask", "create_repo", "open", "run", "session", "step", "upload"]
+__all__ = ["__version__", "ask", "create_repo", "open", "open_store", "run", "session", "step", "upload"]
 __version__ = "0.1.0"
 
 # Every import stands inside the function that needs it: `import datamon` takes under a millisecond.
 
 
 def open(  # noqa: A001 (datamon.open says what it does; nobody imports it bare)
+    path: "str | PathLike[str]",
+    mode: str = "rb",
+    *,
+    encoding: str | None = None,
+    errors: str | None = None,
+    newline: str | None = None,
+    message: str | None = None,
+) -> "IO[Any]":
+    """The file `repo@ref/path` of the store that the settings name, without a copy of it: what is read is fetched and verified.
+
+    `rb` and `r` read; `wb`, `w`, `xb` and `x` write the file anew: once it is closed, a bundle with `message` holds it, on the
+    head of the branch. Nothing is kept of a file that is closed by an exception. Inside a run what is read is an input of it, and
+    what is written part of an output, which is committed when the run ends well.
+
+    Raises NotFound (`repo-not-found`, `ref-not-found`, `path-not-found`), Conflict (`ref-exists` for writing to a label),
+    Invalid, Denied, Unavailable; reading raises Corrupt, naming the file.
+    """
+    from datamon.cli.open_path import Text, open_path
+
+    return open_path(path, mode, Text(encoding, errors, newline), message)
+
+
+def open_store(
     place: "str | PathLike[str] | None" = None,
     *,
     context: str | None = None,

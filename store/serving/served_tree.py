@@ -53,10 +53,17 @@ class ServedTree:
     def entry(self, path: str) -> TreeEntry | None:
         """What is at `path`, None when nothing is; symlinks are not followed. Reads one segment of the manifest at most.
         Raises Corrupt, Denied, Unavailable."""
-        found = self._find(path)
+        found = self.peek(path)
         if found is None:
             self._tell("absent", path)
         return found
+
+    def peek(self, path: str) -> TreeEntry | None:
+        """As `entry`, and nobody is told when nothing is there."""
+        if not path:
+            return self._top
+        with naming(self.bundle, path):
+            return self._rows.entry(path)
 
     def children(self, path: str, after: str = "") -> Iterator[TreeEntry]:
         """What lies directly in the directory `path`, in the order of the names, from the first name greater than `after` on.
@@ -85,6 +92,10 @@ class ServedTree:
                         row = bisect_left(segment.paths, begin, lo=row)
                 number = max(number + 1, self._rows.number(begin))
 
+    def note_listed(self, path: str) -> None:
+        """`accessed` is told that the directory was listed: as a read of the path with a `/` at its end, `/` of the top."""
+        self._tell("read", f"{path}/")
+
     def below(self, path: str) -> Iterator[TreeEntry]:
         """Everything below the directory `path`, at any depth, in order; few segments are in memory. Raises as `entry`."""
         lead = f"{path}/" if path else ""
@@ -99,7 +110,7 @@ class ServedTree:
     def followed(self, path: str) -> TreeEntry | None:
         """What `path` leads to when symlinks are followed, in it and at its end; None when that is nothing, or lies outside the
         bundle. Raises as `entry`, and Invalid (`bad-path`) for symlinks that lead in a circle."""
-        found = self._find(path)  # where it is something else than a symlink, all above it are directories
+        found = self.peek(path)  # where it is something else than a symlink, all above it are directories
         if found is None or found.kind == "symlink":
             found = self._walked(path)
         if found is None:
@@ -123,12 +134,6 @@ class ServedTree:
         self._tell("read", entry.path)
         return self._opened(entry)
 
-    def _find(self, path: str) -> TreeEntry | None:
-        if not path:
-            return self._top
-        with naming(self.bundle, path):
-            return self._rows.entry(path)
-
     def _walked(self, path: str) -> TreeEntry | None:
         """As `followed`, part by part."""
         left, here, links = path.split("/")[::-1], self._top, 0
@@ -138,7 +143,7 @@ class ServedTree:
                 continue
             if here.kind != "dir" or (part == ".." and not here.path):
                 return None
-            found = self._find(here.path.rpartition("/")[0] if part == ".." else f"{here.path}/{part}".lstrip("/"))
+            found = self.peek(here.path.rpartition("/")[0] if part == ".." else f"{here.path}/{part}".lstrip("/"))
             if found is None:
                 return None
             if found.kind != "symlink":

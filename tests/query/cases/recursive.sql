@@ -152,7 +152,7 @@ given: SELECT DISTINCT p.production, i.repo || '@' || i.ref, h.bundle FROM follo
 ;;
 STALE USING observed
 -->
-follows: SELECT i.run, i.role, i.repo, i.ref, i.bundle, i.path, i.content FROM main.inputs AS i WHERE i.how IN ('declared', 'imported') AND NOT i.ref IS NULL AND i.ref_kind IN ('branch', 'label') AND (i.run, i.role) IN (SELECT k.run, k.role FROM kept.inputs AS k WHERE k.observed)
+follows: SELECT i.run, i.role, i.repo, i.ref, i.bundle, i.path, i.content FROM main.inputs AS i WHERE i.how IN ('declared', 'imported', 'observed') AND NOT i.ref IS NULL AND i.ref_kind IN ('branch', 'label') AND (i.run, i.role) IN (SELECT k.run, k.role FROM kept.inputs AS k WHERE k.observed)
 ;;
 STALE OF 'model'
 -->
