@@ -9,6 +9,7 @@ from datamon.cli.bundle_download import download, download_file
 from datamon.cli.bundle_link import link
 from datamon.cli.bundle_list import list_, list_files, ls
 from datamon.cli.bundle_mount import mount
+from datamon.cli.bundle_mount_new import mount_new
 from datamon.cli.bundle_promote import promote
 from datamon.cli.bundle_update import update
 from datamon.cli.bundle_upload import upload
@@ -34,6 +35,7 @@ app.command("download")(download)
 app.command("download file")(download_file)
 app.command("update")(update)
 app.command("mount")(mount)
+app.command("mount new")(mount_new)
 
 
 @app.command()

@@ -60,7 +60,7 @@ def mount(
         raise Invalid("usage", f"{cache_size!r} is no size; give a number with KB, MB or GB behind it, or 0")
     check_directory(directory)
     if in_background:
-        daemonize(sys.argv[1:], directory, _log(store))
+        daemonize(sys.argv[1:], directory, mounts_log(store))
         return
     with DecodedChunks(store.chunks, memory) as decoded:
         tree, name = _tree(store, found, selection, decoded)
@@ -79,7 +79,7 @@ def _tree(store: "Store", repo: "Repo", selection: Selection, decoded: "DecodedC
     return BundleTree(store, chosen, decoded), f"datamon:{repo.name}@{chosen.id}"
 
 
-def _log(store: "Store") -> Path:
+def mounts_log(store: "Store") -> Path:
     """Where a mount in the background writes what it has to say."""
     if store.state_dir is None:
         raise Invalid(

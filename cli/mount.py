@@ -6,8 +6,11 @@ from typing import Annotated
 import typer
 
 from datamon.cli.commands import Phrases
+from datamon.cli.opening import open_configured
 from datamon.cli.options import FormatOption
-from datamon.cli.output import Listing, Row, show
+from datamon.cli.output import Listing, Row, say, show
+from datamon.errors import Invalid
+from datamon.store.repos import find_repo, list_repos
 
 app = typer.Typer(cls=Phrases, add_completion=False, rich_markup_mode=None, no_args_is_help=True)
 
@@ -49,3 +52,58 @@ def unmount(
     from datamon.store.mount.mounts import unmount as take_away  # as above
 
     take_away(directory, force=force)
+
+
+@app.command()
+def commit(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Where it is mounted.", show_default=False)],
+    message: Annotated[
+        str, typer.Option("--message", metavar="TEXT", help="What the new bundle is. [as the mount was told]")
+    ] = "",
+) -> None:
+    """Make a bundle of what is in a directory mounted by `datamon bundle mount new`, which goes on.
+
+    \b
+    Example:
+      datamon mount commit ./orders --message "prices corrected"
+    """
+    from datamon.store.mount.work.asking import commit_mounted  # as above
+
+    bundle = commit_mounted(directory, message)
+    say(f"Uploaded bundle id:{bundle}" if bundle else "nothing was committed yet")
+
+
+@app.command()
+def recover(
+    ctx: typer.Context,
+    work: Annotated[str | None, typer.Argument(metavar="[ID]", help="The work to commit.", show_default=False)] = None,
+    form: FormatOption = None,
+) -> None:
+    """List the work in mounts whose process was killed, as id , repo , directory , changes; or, with an ID, make a bundle of it.
+
+    \b
+    Examples:
+      datamon mount recover
+      datamon mount recover 2IeOmvEQBRqbOVQjyx2xzpnTYfl
+    """
+    from datamon.cli.bundle_mount_new import tell_commit
+    from datamon.store.mount.work.place import list_left  # as above
+    from datamon.store.mount.work.serving import recover_work
+    from datamon.store.serving.decoded_chunks import DecodedChunks
+
+    store = open_configured(ctx)
+    if store.state_dir is None:
+        raise Invalid("usage", "this machine keeps nothing of the store, so that no work can be left here")
+    repos = {repo.id: repo for repo in list_repos(store)}
+    left = {about.id: (about, changes) for about, changes in list_left(store)}
+    if work is None:
+        rows: list[Row] = [
+            (about.id, repos[about.repo].name if about.repo in repos else about.repo, about.directory, changes)
+            for about, changes in left.values()
+        ]
+        show(Listing(("id", "repo", "directory", "changes"), rows, lambda row: " , ".join(map(str, row))), form)
+        return
+    about = left[work][0] if work in left else None
+    repo = find_repo(store, repos[about.repo].name if about is not None and about.repo in repos else work)
+    with DecodedChunks(store.chunks) as decoded:
+        tell_commit(recover_work(store, repo, work, decoded), about.branch if about is not None else "")

@@ -24,6 +24,7 @@ CODES: dict[str, str] = {
     "key-not-found": "the backend keeps nothing under this key",
     "context-not-found": "the configuration names no such context",
     "session-not-found": "the repo has no such session",
+    "work-not-found": "no work in a mount of this id was left behind",
     "not-mounted": "nothing of datamon's is mounted there",
     # conflict
     "repo-exists": "a repo of this name exists",
@@ -48,6 +49,7 @@ CODES: dict[str, str] = {
     "run-exists": "another run of this id is there",
     "bundle-exists": "the repo has, or had, a bundle of this id",
     "already-mounted": "something of datamon's is mounted there",
+    "work-in-use": "a mount that serves the work is running",
     "mount-busy": "programs use what is mounted",
     # invalid
     "session-empty": "the session has no completed split",
@@ -112,6 +114,7 @@ CODES: dict[str, str] = {
     "too-few-sides": "fewer sides of a mirrored store have it than an acknowledgement promises",
     "first-side-lost": "the side of a mirrored store that decides on logs cannot",
     "epoch-passed": "another side of a mirrored store was promoted meanwhile",
+    "commit-failed": "work in a mount could not be committed",
     "no-fuse": "the system has no FUSE",
     "mount-failed": "nothing could be mounted",
     "unmount-failed": "something could not be unmounted",

@@ -6,10 +6,14 @@ from pathlib import Path
 from types import ModuleType
 
 from datamon.errors import Conflict, Denied, Invalid, NotFound, Unavailable
+from datamon.store.mount.answering import Tell
 from datamon.store.mount.mounts import mounted_at, watched
-from datamon.store.mount.operations import ReadOnlyOperations, Tell
+from datamon.store.mount.operations import ReadOnlyOperations
 from datamon.store.mount.tree import MountedTree
+from datamon.store.mount.work.operations import WorkOperations
 
+Options = dict[str, object]
+"""Options of libfuse."""
 DEVICE = Path("/dev/fuse")
 _FOR_GOOD_S = 86_400
 _FOR_NOW_S = 1.0
@@ -23,24 +27,31 @@ def show(tree: MountedTree, directory: Path, name: str, *, tell: Tell, ready: Ca
 
     Raises Invalid (`missing-extra`), Unavailable (`no-fuse`, `mount-failed`), Denied (`mount-denied`), and as `check_directory`.
     """
-    check_directory(directory)
-    fuse = _binding()
     lasts_s = _FOR_NOW_S if tree.changes else _FOR_GOOD_S
-    options: dict[str, object] = {
+    believed: Options = {
         "ro": True,
-        "default_permissions": True,
-        "use_ino": True,
         "kernel_cache": True,  # what lies at a path of a bundle never changes
         "attr_timeout": lasts_s,
         "entry_timeout": lasts_s,
         "negative_timeout": 0 if tree.changes else lasts_s,
-        "fsname": name.replace(",", "_"),
-        "subtype": "datamon",
     }
-    operations = ReadOnlyOperations(tree, tell, ready)
+    _serve(ReadOnlyOperations(tree, tell, ready), directory, name, believed)
+
+
+def show_work(operations: WorkOperations, directory: Path, name: str) -> None:
+    """As `show`, for a tree that can be changed."""
+    _serve(operations, directory, name, {"hard_remove": True, "negative_timeout": 0})
+
+
+def _serve(operations: ReadOnlyOperations | WorkOperations, directory: Path, name: str, more: Options) -> None:
+    check_directory(directory)
+    fuse = _binding()
+    named = {"fsname": name.replace(",", "_"), "subtype": "datamon"}
     try:
         with watched(directory):
-            fuse.FUSE(operations, str(directory), foreground=True, **options)
+            fuse.FUSE(
+                operations, str(directory), foreground=True, default_permissions=True, use_ino=True, **named, **more
+            )
     except RuntimeError as error:
         raise Unavailable(
             "mount-failed",

@@ -1,0 +1,78 @@
+"""A bundle mounted to be changed: served, committed when it is asked for and when it ends, and taken up again after a kill."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from datamon.store.bundle import Bundle, Repo
+from datamon.store.entries import NO_CONTENT, TreeEntry
+from datamon.store.mount.answering import Tell
+from datamon.store.mount.kernel import check_directory, show_work
+from datamon.store.mount.work.commit import Committed, WorkRequest, commit_work
+from datamon.store.mount.work.operations import WorkOperations
+from datamon.store.mount.work.place import Work, drop_work, left_work, new_work
+from datamon.store.mount.work.work_tree import WorkTree
+from datamon.store.opening import Store
+from datamon.store.refs import live_bundle
+from datamon.store.serving.decoded_chunks import DecodedChunks
+from datamon.store.serving.served_tree import ServedTree
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """Who is told: why a program was refused, that the mount can be used, and of each commit."""
+
+    tell: Tell
+    ready: Callable[[], object]
+    committed: Callable[[Committed], object]
+
+
+def serve_work(store: Store, repo: Repo, work: Work, decoded: DecodedChunks, listener: Listener) -> None:
+    """The work is mounted at its directory until it is unmounted or a signal ends it, and then committed. What is not committed,
+    because this process was killed or the commit failed, stays on this disk under the work's id.
+
+    Raises as `kernel.show` and `commit_work`."""
+    directory = Path(work.directory)
+    check_directory(directory)
+    with new_work(store, work) as place:
+        tree, ours = _opened(store, repo, work, decoded, place)
+
+        def commit(message: str) -> str:
+            done = commit_work(store, ours, replace(_request(repo, work), message=message or work.message))
+            listener.committed(done)
+            return done.bundle.id if done.bundle is not None else ""
+
+        try:
+            operations = WorkOperations(ours, tree, tell=listener.tell, ready=listener.ready, commit=commit)
+            show_work(operations, directory, f"datamon:{repo.name}@{work.branch}")
+            listener.committed(commit_work(store, ours, _request(repo, work)))
+        finally:
+            ours.close()
+        drop_work(place)
+
+
+def recover_work(store: Store, repo: Repo, identity: str, decoded: DecodedChunks) -> Committed:
+    """What a killed process left behind is committed, and no longer left. Raises as `left_work` and `commit_work`."""
+    with left_work(store, identity) as (work, place):
+        _, ours = _opened(store, repo, work, decoded, place)
+        try:
+            done = commit_work(store, ours, _request(repo, work))
+        finally:
+            ours.close()
+        drop_work(place)
+        return done
+
+
+def _opened(
+    store: Store, repo: Repo, work: Work, decoded: DecodedChunks, place: Path
+) -> tuple[ServedTree | None, WorkTree]:
+    base: Bundle | None = None
+    if work.base is not None:
+        base = live_bundle(store.logs.repo(repo.id), repo, work.base)
+    tree = None if base is None else ServedTree(store, base, decoded)
+    made_ns = store.clock() if base is None else base.time_ns
+    return tree, WorkTree(place, tree, TreeEntry("", "dir", 0, NO_CONTENT, None, None, False, 0o755, made_ns))
+
+
+def _request(repo: Repo, work: Work) -> WorkRequest:
+    return WorkRequest(repo, work.base, work.branch, work.message, work.label)
