@@ -69,13 +69,13 @@ def mount_new(
     check_text("message", message)
     store = open_configured(ctx)
     found = find_repo(store, repo)
-    base = None if empty else _base(store, found, begin, branch)
+    base = _base(store, found, begin, branch)
     log = mounts_log(store)
     check_directory(directory)
     if in_background:
         daemonize(sys.argv[1:], directory, log)
         return
-    work = Work(new_work_id(store), found.id, base, branch, label, message, str(directory.absolute()))
+    work = Work(new_work_id(store), found.id, base, empty, branch, label, message, str(directory.absolute()))
     here = f"{found.name} can be changed at {directory}; Ctrl-C or `datamon mount unmount {directory}` commits it"
     with DecodedChunks(store.chunks, _MEMORY_BYTES) as decoded:
         listener = Listener(note, lambda: note(here), lambda done: tell_commit(done, branch))

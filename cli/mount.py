@@ -10,7 +10,7 @@ from datamon.cli.opening import open_configured
 from datamon.cli.options import FormatOption
 from datamon.cli.output import Listing, Row, say, show
 from datamon.errors import Invalid
-from datamon.store.repos import find_repo, list_repos
+from datamon.store.repos import list_repos
 
 app = typer.Typer(cls=Phrases, add_completion=False, rich_markup_mode=None, no_args_is_help=True)
 
@@ -94,16 +94,13 @@ def recover(
     store = open_configured(ctx)
     if store.state_dir is None:
         raise Invalid("usage", "this machine keeps nothing of the store, so that no work can be left here")
-    repos = {repo.id: repo for repo in list_repos(store)}
-    left = {about.id: (about, changes) for about, changes in list_left(store)}
     if work is None:
+        names = {repo.id: repo.name for repo in list_repos(store)}
         rows: list[Row] = [
-            (about.id, repos[about.repo].name if about.repo in repos else about.repo, about.directory, changes)
-            for about, changes in left.values()
+            (left.id, names.get(left.repo, left.repo), left.directory, changes) for left, changes in list_left(store)
         ]
         show(Listing(("id", "repo", "directory", "changes"), rows, lambda row: " , ".join(map(str, row))), form)
         return
-    about = left[work][0] if work in left else None
-    repo = find_repo(store, repos[about.repo].name if about is not None and about.repo in repos else work)
     with DecodedChunks(store.chunks) as decoded:
-        tell_commit(recover_work(store, repo, work, decoded), about.branch if about is not None else "")
+        about, done = recover_work(store, work, decoded)
+    tell_commit(done, about.branch)

@@ -34,15 +34,22 @@ class Serving:
 
     def end(self) -> tuple[int, str]:
         """The exit code and what was said, when it has ended."""
-        _, said = self.process.communicate(timeout=LONGEST_S)
-        return self.process.returncode, said
+        code, _, said = self.whole_end()
+        return code, said
+
+    def whole_end(self) -> tuple[int, str, str]:
+        """The exit code, what was printed and what was said, when it has ended."""
+        out, said = self.process.communicate(timeout=LONGEST_S)
+        return self.process.returncode, out, said
 
 
 @contextmanager
-def mounted(shell: Shell, directory: Path, *words: str) -> Iterator[Serving]:
-    """`datamon bundle mount` with these words shows something at `directory`, which is made, until the block ends."""
+def mounted(
+    shell: Shell, directory: Path, *words: str, command: tuple[str, ...] = ("bundle", "mount")
+) -> Iterator[Serving]:
+    """The command, with these words, shows something at `directory`, which is made, until the block ends."""
     directory.mkdir(exist_ok=True)
-    with shell.start("bundle", "mount", "--mount", str(directory), *words) as process:
+    with shell.start(*command, "--mount", str(directory), *words) as process:
         try:
             until(lambda: mounted_at(directory) is not None or process.poll() is not None)
             assert process.poll() is None, process.communicate()

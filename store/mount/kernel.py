@@ -40,7 +40,7 @@ def show(tree: MountedTree, directory: Path, name: str, *, tell: Tell, ready: Ca
 
 def show_work(operations: WorkOperations, directory: Path, name: str) -> None:
     """As `show`, for a tree that can be changed."""
-    _serve(operations, directory, name, {"hard_remove": True, "negative_timeout": 0})
+    _serve(operations, directory, name, {"negative_timeout": 0})
 
 
 def _serve(operations: ReadOnlyOperations | WorkOperations, directory: Path, name: str, more: Options) -> None:

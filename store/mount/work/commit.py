@@ -15,7 +15,6 @@ from datamon.store.mount.work.node import DIRECTORY, SYMLINK, Node
 from datamon.store.mount.work.work_tree import WorkTree
 from datamon.store.opening import Store
 from datamon.store.put_tree import StoredTree, TreeSource, put_tree
-from datamon.store.refs import live_bundle
 from datamon.store.upload import commit_put
 from datamon.store.walk import text_content
 
@@ -24,7 +23,7 @@ _EXECUTES = 0o100
 
 @dataclass(frozen=True, slots=True)
 class WorkRequest:
-    """Whose work it is, what it began as (None: empty), and what the bundle is to say and to be called."""
+    """Whose work it is, what it began as or follows (None: nothing), and what the bundle is to say and to be called."""
 
     repo: Repo
     base: BundleId | None
@@ -51,7 +50,6 @@ def commit_work(store: Store, work: WorkTree, request: WorkRequest) -> Committed
     """
     with work.lock:
         parent = BundleId(work.committed) if work.committed else request.base
-        before = None if parent is None else live_bundle(store.logs.repo(request.repo.id), request.repo, parent)
 
         def put(condemned: frozenset[str]) -> StoredTree:
             tree = put_tree(store, TreeSource(work.files), condemned=condemned)
@@ -73,7 +71,7 @@ def commit_work(store: Store, work: WorkTree, request: WorkRequest) -> Committed
                 only_onto_parents=moving,
             )
 
-        if before is not None and not work.is_changed:
+        if not work.is_changed:
             return Committed(None)
         try:
             _, bundle = commit_put(store, request.repo, put, ask)

@@ -14,6 +14,11 @@ FILE, DIRECTORY, SYMLINK = stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK
 _KINDS = {"file": FILE, "external": FILE, "dir": DIRECTORY, "symlink": SYMLINK}
 
 
+REMOVED = ".fuse_hidden"
+"""How libfuse begins the name of what was removed while a program has it open. It is there for this program only: it stands in no
+listing, keeps no directory from being removed, and is not committed."""
+
+
 def failed(number: int, path: str = "") -> OSError:
     """The error with this number of the system's."""
     return OSError(number, os.strerror(number), path or None)
@@ -73,7 +78,11 @@ class Names:
 
     def list(self, directory: Node, after: str = "") -> Iterator[tuple[str, Node]]:
         """The names greater than `after`, in order, each with what it is. What is changed meanwhile may be in it or not."""
-        own = sorted(name for name, node in directory.names.items() if node is not None and name > after)
+        own = sorted(
+            name
+            for name, node in directory.names.items()
+            if node is not None and name > after and not name.startswith(REMOVED)
+        )
         for name in merge(own, self._below(directory, after)):
             node = self.find(directory, name)
             if node is not None:

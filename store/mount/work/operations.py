@@ -25,7 +25,6 @@ class WorkOperations:
     """The tree's answers. `ready` is called when the kernel shows it; `commit` when a program asks for it."""
 
     use_ns = True
-    flag_nullpath_ok = 1
 
     def __init__(
         self, work: WorkTree, tree: ServedTree | None, *, tell: Tell, ready: Callable[[], object], commit: Commit

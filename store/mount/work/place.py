@@ -22,12 +22,13 @@ _ABOUT, _LOCK = "about.json", "lock"
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """Work in a mount: its id, of which repo it is, the bundle that it began as, the branch and label that its commits move, what
-    they say, and where it was mounted."""
+    """Work in a mount: its id, of which repo it is, the bundle that it began as or, if `empty`, only follows, the branch and
+    label that its commits move, what they say, and where it was mounted."""
 
     id: str
     repo: RepoId
     base: BundleId | None
+    empty: bool
     branch: str
     label: str | None
     message: str

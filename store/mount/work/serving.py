@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from datamon.errors import NotFound
 from datamon.store.bundle import Bundle, Repo
 from datamon.store.entries import NO_CONTENT, TreeEntry
 from datamon.store.mount.answering import Tell
@@ -14,6 +15,7 @@ from datamon.store.mount.work.place import Work, drop_work, left_work, new_work
 from datamon.store.mount.work.work_tree import WorkTree
 from datamon.store.opening import Store
 from datamon.store.refs import live_bundle
+from datamon.store.repos import list_repos
 from datamon.store.serving.decoded_chunks import DecodedChunks
 from datamon.store.serving.served_tree import ServedTree
 
@@ -51,23 +53,35 @@ def serve_work(store: Store, repo: Repo, work: Work, decoded: DecodedChunks, lis
         drop_work(place)
 
 
-def recover_work(store: Store, repo: Repo, identity: str, decoded: DecodedChunks) -> Committed:
-    """What a killed process left behind is committed, and no longer left. Raises as `left_work` and `commit_work`."""
+def recover_work(store: Store, identity: str, decoded: DecodedChunks) -> tuple[Work, Committed]:
+    """What a killed process left behind is committed, and no longer left. Raises as `left_work` and `commit_work`, and NotFound
+    (`repo-not-found`)."""
     with left_work(store, identity) as (work, place):
+        repo = _repo(store, work)
         _, ours = _opened(store, repo, work, decoded, place)
         try:
             done = commit_work(store, ours, _request(repo, work))
         finally:
             ours.close()
         drop_work(place)
-        return done
+        return work, done
+
+
+def _repo(store: Store, work: Work) -> Repo:
+    found = next((repo for repo in list_repos(store) if repo.id == work.repo), None)
+    if found is None:
+        message = (
+            f"the repo of the work {work.id} was deleted; what was done lies below {work.id} in this machine's folder"
+        )
+        raise NotFound("repo-not-found", message, repo=work.repo)
+    return found
 
 
 def _opened(
     store: Store, repo: Repo, work: Work, decoded: DecodedChunks, place: Path
 ) -> tuple[ServedTree | None, WorkTree]:
     base: Bundle | None = None
-    if work.base is not None:
+    if work.base is not None and not work.empty:
         base = live_bundle(store.logs.repo(repo.id), repo, work.base)
     tree = None if base is None else ServedTree(store, base, decoded)
     made_ns = store.clock() if base is None else base.time_ns
