@@ -32,6 +32,12 @@ OPTIONS: Final = (
         "In place of CMD, run the SQL of this file over the tables of the inputs, into Parquet files of the output.",
         "FILE",
     ),
+    Option(
+        "mount",
+        "--mount",
+        "flag",
+        "Show the inputs by mounts in place of copies; what CMD reads of them is fetched, and recorded file by file.",
+    ),
     Option("keep", "--keep", "flag", "Leave what datamon's last output put into the output DIRs."),
     Option(
         "reuse", "--reuse", "flag", "Take the outputs of a run that did the same, if there is one, and do not run CMD."

@@ -36,6 +36,10 @@ def record(flags: Globals, given: Given, command: Sequence[str]) -> int:
     request = replace(_request(given, command), policy=policy)
     store = open_tidied(settings)
     request = replace(request, parent=_parent(store, given), run_place=_place(store, given))
+    if given["mount"]:
+        from datamon.cli.input_mounts import showing_inputs  # libfuse, which few runs need
+
+        request = replace(request, show=showing_inputs(flags))
     streams = Sinks(sys.stdout.buffer, sys.stderr.buffer)
     with watching() as progress:
         outcome = record_command(store, request, streams=streams, progress=progress)

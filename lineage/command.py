@@ -23,6 +23,7 @@ from datamon.lineage.known_texts import KnownTexts, known_texts
 from datamon.lineage.nesting import PARENT_VARIABLE, parent_for, parent_text
 from datamon.lineage.param_values import parse_param
 from datamon.lineage.params import read_params_file
+from datamon.lineage.placing import Placing, ShowAt, placed
 from datamon.lineage.recording import Ending, Policy, Recording, RunIntent, RunPlace
 from datamon.lineage.records import CodeVersion, Metric, OutputRecord, Param, Status
 from datamon.lineage.ref_moves import Target
@@ -69,6 +70,7 @@ class CommandRequest:
     counts: tuple[str, ...] = ()
     parent: RunId | None = None
     run_place: RunPlace = RunPlace()  # noqa: RUF009 (frozen)
+    show: ShowAt | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,38 +112,56 @@ def record_command(
     failed.
     """
     prepared = _prepare(store, request)
-    with holding(store, [directory for _, directory in prepared.targets]):
-        if request.reuse:
-            return _record_or_reuse(store, prepared, streams, progress)
-        return _record(store, prepared, streams, progress)
+    with (
+        holding(store, [directory for _, directory in prepared.targets]),
+        placed(store, request.show, progress) as placing,
+    ):
+        work = _Work(store, prepared, placing, streams, progress)
+        return _record_or_reuse(work) if request.reuse else _record(work)
 
 
-def _record_or_reuse(store: Store, prepared: _Prepared, streams: Sinks, progress: Progress) -> CommandOutcome:
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """A request that is carried out, and who hears of it."""
+
+    store: Store
+    prepared: _Prepared
+    placing: Placing
+    streams: Sinks
+    progress: Progress
+
+    def fill_inputs(self) -> None:
+        for source in self.prepared.sources:
+            self.placing.fill(source)
+
+
+def _record_or_reuse(work: _Work) -> CommandOutcome:
     """The outputs of a run that did the same are this run's; where there is none, the command has run."""
+    store, prepared = work.store, work.prepared
     if _code_is_input(prepared):
-        _fill_inputs(store, prepared, progress)
+        work.fill_inputs()
     intent, notes = _intent(store, prepared)
     why = obstacle(intent)
     if why is not None:
-        outcome = _record(store, prepared, streams, progress)
+        outcome = _record(work)
         return replace(outcome, notes=(f"nothing is reused: {why}", *outcome.notes))
     parts = _parts(prepared, intent)
     waited: list[str] = []
     with claimed(store, parts.key, lambda: waited.append("waited for another process that computed the same")):
-        reusing = Reusing(store, intent, prepared.request.policy, prepared.targets, progress)
+        reusing = Reusing(store, intent, prepared.request.policy, prepared.targets, work.progress)
         found = reuse(reusing, parts.key)
         if isinstance(found, Reused):
             spared = found.recording
             said = (*notes, *waited, *spared.notes)
             return CommandOutcome(spared.run, "succeeded", 0, tuple(spared.outputs), said, spared.reused)
         told = (*waited, *found, *_why_not(store, intent, parts))
-        outcome = _record(store, prepared, streams, progress)
+        outcome = _record(work)
         return replace(outcome, notes=(*told, *outcome.notes))
 
 
-def _record(store: Store, prepared: _Prepared, streams: Sinks, progress: Progress) -> CommandOutcome:
-    request = prepared.request
-    _fill_inputs(store, prepared, progress)
+def _record(work: _Work) -> CommandOutcome:
+    store, prepared, request = work.store, work.prepared, work.prepared.request
+    work.fill_inputs()
     _clear_outputs(store, prepared)
     intent, notes = _intent(store, prepared)
     parts = _parts(prepared, intent) if obstacle(intent) is None else None
@@ -160,18 +180,20 @@ def _record(store: Store, prepared: _Prepared, streams: Sinks, progress: Progres
         }
         began_ns = store.clock()
         argv, variables = watch.start(request.argv, request.cwd, variables)
-        execution = execute(argv, request.cwd, variables, streams, recording.redactor)
+        work.placing.begin()
+        execution = execute(argv, request.cwd, variables, work.streams, recording.redactor)
         wall_ns = store.clock() - began_ns
         recording.notes += execution.notes
         if execution.used is None and execution.error:
             recording.notes.append(execution.error)
         _keep_streams(recording, execution)
-        _look_again(store, recording, prepared.sources)
+        _look_again(work.placing, recording, prepared.sources)
+        work.placing.check()
         watch.finish(recording, prepared.directories, Path(intent.code.host_path or request.cwd))
         found = _metrics(written_before, recording.notes)
         for target, directory in prepared.targets:
             if execution.succeeded:
-                recording.commit_output(target, directory, remember=True, progress=progress)
+                recording.commit_output(target, directory, remember=True, progress=work.progress)
             else:
                 recording.remember_uncommitted(directory)
         if execution.succeeded and prepared.targets:
@@ -218,16 +240,9 @@ def _read_params(request: CommandRequest) -> tuple[tuple[Param, Path | None], ..
     return tuple(found.values())
 
 
-def _fill_inputs(store: Store, prepared: _Prepared, progress: Progress) -> None:
-    for source in prepared.sources:
-        from datamon.store.checkout import checkout  # brings pyarrow, which a run without inputs does not need
-
-        checkout(store, source.bundle, source.directory, path=source.record.path, progress=progress)
-
-
 def _clear_outputs(store: Store, prepared: _Prepared) -> None:
     for _, directory in prepared.targets:
-        from datamon.store.checkout import clear_output  # as above
+        from datamon.store.checkout import clear_output  # brings pyarrow, which a run without outputs does not need
 
         clear_output(store, directory, keep=prepared.request.keep)
 
@@ -318,13 +333,12 @@ def default_step(argv: Sequence[str], script: Path | None) -> str:
     return name if name and not is_ksuid(name) else "step"
 
 
-def _look_again(store: Store, recording: Recording, sources: Sequence[Source]) -> None:
-    """Records which files of its inputs the command itself changed."""
+def _look_again(placing: Placing, recording: Recording, sources: Sequence[Source]) -> None:
+    """Records which files of its inputs the command itself changed, and what it read of them where that is known."""
     for number, source in enumerate(sources):
-        from datamon.store.checkout import changed_paths  # imported by the time there is a source
-
+        recording.inputs[number] = placing.seen(source, recording.inputs[number])
         try:
-            changed = changed_paths(store, source.directory)
+            changed = placing.changed(source)
         except DatamonError as error:
             recording.notes.append(
                 f"whether the command changed its input {source.record.role!r} is not known: {error}"

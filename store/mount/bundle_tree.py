@@ -24,15 +24,26 @@ _DIRECTORY_BYTES = 4096
 
 
 class BundleTree:
-    """See `MountedTree`. `accessed` is told what is opened, and what is looked up and not there."""
+    """See `MountedTree`. `accessed` is told what is opened and listed, and what is looked up and not there. With `part` only
+    what lies below this directory of the bundle is shown. With
+    `each_time` it is told whenever something happens, else of each path once."""
 
     changes = False
 
     def __init__(
-        self, store: "Store", bundle: Bundle, decoded: "DecodedChunks", accessed: Accessed | None = None
+        self,
+        store: "Store",
+        bundle: Bundle,
+        decoded: "DecodedChunks",
+        accessed: Accessed | None = None,
+        part: str = "",
+        *,
+        each_time: bool = False,
     ) -> None:
         self.bundle = bundle
-        self._tree = ServedTree(store, bundle, decoded, accessed)
+        self._part = part
+        self.hears_misses = each_time
+        self._tree = ServedTree(store, bundle, decoded, accessed, each_time=each_time)
 
     def attributes(self, path: str) -> Attributes:
         """See `MountedTree`."""
@@ -42,8 +53,10 @@ class BundleTree:
         """See `MountedTree`."""
         if self._entry(path).kind != "dir":
             raise _failed(errno.ENOTDIR, path)
-        start = len(path) + 1 if path else 0
-        for entry in self._tree.children(path, after):
+        place = self._place(path)
+        self._tree.note_listed(place)
+        start = len(place) + 1 if place else 0
+        for entry in self._tree.children(place, after):
             yield entry.path[start:], self._attributes(entry)
 
     def target(self, path: str) -> str:
@@ -56,7 +69,7 @@ class BundleTree:
     def open(self, path: str) -> ServedFile:
         """See `MountedTree`."""
         try:
-            return self._tree.open(path)
+            return self._tree.open(self._place(path))
         except NotFound as error:
             raise _failed(errno.ENOENT, path) from error
         except Invalid as error:
@@ -72,8 +85,12 @@ class BundleTree:
         """See `MountedTree`."""
         return Room(self.bundle.size_bytes, self.bundle.entries)
 
+    def _place(self, path: str) -> str:
+        """Where the path lies in the bundle."""
+        return f"{self._part}/{path}".strip("/") if self._part else path
+
     def _entry(self, path: str) -> TreeEntry:
-        entry = self._tree.entry(path)
+        entry = self._tree.entry(self._place(path))
         if entry is None:
             raise _failed(errno.ENOENT, path)
         return entry

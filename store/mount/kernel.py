@@ -33,7 +33,7 @@ def show(tree: MountedTree, directory: Path, name: str, *, tell: Tell, ready: Ca
         "kernel_cache": True,  # what lies at a path of a bundle never changes
         "attr_timeout": lasts_s,
         "entry_timeout": lasts_s,
-        "negative_timeout": 0 if tree.changes else lasts_s,
+        "negative_timeout": 0 if tree.changes or tree.hears_misses else lasts_s,
     }
     _serve(ReadOnlyOperations(tree, tell, ready), directory, name, believed)
 

@@ -35,6 +35,7 @@ class RepoTree:
     and whoever goes there again is in the other one. `accessed` gives the listener for a bundle's files."""
 
     changes = True
+    hears_misses = False
 
     def __init__(
         self,

@@ -36,6 +36,10 @@ class MountedTree(Protocol):
     def changes(self) -> bool:
         """Whether what lies at a path may become another while it is mounted."""
 
+    @property
+    def hears_misses(self) -> bool:
+        """Whether every look for a path that is not there has to arrive, also when it was answered before."""
+
     def attributes(self, path: str) -> Attributes:
         """What is at `path`; symlinks are not followed."""
 

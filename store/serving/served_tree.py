@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 AccessKind = Literal["read", "absent"]
 """A file was opened, or a path was looked for that is not there."""
 Accessed = Callable[[AccessKind, str], object]
-"""Told each path that was read or missed, once each. It may be called by any thread."""
+"""Told each path that was read or missed. It may be called by any thread."""
 
 _MOST_LINKS = 40
 _NOTED_ABSENT = 100_000
@@ -31,11 +31,18 @@ _NOTED_ABSENT = 100_000
 class ServedTree:
     """A bundle, read here and there. Any thread may ask. Paths are relative, `/` between parts, `""` is the top.
 
-    `accessed` is told of every file that is opened and every path that is looked up and is not there, once each.
+    `accessed` is told of every file that is opened and every path that is looked up and is not there: once each, or with
+    `each_time` whenever it happens.
     """
 
     def __init__(
-        self, store: "Store", bundle: Bundle, decoded: "DecodedChunks", accessed: Accessed | None = None
+        self,
+        store: "Store",
+        bundle: Bundle,
+        decoded: "DecodedChunks",
+        accessed: Accessed | None = None,
+        *,
+        each_time: bool = False,
     ) -> None:
         with naming(bundle, ""):
             manifest = read_manifest(store.metadata, bundle.manifest)
@@ -45,6 +52,7 @@ class ServedTree:
         self._rows = SegmentRows(store.metadata, manifest)
         self._decoded = decoded
         self._accessed = accessed
+        self._each_time = each_time
         self._told: set[tuple[AccessKind, str]] = set()
         self._lock = threading.Lock()
         self._sources: Sources | None = None
@@ -175,6 +183,9 @@ class ServedTree:
 
     def _tell(self, kind: AccessKind, path: str) -> None:
         if self._accessed is None:
+            return
+        if self._each_time:
+            self._accessed(kind, path)
             return
         with self._lock:
             if (kind, path) in self._told:

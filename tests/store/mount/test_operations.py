@@ -37,6 +37,7 @@ class Failing:
     """A tree whose every answer is one error."""
 
     changes = False
+    hears_misses = False
 
     def __init__(self, error: Exception) -> None:
         self._error = error

@@ -1,0 +1,102 @@
+"""What a run reads through mounts is recorded, file by file."""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from datamon.cli.testing import Shell
+from datamon.cli.testing_mount import need_fuse
+from datamon.errors import EXIT_CODES, Conflict, Unavailable
+from datamon.store.mount.mounts import list_mounts, mounted_at
+
+READS = "SELECT role, path, kind FROM accesses ORDER BY ALL"
+
+
+@pytest.fixture(autouse=True)
+def _kernel() -> None:
+    need_fuse()
+
+
+def rows(person: Shell, statement: str) -> list[tuple[object, ...]]:
+    """The answer's rows."""
+    told = person.well("query", statement, "--format", "jsonl").lines
+    return [tuple(json.loads(line).values()) for line in told]
+
+
+def recorded(person: Shell, *words: str) -> int:
+    """The exit code of a command that was recorded."""
+    ran = person("run", "record", *words)
+    assert "recorded run" in ran.err, ran
+    return ran.code
+
+
+def test_an_input_is_shown_by_a_mount_and_what_was_read_of_it_is_recorded(orders: Shell) -> None:
+    script = "cat in/a.csv > out/a && ls in/nothing; touch in/new; test -f in/b.csv"
+    words = ("--mount", "--input", "orders=in", "--output", "copies=out", "--", "sh", "-c", script)
+    orders.well("repo", "create", "--repo", "copies", "--description", "d")
+    (orders.cwd / "out").mkdir()
+    assert recorded(orders, *words) == 0
+    assert rows(orders, READS) == [
+        ("orders", "a.csv", "read"),
+        ("orders", "new", "absent"),
+        ("orders", "nothing", "absent"),
+    ]
+    assert rows(orders, "SELECT how, changed FROM inputs") == [("declared", [])]
+    assert os.listdir(orders.cwd / "in") == []
+    assert mounted_at(orders.cwd / "in") is None
+    assert rows(orders, "SELECT count(*) AS n FROM outputs WHERE repo = 'copies'") == [(1,)]
+
+
+def test_a_part_of_a_bundle_is_shown_and_its_paths_are_the_parts(orders: Shell) -> None:
+    (orders.cwd / "deep" / "sub").mkdir(parents=True)
+    (orders.cwd / "deep" / "sub" / "x").write_text("x")
+    (orders.cwd / "deep" / "y").write_text("y")
+    upload = ("bundle", "upload", "--repo", "orders", "--path", "deep", "--message", "m", "--label", "deep")
+    assert orders(*upload).code == 0
+    words = ("--mount", "--input", "orders@deep:sub=in", "--", "sh", "-c", "ls in && cat in/x && ! test -e in/y")
+    assert recorded(orders, *words) == 0
+    assert rows(orders, READS) == [("orders", "/", "read"), ("orders", "x", "read"), ("orders", "y", "absent")]
+
+
+def test_a_command_that_fails_leaves_no_mount(orders: Shell) -> None:
+    assert recorded(orders, "--mount", "--input", "orders=in", "--", "sh", "-c", "cat in/b.csv; exit 3") == 3
+    assert mounted_at(orders.cwd / "in") is None
+    assert rows(orders, READS) == [("orders", "b.csv", "read")]
+
+
+def test_a_command_whose_input_goes_away_under_it_has_failed(orders: Shell) -> None:
+    orders.well("repo", "create", "--repo", "copies", "--description", "d")
+    away = f"pkill -KILL -f -- '--mount {orders.cwd}/in ' && while mountpoint -q in; do sleep 0.01; done; ls in > out/names"
+    words = ("--mount", "--input", "orders=in", "--output", "copies=out", "--", "sh", "-c", f"cat in/a.csv; {away}")
+    ran = orders("run", "record", *words)
+    assert ran.code == EXIT_CODES[Unavailable][0]
+    assert "the mount at" in ran.sentence
+    assert "record it again" in ran.sentence
+    assert rows(orders, "SELECT status FROM runs") == [("failed",)]
+    assert rows(orders, "SELECT count(*) AS n FROM bundles WHERE repo = 'copies'") == [(0,)]
+    assert (orders.cwd / "out" / "names").read_text() == ""
+
+
+def test_a_directory_that_holds_something_is_refused_before_the_command_runs(orders: Shell) -> None:
+    ran = orders("run", "record", "--mount", "--input", "orders=tree", "--", "touch", "ran")
+    assert ran.code == EXIT_CODES[Conflict][0]
+    assert "is not empty" in ran.sentence
+    assert not (orders.cwd / "ran").exists()
+    assert rows(orders, "SELECT count(*) AS n FROM runs") == [(0,)]
+
+
+def test_a_mount_made_inside_a_run_is_an_input_of_the_run(orders: Shell) -> None:
+    (orders.cwd / "m").mkdir()
+    script = (
+        'datamon() { PYTHON -P -m datamon.cli.main "$@"; };'
+        "datamon bundle mount --repo orders --label init --mount m --daemonize && cat m/b.csv && datamon mount unmount m"
+    ).replace("PYTHON", sys.executable)
+    before = {mounted.directory for mounted in list_mounts()}
+    assert recorded(orders, "--", "sh", "-c", script) == 0
+    assert {mounted.directory for mounted in list_mounts()} == before
+    assert rows(orders, "SELECT repo, ref, ref_kind, how FROM inputs") == [("orders", "init", "label", "observed")]
+    assert rows(orders, READS) == [("orders", "b.csv", "read")]
+    assert Path(orders.cwd / "m").is_dir()
