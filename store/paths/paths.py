@@ -27,6 +27,7 @@ from datamon.store.serving.served_tree import ServedTree
 
 _TREES = 16
 _PINS = 1_000
+_RECENT_NS = 10**9
 _joining: ContextVar[tuple[str, "Changes"] | None] = ContextVar("datamon_joining", default=None)
 """The changes that writes in this context (thread or task) are part of, with their store's id."""
 
@@ -101,6 +102,7 @@ class Paths:
         self.decoded = decoded or DecodedChunks(store.chunks)
         self._trees: OrderedDict[tuple[BundleId, RunId | None, str | None], ServedTree] = OrderedDict()
         self._pins: OrderedDict[tuple[RunId, Reference], Resolved] = OrderedDict()
+        self._recent: dict[Reference, tuple[int, Resolved]] = {}
         self._lock = threading.Lock()
 
     def entry(self, address: Address, changes: Changes | None = None) -> TreeEntry | None:
@@ -222,6 +224,8 @@ class Paths:
                 changes.bundles.append(commit_staged(self.store, staged, Purpose(message)))
         finally:
             changes.drop()
+            with self._lock:
+                self._recent.clear()  # who has written sees it
         return changes.bundles
 
     def tree(self, reference: Reference) -> ServedTree:
@@ -232,24 +236,25 @@ class Paths:
 
     def _layers(self, address: Address, changes: Changes | None) -> _Layers:
         run = self.surroundings.run()
-        staged = self._staged(address, changes, run)
+        joined = self._joined(changes)
+        found = [] if joined is None else [joined.find(address.repo, address.branch)]
+        resolved: Resolved | NotFound
         try:
             resolved = self._resolved(address.reference, run)
         except NotFound as error:
-            if error.code != "ref-not-found" or not staged:
+            if error.code != "ref-not-found":
                 raise
-            return _Layers(None, staged)
-        return _Layers(self._tree(resolved, run), staged)
-
-    def _staged(self, address: Address, changes: Changes | None, run: RunId | None) -> list[Staged]:
-        """What was written to the branch that the address names, and is not committed yet, the newest first."""
-        changes = self._joined(changes)
-        found = [] if changes is None else [changes.find(address.repo, address.branch)]
+            resolved = error  # of a branch that begins with what was staged
+        repo = find_repo(self.store, address.repo) if isinstance(resolved, NotFound) else resolved.repo
         if run is not None:
-            repo = find_repo(self.store, address.repo)
             place = self.surroundings.staging(run, repo, address.branch)
             found.append(Staged(place, repo, address.branch) if place.is_dir() else None)
-        return [each for each in found if each is not None]
+        staged = [each for each in found if each is not None]
+        if not isinstance(resolved, NotFound):
+            return _Layers(self._tree(resolved, run), staged)
+        if not staged:
+            raise resolved
+        return _Layers(None, staged)
 
     @property
     def is_joined(self) -> bool:
@@ -262,7 +267,7 @@ class Paths:
 
     def _resolved(self, reference: Reference, run: RunId | None) -> Resolved:
         if run is None:
-            return resolve(self.store, reference)
+            return self._resolved_now(reference)
         with self._lock:
             pinned = self._pins.get((run, reference))
         if pinned is not None:
@@ -273,6 +278,21 @@ class Paths:
             while len(self._pins) > _PINS:
                 self._pins.popitem(last=False)
         return pinned
+
+    def _resolved_now(self, reference: Reference) -> Resolved:
+        """What the reference means; on a far store, where each look is a request, what it meant within the last second."""
+        if not self.store.chunks.is_far:
+            return resolve(self.store, reference)
+        with self._lock:
+            looked_ns, found = self._recent.get(reference, (0, None))
+        now_ns = self.store.clock()
+        if found is None or not 0 <= now_ns - looked_ns < _RECENT_NS:
+            found = resolve(self.store, reference)
+            with self._lock:
+                while len(self._recent) >= _PINS:
+                    del self._recent[next(iter(self._recent))]
+                self._recent[reference] = (now_ns, found)
+        return found
 
     def _tree(self, resolved: Resolved, run: RunId | None) -> ServedTree:
         key = (resolved.bundle.id, run, resolved.ref)  # a run is told through which name it read

@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from datamon.errors import Corrupt, DatamonError, Invalid
 from datamon.store import layout
 from datamon.store.backend import Backend
+from datamon.store.bundle import Author
 from datamon.store.chunk_store import ChunkStore
 from datamon.store.entries import TreeEntry
 from datamon.store.gc.collect import GcRequest, collect
-from datamon.store.opening import Store, memory_store, store_on
+from datamon.store.opening import Places, Store, memory_store, open_store, store_on
 from datamon.store.paths.address import parse_address
 from datamon.store.paths.commit_staged import Purpose, changed, commit_staged
 from datamon.store.paths.filesystem import StoreFileSystem
@@ -27,6 +28,7 @@ from datamon.store.refs import set_label
 from datamon.store.repos import create_repo, find_repo
 from datamon.store.resolve import resolve
 from datamon.store.testing.contents import random_bytes
+from datamon.store.testing.counting import CountingBackend
 from datamon.store.testing.faults import WRITES, Fault, FaultKind, FaultyBackend, Killed
 from datamon.store.testing.trees import trees, upload_tree, write_files
 
@@ -412,3 +414,23 @@ def test_any_changes_in_and_out_of_transactions_give_what_a_dictionary_gives(
             assert {name.partition("/")[2]: files.cat_file(name) for name in files.find("raw")} == now
     if kept is not None:
         files.transaction.complete(commit=False)
+
+
+def test_paths_on_google_cloud_storage_cost_few_requests(emulator: str, bucket: str, tmp_path: Path) -> None:
+    store = open_store(Places(bucket, bucket), Author("Ada", "ada@example.org"))
+    create_repo(store, "far", "for a test")
+    (tmp_path / "tree" / "d").mkdir(parents=True)
+    (tmp_path / "tree" / "large.bin").write_bytes(LARGE)
+    for number in range(100):
+        (tmp_path / "tree" / "d" / f"{number}").write_text(f"{number}")
+    upload_tree(store, tmp_path / "tree", "far")
+    opened = open_store(Places(bucket, bucket), Author("Ada", "ada@example.org"))
+    metadata, blob = CountingBackend(opened.metadata), CountingBackend(opened.blob)
+    opened.metadata, opened.blob = metadata, blob
+    files = Files(Paths(opened, Alone()))
+    assert files.cat_file("far/large.bin", 500_000, 500_010) == LARGE[500_000:500_010]
+    assert blob.got_bytes < 400_000
+    assert [files.cat_file(name) for name in files.find("far/d")] == [b"%d" % n for n in sorted(range(100), key=str)]
+    assert metadata.calls["get"] + blob.calls["get"] < 20
+    files.pipe_file("far/new", b"written")
+    assert files.cat_file("far/new") == b"written"
