@@ -258,6 +258,21 @@ class StoreFileSystem(AbstractFileSystem):  # type: ignore[misc]
         with self._together():
             super().mv(path1, path2, recursive=recursive, maxdepth=maxdepth, **kwargs)
 
+    def put(self, lpath: Any, rpath: Any, *args: Any, **kwargs: Any) -> Any:
+        """Files of this machine are at the second path: one bundle for all of them."""
+        with self._together():
+            return super().put(lpath, rpath, *args, **kwargs)
+
+    def pipe(self, path: Any, value: Any = None, **kwargs: Any) -> None:
+        """The path has these bytes, or each path of a mapping its own: one bundle for all of them."""
+        with self._together():
+            super().pipe(path, value, **kwargs)
+
+    def copy(self, path1: Any, path2: Any, *args: Any, **kwargs: Any) -> Any:
+        """What is at the first path is at the second too: one bundle for all of it."""
+        with self._together():
+            return super().copy(path1, path2, *args, **kwargs)
+
     def created(self, path: str) -> datetime:
         """When the file was last written, as the bundle says."""
         return self.modified(path)

@@ -211,6 +211,19 @@ def test_a_transaction_is_one_bundle_of_each_branch_or_none(fs: Files, store: St
     assert fs.cat_file("raw/five") == b"5"
 
 
+def test_many_files_at_once_are_one_bundle(fs: Files, store: Store, tmp_path: Path) -> None:
+    fs.get("raw/d", str(tmp_path / "got"), recursive=True)
+    assert (tmp_path / "got" / "e" / "c.txt").read_text() == "c"
+    fs.put(str(tmp_path / "got"), "raw/put", recursive=True)
+    assert commits(store) == 2
+    assert fs.find("raw/put") == ["raw/put/b.csv", "raw/put/e/c.txt"]
+    fs.copy("raw/put/", "raw/copied/", recursive=True)
+    assert fs.find("raw/copied") == ["raw/copied/b.csv", "raw/copied/e/c.txt"]
+    fs.pipe({"raw/p1": b"1", "raw/p2": b"2"})
+    assert fs.cat(["raw/p1", "raw/p2"]) == {"raw/p1": b"1", "raw/p2": b"2"}
+    assert commits(store) == 4
+
+
 def test_other_threads_and_file_systems_in_the_context_join_a_transaction(fs: Files, store: Store) -> None:
     with fs.transaction:
         Files(fs.paths).pipe_file("raw/joined", b"j")
