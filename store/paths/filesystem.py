@@ -320,7 +320,7 @@ class StoreFileSystem(AbstractFileSystem):  # type: ignore[misc]
         with self._together(), _translated():
             for path in paths:
                 address = _address(path)
-                self.paths.writing(address, self._changes).staged.remove(address.path)
+                self.paths.changing(address, self._changes).staged.remove(address.path)
 
     def _listed(self, address: Address) -> Iterator[dict[str, Any]]:
         with _translated():

@@ -17,7 +17,7 @@ from datamon.store.names import check_name
 from datamon.store.opening import Store
 from datamon.store.paths.address import Address
 from datamon.store.paths.commit_staged import Purpose, commit_staged
-from datamon.store.paths.staged import Staged
+from datamon.store.paths.staged import Staged, is_removed
 from datamon.store.paths.surroundings import Surroundings
 from datamon.store.repos import check_text, find_repo, list_repos
 from datamon.store.resolve import Reference, Resolved, resolve
@@ -91,6 +91,16 @@ class _Layers:
     tree: ServedTree | None
     staged: Sequence[Staged]
 
+    def peek(self, path: str) -> TreeEntry | None:
+        """What is at the path itself; nobody is told."""
+        for staged in self.staged:
+            found = staged.entry(path)
+            if found is not None:
+                return found
+            if staged.hides(path):
+                return None
+        return None if self.tree is None else self.tree.peek(path)
+
 
 class Paths:
     """The files of one store. Any thread may ask. Inside a run a reference means what it meant when the run first used it. Where
@@ -152,7 +162,7 @@ class Paths:
             below = {each.path: each for each in layers.tree.children(address.path)}
         for staged in reversed(layers.staged):
             removed = staged.removed()
-            below = {path: each for path, each in below.items() if not removed or not staged.hides(path)}
+            below = {path: each for path, each in below.items() if not is_removed(path, removed)}
             below |= staged.children(address.path)
         yield from (below[path] for path in sorted(below))
 
@@ -186,7 +196,27 @@ class Paths:
         return layers.tree.open(address.path)
 
     def writing(self, address: Address, changes: Changes | None = None, message: str | None = None) -> Writing:
-        """Where a change at the address is to be staged: in `changes`, else in the run that the caller is inside, else alone.
+        """Where a file at the address is to be staged: in `changes`, else in the run that the caller is inside, else alone.
+
+        Raises as `changing`, and Invalid (`bad-path`) when a directory is there, or something else than directories above it:
+        what these hold would be gone, or others would be written to.
+        """
+        try:
+            layers = self._layers(address, changes)
+        except NotFound:  # the branch begins with the file, or there is no such repo
+            return self.changing(address, changes, message)
+        parts = address.path.split("/") if address.path else []
+        for depth in range(1, len(parts) + 1):
+            path = "/".join(parts[:depth])
+            found = layers.peek(path)
+            if found is not None and (found.kind == "dir") == (depth == len(parts)):
+                what = {"dir": "a directory", "symlink": "a symlink"}.get(found.kind, "a file")
+                fault = f"{path!r} is {what} in {address.repo}@{address.branch}"
+                raise Invalid("bad-path", f"{fault}; name another path, or remove it first", path=address.path)
+        return self.changing(address, changes, message)
+
+    def changing(self, address: Address, changes: Changes | None = None, message: str | None = None) -> Writing:
+        """Where a change at the address is to be staged, as for `writing`.
 
         Raises NotFound (`repo-not-found`), Conflict (`ref-exists` when the ref is a label), Invalid (`bad-name`, `bad-path`).
         """

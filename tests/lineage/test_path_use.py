@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from datamon.errors import Conflict
+from datamon.errors import Invalid
 from datamon.lineage.context import RunOpener, make_run
 from datamon.lineage.decorators import Step, make_step
 from datamon.lineage.finding import find_run
@@ -215,7 +215,7 @@ def test_what_read_by_path_is_not_reused(store: Store, paths: Paths, step: Step)
 
 
 def test_one_branch_is_not_written_in_two_ways(store: Store, paths: Paths, run: RunOpener) -> None:
-    with pytest.raises(Conflict, match="both as a directory and by path"), run("work") as block:
+    with pytest.raises(Invalid, match="both as a directory and by path"), run("work") as block:
         (block.output("made") / "x").write_text("x")
         write(paths, "made/y", b"y")
     assert "main" not in store.logs.repo(store.logs.store().names["made"].id).refs

@@ -283,6 +283,22 @@ def test_labels_and_ids_are_not_written_to(fs: Files, store: Store) -> None:
     assert commits(store) == 1
 
 
+def test_what_is_no_file_is_not_overwritten_unasked(fs: Files, store: Store) -> None:
+    for path in ("raw/d", "raw/up/new", "raw/a.csv/below"):
+        with pytest.raises((Invalid, IsADirectoryError)):
+            fs.pipe_file(path, b"x")
+    assert commits(store) == 1
+    with fs.transaction:
+        fs.rm("raw/d", recursive=True)
+        fs.pipe_file("raw/d", b"a file now")
+        fs.rm("raw/a.csv")
+        fs.pipe_file("raw/a.csv/below", b"a directory now")
+    assert fs.cat_file("raw/d") == b"a file now"
+    assert fs.find("raw/a.csv") == ["raw/a.csv/below"]
+    fs.pipe_file("raw/link", b"no link any more")
+    assert (fs.cat_file("raw/link"), commits(store)) == (b"no link any more", 3)
+
+
 def test_what_writers_who_race_write_is_all_there(fs: Files, store: Store) -> None:
     failures: list[BaseException] = []
 
