@@ -112,6 +112,7 @@ def _make_moves(store: Store, recorded: Run, gone: bool) -> Finished | None:
         raise
     if lost and not gone and store.clock() - recorded.closed.ended_ns < GRACE_NS:
         return None
+    forget_use(store, recorded.id)
     drop_mark(store, recorded.id)
     step = f"{recorded.opened.pipeline}/{recorded.opened.step}"
     return Finished(

@@ -51,6 +51,8 @@ class Doing:
     opened: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """What the run was seen to read, by the reference: paths relative to the part, directories that it listed with a `/`."""
     sql: SqlRecord | None = None
+    by_path: bool = False
+    """Whether nobody declared the reads: they were made through paths."""
 
 
 class World:
@@ -93,7 +95,10 @@ class World:
             doing.step,
             doing.pipeline,
             doing.status,
-            inputs=tuple(replace(self.read(each), read=doing.opened.get(each)) for each in doing.reads),
+            inputs=tuple(
+                replace(self.read(each), read=doing.opened.get(each), how="observed" if doing.by_path else "declared")
+                for each in doing.reads
+            ),
             params=doing.params,
             metrics=doing.metrics,
             policy=doing.policy,

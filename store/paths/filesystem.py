@@ -3,8 +3,12 @@
 The one module that knows fsspec (the extra `fsspec`).
 """
 
+import atexit
 import errno
+import gc
 import os
+import sys
+import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -32,6 +36,7 @@ from datamon.store.paths.files import PathReader, PathText, PathWriter
 from datamon.store.paths.paths import Changes, Paths
 
 _READERS = 8
+_LONGEST_WAIT_S, _PAUSE_S = 0.1, 0.002
 _TYPES = {"file": "file", "external": "file", "dir": "directory"}
 
 
@@ -253,6 +258,21 @@ class StoreFileSystem(AbstractFileSystem):  # type: ignore[misc]
         with self._together():
             super().mv(path1, path2, recursive=recursive, maxdepth=maxdepth, **kwargs)
 
+    def put(self, lpath: Any, rpath: Any, *args: Any, **kwargs: Any) -> Any:
+        """Files of this machine are at the second path: one bundle for all of them."""
+        with self._together():
+            return super().put(lpath, rpath, *args, **kwargs)
+
+    def pipe(self, path: Any, value: Any = None, **kwargs: Any) -> None:
+        """The path has these bytes, or each path of a mapping its own: one bundle for all of them."""
+        with self._together():
+            super().pipe(path, value, **kwargs)
+
+    def copy(self, path1: Any, path2: Any, *args: Any, **kwargs: Any) -> Any:
+        """What is at the first path is at the second too: one bundle for all of it."""
+        with self._together():
+            return super().copy(path1, path2, *args, **kwargs)
+
     def created(self, path: str) -> datetime:
         """When the file was last written, as the bundle says."""
         return self.modified(path)
@@ -300,7 +320,7 @@ class StoreFileSystem(AbstractFileSystem):  # type: ignore[misc]
         with self._together(), _translated():
             for path in paths:
                 address = _address(path)
-                self.paths.writing(address, self._changes).staged.remove(address.path)
+                self.paths.changing(address, self._changes).staged.remove(address.path)
 
     def _listed(self, address: Address) -> Iterator[dict[str, Any]]:
         with _translated():
@@ -319,6 +339,21 @@ class StoreFileSystem(AbstractFileSystem):  # type: ignore[misc]
     @classmethod
     def _parent(cls, path: str) -> str:
         return str(cls._strip_protocol(path)).rpartition("/")[0]
+
+
+def _wait_for_arrow() -> None:
+    """At the end of the process nothing of pyarrow's holds a file system of ours any more, or a tenth of a second has passed. Its
+    threads let go of one a moment after a read has returned; if Python is gone by then, they end the process by an abort."""
+    arrow = sys.modules.get("pyarrow.fs")
+    until = time.monotonic() + _LONGEST_WAIT_S
+    while arrow is not None and time.monotonic() < until:
+        held = (each for each in gc.get_objects() if type(each) is arrow.FSSpecHandler)
+        if not any(isinstance(each.fs, StoreFileSystem) for each in held):
+            return
+        time.sleep(_PAUSE_S)
+
+
+atexit.register(_wait_for_arrow)
 
 
 def register(implementation: type[StoreFileSystem]) -> None:

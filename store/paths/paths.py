@@ -17,7 +17,7 @@ from datamon.store.names import check_name
 from datamon.store.opening import Store
 from datamon.store.paths.address import Address
 from datamon.store.paths.commit_staged import Purpose, commit_staged
-from datamon.store.paths.staged import Staged
+from datamon.store.paths.staged import Staged, is_removed
 from datamon.store.paths.surroundings import Surroundings
 from datamon.store.repos import check_text, find_repo, list_repos
 from datamon.store.resolve import Reference, Resolved, resolve
@@ -27,6 +27,7 @@ from datamon.store.serving.served_tree import ServedTree
 
 _TREES = 16
 _PINS = 1_000
+_RECENT_NS = 10**9
 _joining: ContextVar[tuple[str, "Changes"] | None] = ContextVar("datamon_joining", default=None)
 """The changes that writes in this context (thread or task) are part of, with their store's id."""
 
@@ -90,6 +91,16 @@ class _Layers:
     tree: ServedTree | None
     staged: Sequence[Staged]
 
+    def peek(self, path: str) -> TreeEntry | None:
+        """What is at the path itself; nobody is told."""
+        for staged in self.staged:
+            found = staged.entry(path)
+            if found is not None:
+                return found
+            if staged.hides(path):
+                return None
+        return None if self.tree is None else self.tree.peek(path)
+
 
 class Paths:
     """The files of one store. Any thread may ask. Inside a run a reference means what it meant when the run first used it. Where
@@ -101,6 +112,7 @@ class Paths:
         self.decoded = decoded or DecodedChunks(store.chunks)
         self._trees: OrderedDict[tuple[BundleId, RunId | None, str | None], ServedTree] = OrderedDict()
         self._pins: OrderedDict[tuple[RunId, Reference], Resolved] = OrderedDict()
+        self._recent: dict[Reference, tuple[int, Resolved]] = {}
         self._lock = threading.Lock()
 
     def entry(self, address: Address, changes: Changes | None = None) -> TreeEntry | None:
@@ -150,7 +162,7 @@ class Paths:
             below = {each.path: each for each in layers.tree.children(address.path)}
         for staged in reversed(layers.staged):
             removed = staged.removed()
-            below = {path: each for path, each in below.items() if not removed or not staged.hides(path)}
+            below = {path: each for path, each in below.items() if not is_removed(path, removed)}
             below |= staged.children(address.path)
         yield from (below[path] for path in sorted(below))
 
@@ -184,7 +196,27 @@ class Paths:
         return layers.tree.open(address.path)
 
     def writing(self, address: Address, changes: Changes | None = None, message: str | None = None) -> Writing:
-        """Where a change at the address is to be staged: in `changes`, else in the run that the caller is inside, else alone.
+        """Where a file at the address is to be staged: in `changes`, else in the run that the caller is inside, else alone.
+
+        Raises as `changing`, and Invalid (`bad-path`) when a directory is there, or something else than directories above it:
+        what these hold would be gone, or others would be written to.
+        """
+        try:
+            layers = self._layers(address, changes)
+        except NotFound:  # the branch begins with the file, or there is no such repo
+            return self.changing(address, changes, message)
+        parts = address.path.split("/") if address.path else []
+        for depth in range(1, len(parts) + 1):
+            path = "/".join(parts[:depth])
+            found = layers.peek(path)
+            if found is not None and (found.kind == "dir") == (depth == len(parts)):
+                what = {"dir": "a directory", "symlink": "a symlink"}.get(found.kind, "a file")
+                fault = f"{path!r} is {what} in {address.repo}@{address.branch}"
+                raise Invalid("bad-path", f"{fault}; name another path, or remove it first", path=address.path)
+        return self.changing(address, changes, message)
+
+    def changing(self, address: Address, changes: Changes | None = None, message: str | None = None) -> Writing:
+        """Where a change at the address is to be staged, as for `writing`.
 
         Raises NotFound (`repo-not-found`), Conflict (`ref-exists` when the ref is a label), Invalid (`bad-name`, `bad-path`).
         """
@@ -222,6 +254,8 @@ class Paths:
                 changes.bundles.append(commit_staged(self.store, staged, Purpose(message)))
         finally:
             changes.drop()
+            with self._lock:
+                self._recent.clear()  # who has written sees it
         return changes.bundles
 
     def tree(self, reference: Reference) -> ServedTree:
@@ -232,24 +266,25 @@ class Paths:
 
     def _layers(self, address: Address, changes: Changes | None) -> _Layers:
         run = self.surroundings.run()
-        staged = self._staged(address, changes, run)
+        joined = self._joined(changes)
+        found = [] if joined is None else [joined.find(address.repo, address.branch)]
+        resolved: Resolved | NotFound
         try:
             resolved = self._resolved(address.reference, run)
         except NotFound as error:
-            if error.code != "ref-not-found" or not staged:
+            if error.code != "ref-not-found":
                 raise
-            return _Layers(None, staged)
-        return _Layers(self._tree(resolved, run), staged)
-
-    def _staged(self, address: Address, changes: Changes | None, run: RunId | None) -> list[Staged]:
-        """What was written to the branch that the address names, and is not committed yet, the newest first."""
-        changes = self._joined(changes)
-        found = [] if changes is None else [changes.find(address.repo, address.branch)]
+            resolved = error  # of a branch that begins with what was staged
+        repo = find_repo(self.store, address.repo) if isinstance(resolved, NotFound) else resolved.repo
         if run is not None:
-            repo = find_repo(self.store, address.repo)
             place = self.surroundings.staging(run, repo, address.branch)
             found.append(Staged(place, repo, address.branch) if place.is_dir() else None)
-        return [each for each in found if each is not None]
+        staged = [each for each in found if each is not None]
+        if not isinstance(resolved, NotFound):
+            return _Layers(self._tree(resolved, run), staged)
+        if not staged:
+            raise resolved
+        return _Layers(None, staged)
 
     @property
     def is_joined(self) -> bool:
@@ -262,7 +297,7 @@ class Paths:
 
     def _resolved(self, reference: Reference, run: RunId | None) -> Resolved:
         if run is None:
-            return resolve(self.store, reference)
+            return self._resolved_now(reference)
         with self._lock:
             pinned = self._pins.get((run, reference))
         if pinned is not None:
@@ -273,6 +308,21 @@ class Paths:
             while len(self._pins) > _PINS:
                 self._pins.popitem(last=False)
         return pinned
+
+    def _resolved_now(self, reference: Reference) -> Resolved:
+        """What the reference means; on a far store, where each look is a request, what it meant within the last second."""
+        if not self.store.chunks.is_far:
+            return resolve(self.store, reference)
+        with self._lock:
+            looked_ns, found = self._recent.get(reference, (0, None))
+        now_ns = self.store.clock()
+        if found is None or not 0 <= now_ns - looked_ns < _RECENT_NS:
+            found = resolve(self.store, reference)
+            with self._lock:
+                while len(self._recent) >= _PINS:
+                    del self._recent[next(iter(self._recent))]
+                self._recent[reference] = (now_ns, found)
+        return found
 
     def _tree(self, resolved: Resolved, run: RunId | None) -> ServedTree:
         key = (resolved.bundle.id, run, resolved.ref)  # a run is told through which name it read

@@ -2,7 +2,7 @@
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,7 +81,7 @@ class Staged:
 
     def hides(self, path: str) -> bool:
         """Whether what the branch has at `path` is removed."""
-        return any(is_at_or_below(path, gone) for gone in self.removed())
+        return is_removed(path, self.removed())
 
     def is_empty(self) -> bool:
         """Whether a commit would change nothing."""
@@ -111,6 +111,11 @@ class Staged:
         for place in list(_walk(other.tree)):
             if not place.is_dir():
                 self.finish(place, str(place.relative_to(other.tree)))
+
+
+def is_removed(path: str, removed: Collection[str]) -> bool:
+    """Whether one of the removed paths is `path` or above it."""
+    return any(is_at_or_below(path, gone) for gone in removed)
 
 
 def _walk(top: Path) -> Iterator[Path]:

@@ -192,4 +192,9 @@ class ServedTree:
                 return
             if len(self._told) < _NOTED_ABSENT or kind == "read":
                 self._told.add((kind, path))
-        self._accessed(kind, path)
+        try:
+            self._accessed(kind, path)
+        except BaseException:
+            with self._lock:
+                self._told.discard((kind, path))  # whoever comes next tells it
+            raise

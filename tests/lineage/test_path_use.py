@@ -7,19 +7,22 @@ from typing import Any
 
 import pytest
 
-from datamon.errors import Conflict
+from datamon.errors import Invalid
 from datamon.lineage.context import RunOpener, make_run
 from datamon.lineage.decorators import Step, make_step
 from datamon.lineage.finding import find_run
 from datamon.lineage.path_use import InRuns, forget_use, place_of
 from datamon.lineage.records import InputRecord, Run
-from datamon.store.opening import Store
+from datamon.store.bundle import Author
+from datamon.store.encryption_key import EncryptionKey
+from datamon.store.opening import Places, Store, open_store
 from datamon.store.paths.address import parse_address
 from datamon.store.paths.files import PathReader, PathWriter
 from datamon.store.paths.paths import Paths
 from datamon.store.paths.surroundings import Alone
 from datamon.store.repos import create_repo
 from datamon.store.resolve import resolve
+from datamon.store.testing.clocks import SteppingClock
 from datamon.store.testing.trees import upload_tree, write_files
 
 
@@ -212,7 +215,7 @@ def test_what_read_by_path_is_not_reused(store: Store, paths: Paths, step: Step)
 
 
 def test_one_branch_is_not_written_in_two_ways(store: Store, paths: Paths, run: RunOpener) -> None:
-    with pytest.raises(Conflict, match="both as a directory and by path"), run("work") as block:
+    with pytest.raises(Invalid, match="both as a directory and by path"), run("work") as block:
         (block.output("made") / "x").write_text("x")
         write(paths, "made/y", b"y")
     assert "main" not in store.logs.repo(store.logs.store().names["made"].id).refs
@@ -250,3 +253,18 @@ def test_forgetting_what_was_never_told_is_no_error(store: Store, run: RunOpener
     with run("work") as block:
         pass
     forget_use(store, block.id)
+
+
+def test_of_an_encrypted_store_nothing_is_told_in_plain(tmp_path: Path, clock: SteppingClock) -> None:
+    key = EncryptionKey(bytes(range(32)))
+    root = tmp_path / "hidden"
+    author = Author("Ada", "ada@example.org")
+    store = open_store(Places(str(root / "m"), str(root / "b"), state_dir=root / "s", key=key), author, clock=clock)
+    upload_tree(store, write_files(tmp_path / "tree", {"secret-name.csv": "1"}), "secret-repo")
+    paths, run = Paths(store, InRuns(store, dict)), make_run(lambda: store)
+    with run("work") as block:
+        assert read(paths, "secret-repo/secret-name.csv") == b"1"
+        [told] = (place_of(store, block.id) / "reads").iterdir()
+        assert b"secret" not in told.read_bytes()
+        assert told.stat().st_size > 0
+    assert [each.read for each in inputs(store, block.id)] == [("secret-name.csv",)]

@@ -18,7 +18,8 @@ from datamon.query.place import NOWHERE
 from datamon.query.sources.closure import Walk
 from datamon.query.testing.recorded import recorded
 from datamon.query.testing.statements import statements_about
-from datamon.query.testing.worlds import World
+from datamon.query.testing.worlds import Doing, World
+from datamon.store.opening import Store
 
 FAR = levels("far", "SELECT 'a'", "step")
 NEAR = levels("far", "SELECT 'a'", "step", 1)
@@ -59,6 +60,28 @@ def test_the_recursive_sql_of_a_statement_gives_the_rows_of_the_graph(seed: int)
 @pytest.mark.parametrize("seed", range(200, 260))
 def test_thousands_of_statements_give_equal_rows(seed: int) -> None:
     assert check_equal(seed, 50) > 10
+
+
+@pytest.mark.parametrize(
+    ("changed", "using", "stale"),
+    [
+        ({"a": "2", "b": "1"}, "", 1),
+        ({"a": "1", "b": "2"}, "", 0),
+        ({"a": "2", "b": "1"}, " USING observed", 1),
+        ({"a": "2", "b": "1"}, " USING declared", 0),
+    ],
+)
+def test_what_was_read_by_path_makes_stale_what_it_was_read_for(
+    store: Store, changed: dict[str, str], using: str, stale: int
+) -> None:
+    world = World(store)
+    world.upload("raw", {"a": "1", "b": "1"})
+    world.run(Doing("step", ("raw",), {"made": {"f": "1"}}, opened={"raw": ("a",)}, by_path=True))
+    world.upload("raw", changed)
+    with open_index(store).connect() as connection:
+        rows = ask_on(connection, store, f"STALE{using}").rows
+        assert len(rows) == stale
+        assert sorted(map(repr, compiled_rows(world, connection, f"STALE{using}"))) == sorted(map(repr, rows))
 
 
 def test_a_cycle_ends_and_each_node_has_its_shortest_distance() -> None:

@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from datamon.errors import Corrupt, DatamonError, Invalid
 from datamon.store import layout
 from datamon.store.backend import Backend
+from datamon.store.bundle import Author
 from datamon.store.chunk_store import ChunkStore
 from datamon.store.entries import TreeEntry
 from datamon.store.gc.collect import GcRequest, collect
-from datamon.store.opening import Store, memory_store, store_on
+from datamon.store.opening import Places, Store, memory_store, open_store, store_on
 from datamon.store.paths.address import parse_address
 from datamon.store.paths.commit_staged import Purpose, changed, commit_staged
 from datamon.store.paths.filesystem import StoreFileSystem
@@ -27,6 +28,7 @@ from datamon.store.refs import set_label
 from datamon.store.repos import create_repo, find_repo
 from datamon.store.resolve import resolve
 from datamon.store.testing.contents import random_bytes
+from datamon.store.testing.counting import CountingBackend
 from datamon.store.testing.faults import WRITES, Fault, FaultKind, FaultyBackend, Killed
 from datamon.store.testing.trees import trees, upload_tree, write_files
 
@@ -209,6 +211,19 @@ def test_a_transaction_is_one_bundle_of_each_branch_or_none(fs: Files, store: St
     assert fs.cat_file("raw/five") == b"5"
 
 
+def test_many_files_at_once_are_one_bundle(fs: Files, store: Store, tmp_path: Path) -> None:
+    fs.get("raw/d", str(tmp_path / "got"), recursive=True)
+    assert (tmp_path / "got" / "e" / "c.txt").read_text() == "c"
+    fs.put(str(tmp_path / "got"), "raw/put", recursive=True)
+    assert commits(store) == 2
+    assert fs.find("raw/put") == ["raw/put/b.csv", "raw/put/e/c.txt"]
+    fs.copy("raw/put/", "raw/copied/", recursive=True)
+    assert fs.find("raw/copied") == ["raw/copied/b.csv", "raw/copied/e/c.txt"]
+    fs.pipe({"raw/p1": b"1", "raw/p2": b"2"})
+    assert fs.cat(["raw/p1", "raw/p2"]) == {"raw/p1": b"1", "raw/p2": b"2"}
+    assert commits(store) == 4
+
+
 def test_other_threads_and_file_systems_in_the_context_join_a_transaction(fs: Files, store: Store) -> None:
     with fs.transaction:
         Files(fs.paths).pipe_file("raw/joined", b"j")
@@ -266,6 +281,22 @@ def test_labels_and_ids_are_not_written_to(fs: Files, store: Store) -> None:
     with pytest.raises(Invalid, match="no path of a file"):
         fs.pipe_file("raw/.datamonignore", b"*")
     assert commits(store) == 1
+
+
+def test_what_is_no_file_is_not_overwritten_unasked(fs: Files, store: Store) -> None:
+    for path in ("raw/d", "raw/up/new", "raw/a.csv/below"):
+        with pytest.raises((Invalid, IsADirectoryError)):
+            fs.pipe_file(path, b"x")
+    assert commits(store) == 1
+    with fs.transaction:
+        fs.rm("raw/d", recursive=True)
+        fs.pipe_file("raw/d", b"a file now")
+        fs.rm("raw/a.csv")
+        fs.pipe_file("raw/a.csv/below", b"a directory now")
+    assert fs.cat_file("raw/d") == b"a file now"
+    assert fs.find("raw/a.csv") == ["raw/a.csv/below"]
+    fs.pipe_file("raw/link", b"no link any more")
+    assert (fs.cat_file("raw/link"), commits(store)) == (b"no link any more", 3)
 
 
 def test_what_writers_who_race_write_is_all_there(fs: Files, store: Store) -> None:
@@ -412,3 +443,23 @@ def test_any_changes_in_and_out_of_transactions_give_what_a_dictionary_gives(
             assert {name.partition("/")[2]: files.cat_file(name) for name in files.find("raw")} == now
     if kept is not None:
         files.transaction.complete(commit=False)
+
+
+def test_paths_on_google_cloud_storage_cost_few_requests(emulator: str, bucket: str, tmp_path: Path) -> None:
+    store = open_store(Places(bucket, bucket), Author("Ada", "ada@example.org"))
+    create_repo(store, "far", "for a test")
+    (tmp_path / "tree" / "d").mkdir(parents=True)
+    (tmp_path / "tree" / "large.bin").write_bytes(LARGE)
+    for number in range(100):
+        (tmp_path / "tree" / "d" / f"{number}").write_text(f"{number}")
+    upload_tree(store, tmp_path / "tree", "far")
+    opened = open_store(Places(bucket, bucket), Author("Ada", "ada@example.org"))
+    metadata, blob = CountingBackend(opened.metadata), CountingBackend(opened.blob)
+    opened.metadata, opened.blob = metadata, blob
+    files = Files(Paths(opened, Alone()))
+    assert files.cat_file("far/large.bin", 500_000, 500_010) == LARGE[500_000:500_010]
+    assert blob.got_bytes < 400_000
+    assert [files.cat_file(name) for name in files.find("far/d")] == [b"%d" % n for n in sorted(range(100), key=str)]
+    assert metadata.calls["get"] + blob.calls["get"] < 20
+    files.pipe_file("far/new", b"written")
+    assert files.cat_file("far/new") == b"written"

@@ -1,6 +1,8 @@
 """Serving: any stretch of any file is right or an error that names it, little else is fetched, and memory is bounded."""
 
+import fnmatch
 import io
+import re
 import threading
 import time
 from collections.abc import Sequence
@@ -25,6 +27,7 @@ from datamon.store.recipes import RecipeRow, RecipeWriter
 from datamon.store.serving import segment_rows
 from datamon.store.serving.decoded_chunks import DecodedChunks
 from datamon.store.serving.file_chunks import FileChunks
+from datamon.store.serving.globs import globbed
 from datamon.store.serving.served_file import ChunkedFile, ServedFile
 from datamon.store.serving.served_tree import AccessKind, ServedTree
 from datamon.store.testing.clocks import SteppingClock
@@ -289,6 +292,46 @@ def test_entries_and_children_are_those_of_the_tree(tree: list[TreeEntry]) -> No
         for path in expected:
             rest = [entry.path for entry in opened.children(directory, after=path[len(lead) :])]
             assert rest == expected[expected.index(path) + 1 :]
+
+
+_PATTERN = st.lists(
+    st.sampled_from(["a", "b", "a-b", "*", "**", "?", "a*", "*.csv", "[ab]", "[!a]", "é", "*\n*"]),
+    min_size=1,
+    max_size=4,
+).map("/".join)
+
+
+@given(tree=trees(), pattern=_PATTERN)
+@settings(max_examples=200)
+def test_a_glob_finds_what_the_same_pattern_finds_among_all_paths(tree: list[TreeEntry], pattern: str) -> None:
+    store = memory_store()
+    bundle = commit_manifest(store, write_manifest(store.metadata, tree))
+    found = [entry.path for entry in globbed(ServedTree(store, bundle, DecodedChunks(store.chunks)), pattern)]
+    directories = {entry.path for entry in tree if entry.kind == "dir"}
+    fits = re.compile(expected_regex(pattern)).fullmatch
+    assert len(found) == len(set(found))
+    assert set(found) == {entry.path for entry in tree if fits(entry.path)} - {
+        entry.path for entry in tree if not set(above(entry.path)) <= directories
+    }
+
+
+def above(path: str) -> list[str]:
+    """The directories above a path."""
+    return [path[:at] for at, character in enumerate(path) if character == "/"]
+
+
+def expected_regex(pattern: str) -> str:
+    """The pattern over whole paths, made another way: `**` is any number of parts, and at the end at least one."""
+    parts = pattern.split("/")
+    made = ""
+    for number, part in enumerate(parts):
+        is_last = number == len(parts) - 1
+        if part == "**":
+            made += r"(?s:.+)" if is_last else r"(?:(?s:[^/]+)/)*"
+        else:
+            name = fnmatch.translate(part).removeprefix("(?s:").removesuffix(r")\Z").replace(".*", "[^/]*")
+            made += f"(?s:{name.replace('.', '[^/]') if '?' in part else name})" + ("" if is_last else "/")
+    return made
 
 
 def test_a_directory_beside_a_huge_one_is_listed_without_reading_it(
