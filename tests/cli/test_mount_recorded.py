@@ -69,7 +69,7 @@ def test_a_command_that_fails_leaves_no_mount(orders: Shell) -> None:
 
 def test_a_command_whose_input_goes_away_under_it_has_failed(orders: Shell) -> None:
     orders.well("repo", "create", "--repo", "copies", "--description", "d")
-    away = f"pkill -KILL -f -- '--mount {orders.cwd}/in ' && while mountpoint -q in; do sleep 0.01; done; ls in > out/names"
+    away = f"pkill -KILL -f -- '[-]-mount {orders.cwd}/in ' && while mountpoint -q in; do sleep 0.01; done; ls in > out/names"
     words = ("--mount", "--input", "orders=in", "--output", "copies=out", "--", "sh", "-c", f"cat in/a.csv; {away}")
     ran = orders("run", "record", *words)
     assert ran.code == EXIT_CODES[Unavailable][0]

@@ -155,7 +155,7 @@ def test_a_bundle_answers_by_path(store: Store, tmp_path: Path) -> None:
             shown.open("nothing")
         with failing(errno.ENOTDIR):
             list(shown.children("c", ""))
-    assert read == [("read", "a/b.txt"), ("absent", "nothing")]
+    assert read == [("read", "/"), ("read", "a/b.txt"), ("absent", "nothing")]
 
 
 def test_a_repo_answers_for_its_refs_and_bundles(store: Store, tmp_path: Path) -> None:
