@@ -282,13 +282,15 @@ class Changes(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.place = Path(tempfile.mkdtemp(dir=MEMORY, prefix="datamon-"))
+        self.place = Path(tempfile.mkdtemp(dir=MEMORY, prefix="datamon-")) / "desk"  # symlinks lead to what lies beside it
+        self.place.mkdir()
         self.files: dict[str, tuple[int, int]] = {}
 
     @initialize()
     def begin(self) -> None:
         for path in sorted(self.mount.rglob("*"), reverse=True):
             path.rmdir() if path.is_dir() and not path.is_symlink() else path.unlink()
+        (self.mount.parent / "a").unlink(missing_ok=True)
 
     def both(self, done: Callable[[Path], object]) -> None:
         """Does it in both places, which must give the same or fail with the same number."""
@@ -386,7 +388,7 @@ class Changes(RuleBasedStateMachine):
     def teardown(self) -> None:
         for name in list(self.files):
             self.let_go(name)
-        shutil.rmtree(self.place)
+        shutil.rmtree(self.place.parent)
 
 
 @pytest.fixture
