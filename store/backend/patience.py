@@ -30,3 +30,8 @@ def stop_waiting() -> None:
     """From now on no request of this process is sent again, and pauses under way end: it is about to end. For a signal's handler
     too."""
     STOPPED.set()
+
+
+def wait_again() -> None:
+    """Requests of this process are sent again, as before `stop_waiting`."""
+    STOPPED.clear()

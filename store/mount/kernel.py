@@ -1,5 +1,6 @@
 """Trees shown by the kernel, through libfuse: the one module that names mfusepy."""
 
+import math
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -7,6 +8,7 @@ from types import ModuleType
 
 from datamon.errors import Conflict, Denied, Invalid, NotFound, Unavailable
 from datamon.store.mount.answering import Tell
+from datamon.store.mount.leaving import Leavable, serve_until_signal
 from datamon.store.mount.mounts import mounted_at, watched
 from datamon.store.mount.operations import ReadOnlyOperations
 from datamon.store.mount.tree import MountedTree
@@ -18,6 +20,8 @@ DEVICE = Path("/dev/fuse")
 _FOR_GOOD_S = 86_400
 _FOR_NOW_S = 1.0
 """So long the kernel believes what it was told of names and attributes: of a bundle for good, of a repo for now."""
+_LONGEST_S = 5.0
+"""So long a signal waits for what is being read."""
 
 
 def show(tree: MountedTree, directory: Path, name: str, *, tell: Tell, ready: Callable[[], object]) -> None:
@@ -35,23 +39,33 @@ def show(tree: MountedTree, directory: Path, name: str, *, tell: Tell, ready: Ca
         "entry_timeout": lasts_s,
         "negative_timeout": 0 if tree.changes or tree.hears_misses else lasts_s,
     }
-    _serve(ReadOnlyOperations(tree, tell, ready), directory, name, believed)
+    _serve(ReadOnlyOperations(tree, tell, ready), directory, name, believed, longest_s=_LONGEST_S)
 
 
 def show_work(operations: WorkOperations, directory: Path, name: str) -> None:
-    """As `show`, for a tree that can be changed."""
+    """As `show`, for a tree that can be changed; nothing is written to it any more after that."""
     _serve(operations, directory, name, {"negative_timeout": 0})
 
 
-def _serve(operations: ReadOnlyOperations | WorkOperations, directory: Path, name: str, more: Options) -> None:
+def _serve(
+    operations: ReadOnlyOperations | WorkOperations,
+    directory: Path,
+    name: str,
+    more: Options,
+    *,
+    longest_s: float = math.inf,
+) -> None:
     check_directory(directory)
     fuse = _binding()
     named = {"fsname": name.replace(",", "_"), "subtype": "datamon"}
+    leavable = Leavable(operations, fuse.fuse_exit)
+
+    def serve() -> None:
+        fuse.FUSE(leavable, str(directory), foreground=True, default_permissions=True, use_ino=True, **named, **more)
+
     try:
         with watched(directory):
-            fuse.FUSE(
-                operations, str(directory), foreground=True, default_permissions=True, use_ino=True, **named, **more
-            )
+            serve_until_signal(serve, leavable, directory, longest_s=longest_s)
     except RuntimeError as error:
         raise Unavailable(
             "mount-failed",

@@ -282,7 +282,9 @@ class Changes(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.place = Path(tempfile.mkdtemp(dir=MEMORY, prefix="datamon-")) / "desk"  # symlinks lead to what lies beside it
+        self.place = (
+            Path(tempfile.mkdtemp(dir=MEMORY, prefix="datamon-")) / "desk"
+        )  # symlinks lead to what lies beside it
         self.place.mkdir()
         self.files: dict[str, tuple[int, int]] = {}
 
