@@ -44,6 +44,12 @@ def mount(
     cache_size: Annotated[
         str, typer.Option("--cache-size", metavar="SIZE", help="The memory for what was read last.")
     ] = "256MB",
+    prefetch: Annotated[
+        str,
+        typer.Option(
+            "--prefetch", metavar="SIZE", help="The most to read ahead of a program that reads on; 0: nothing."
+        ),
+    ] = "8MiB",
     part: Annotated[str, typer.Option("--part", metavar="PATH", help="Show only this directory of the bundle.")] = "",
     told: Annotated[Path | None, typer.Option("--tell", metavar="FILE", hidden=True)] = None,
     in_background: Annotated[
@@ -68,18 +74,23 @@ def mount(
     selection = Selection(bundle, label, branch)
     store = open_configured(ctx)
     found = find_repo(store, repo)
-    memory = size_bytes(cache_size)
-    if memory is None:
-        raise Invalid("usage", f"{cache_size!r} is no size; give a number with KB, MB or GB behind it, or 0")
+    memory, ahead = _size(cache_size), _size(prefetch)
     check_directory(directory)
     if in_background:
         daemonize(sys.argv[1:], directory, mounts_log(store))
         return
-    with DecodedChunks(store.chunks, memory) as decoded:
+    with DecodedChunks(store.chunks, memory, ahead) as decoded:
         tree, name = _tree(store, found, selection, _View(decoded, clean_path(part), _listener(told)))
         here = f"{name} is mounted at {directory}; Ctrl-C or `datamon mount unmount {directory}` ends it"
         show(tree, directory, name, tell=note, ready=lambda: note(here))
     note(f"{directory} is unmounted")
+
+
+def _size(text: str) -> int:
+    found = size_bytes(text)
+    if found is None:
+        raise Invalid("usage", f"{text!r} is no size; give a number with KB, MB or GB behind it, or 0")
+    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,17 +16,19 @@ from datamon.store.recipes import RecipeRow
 from datamon.store.workers import core_workers
 
 LIMIT_BYTES = 128 * 2**20
+AHEAD_BYTES = 8 * 2**20
 _FAR_THREADS = 8
 """On a far store threads mostly wait."""
 
 
 class DecodedChunks:
-    """The decoded chunks of one store that were used last, at most `limit_bytes` of them. Any thread may ask; what two ask for at
-    one time is read once. Threads are there from the first read on that needs more than one; `close` ends them."""
+    """The decoded chunks of one store that were used last, at most `limit_bytes` of them. Files are read ahead by `ahead_bytes` at
+    most, or a quarter of the memory where that is less. Any thread may ask; what two ask for at one time is read once. Threads are there from the first read on that needs more than one; `close` ends them."""
 
-    def __init__(self, chunks: ChunkStore, limit_bytes: int = LIMIT_BYTES) -> None:
+    def __init__(self, chunks: ChunkStore, limit_bytes: int = LIMIT_BYTES, ahead_bytes: int = AHEAD_BYTES) -> None:
         self.chunks = chunks
         self.limit_bytes = limit_bytes
+        self.ahead_bytes = min(ahead_bytes, limit_bytes // 4)
         self.held_bytes = 0
         self._held: OrderedDict[ChunkId, bytes] = OrderedDict()
         self._under_way: dict[ChunkId, Future[bytes]] = {}

@@ -15,7 +15,6 @@ from datamon.store.serving.naming import naming
 _STEP_BYTES = 16 * 2**20
 """A read is done so many bytes at a time: more are never waited for beside what is given."""
 _FIRST_WINDOW_BYTES = 256 * 1024
-_MOST_WINDOW_BYTES = 8 * 2**20
 _NEAR_BYTES = 512 * 1024
 """Reads of a sequence may come in another order when several are under way; so far from its place one still belongs to it."""
 
@@ -41,7 +40,7 @@ class ServedFile(Protocol):
 
 class ChunkedFile:
     """See `ServedFile`. Only the chunks are fetched that the stretch touches; those behind it too, ahead of being asked for, when
-    reads follow each other: twice as many each time, up to 8 MiB or a quarter of the memory."""
+    reads follow each other: twice as many each time, up to what `DecodedChunks` allows."""
 
     def __init__(self, bundle: Bundle, entry: TreeEntry, decoded: DecodedChunks) -> None:
         self.path = entry.path
@@ -92,11 +91,10 @@ class ChunkedFile:
                 # The first read of a file begins nothing yet, for many read only its head.
                 self._window, self._ahead = 0, end
                 return None
-            most = min(_MOST_WINDOW_BYTES, self._decoded.limit_bytes // 4)
             first = max(self._ahead, self._expected)
             if first - self._expected > self._window // 2:
                 return None
-            self._window = min(max(2 * self._window, _FIRST_WINDOW_BYTES), most)
+            self._window = min(max(2 * self._window, _FIRST_WINDOW_BYTES), self._decoded.ahead_bytes)
             last = min(self._expected + self._window, self.size)
             if last <= first:
                 return None

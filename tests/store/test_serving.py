@@ -131,6 +131,16 @@ def test_a_sequence_of_reads_is_read_ahead_and_a_jump_is_not(store: Store, root:
     assert blob.got_bytes < 1_000_000
 
 
+def test_nothing_is_read_ahead_where_nothing_is_allowed(store: Store, root: Path) -> None:
+    bundle = upload_tree(store, root)
+    blob = counted(store)
+    with DecodedChunks(store.chunks, ahead_bytes=0) as decoded:
+        file = ServedTree(store, bundle, decoded).open("large.bin")
+        for offset in range(0, 1_000_000, 100_000):
+            file.read(offset, 100_000)
+    assert blob.got_bytes < 1_500_000  # the same reads with reading ahead fetch more
+
+
 def test_memory_stays_below_its_limit_however_much_is_read(store: Store, root: Path) -> None:
     with DecodedChunks(store.chunks, 500_000) as decoded:
         file = ServedTree(store, upload_tree(store, root), decoded).open("large.bin")
