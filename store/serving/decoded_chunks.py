@@ -22,8 +22,9 @@ _FAR_THREADS = 8
 
 
 class DecodedChunks:
-    """The decoded chunks of one store that were used last, at most `limit_bytes` of them. Files are read ahead by `ahead_bytes` at
-    most, or a quarter of the memory where that is less. Any thread may ask; what two ask for at one time is read once. Threads are there from the first read on that needs more than one; `close` ends them."""
+    """The decoded chunks of one store that were used last, at most `limit_bytes` of them. Any thread may ask; what two ask for at
+    one time is read once. Files are read ahead by `ahead_bytes` at most, or a quarter of the memory where that is less. Threads
+    are there from the first read on that needs more than one; `close` ends them."""
 
     def __init__(self, chunks: ChunkStore, limit_bytes: int = LIMIT_BYTES, ahead_bytes: int = AHEAD_BYTES) -> None:
         self.chunks = chunks
