@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from itertools import chain, islice
 from typing import Protocol, TypeVar
 
-from datamon.errors import DatamonError, Denied
+from datamon.errors import Corrupt, DatamonError, Denied
 from datamon.store.mount.tree import Attributes
 
 Found = TypeVar("Found")
@@ -49,7 +49,7 @@ class Answering:
         except OSError:
             raise
         except DatamonError as error:
-            self._say(error.message)
+            self._say(error.message if isinstance(error, Corrupt) else f"{path} cannot be read: {error.message}")
             number = errno.EACCES if isinstance(error, Denied) else errno.EIO
             raise OSError(number, os.strerror(number), path) from error
         except Exception as error:

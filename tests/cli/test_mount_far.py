@@ -100,7 +100,7 @@ def test_a_bucket_that_goes_away_in_mid_read_is_an_error_and_a_message_and_is_re
         proxy.obey()
         assert (serving.directory / "large").read_bytes() == LARGE
         serving.process.terminate()
-        assert "'large' of the bundle" in serving.end()[1]
+        assert "/large cannot be read: " in serving.end()[1]
 
 
 @pytest.fixture
