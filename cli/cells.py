@@ -70,10 +70,7 @@ def csv_lines(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Itera
     file = writer(_Taking(lines), lineterminator="\n")
     file.writerow(columns)
     for part in _parts(rows):
-        if all(_PLAIN.issuperset(map(type, row)) for row in part):
-            file.writerows(part)
-        else:
-            file.writerows([cell(value) for value in row] for row in part)
+        file.writerows(zip(*map(_column, zip(*part, strict=True)), strict=True))
         yield "".join(lines)
         lines.clear()
     yield "".join(lines)
@@ -83,6 +80,16 @@ def _parts(rows: Iterable[Sequence[object]]) -> Iterator[Sequence[Sequence[objec
     if isinstance(rows, list):
         return (rows[start : start + _AT_ONCE] for start in range(0, len(rows), _AT_ONCE))
     return ([row] for row in rows)
+
+
+def _column(values: Sequence[object]) -> Sequence[object]:
+    """The values of a column as CSV has them."""
+    kinds = set(map(type, values))
+    if kinds <= _PLAIN:
+        return values
+    if kinds == {bool}:
+        return ["true" if value else "false" for value in values]
+    return list(map(cell, values))
 
 
 class _Taking:

@@ -7,7 +7,7 @@ import datetime
 TYPE_CHECKING = False  # as typing has it: importing that would be much of what a quick answer takes
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from typing import Any
 
 Row = tuple[object, ...]
@@ -15,6 +15,7 @@ _ID_LENGTH = 27
 _SHORTEST_PART = 4
 _AT_ONCE = 10_000
 """So many ids are asked for by one statement: SQLite takes 32,766 values."""
+NOTHING: Mapping[str, str] = {}
 _EPOCH = datetime.datetime(1970, 1, 1)  # noqa: DTZ001  all our times are UTC and carry no zone
 
 _DELETED = "(p.deleted IS NOT NULL OR EXISTS (SELECT 1 FROM deletions d WHERE d.repo = b.repo AND d.bundle = b.id))"
@@ -62,12 +63,18 @@ def moment(microseconds: int | None) -> datetime.datetime | None:
 
 
 class FileNames:
-    """What the file calls nodes."""
+    """What the file calls nodes. `repos` has the ids of the repos of bundles of which they are known already."""
 
-    def __init__(self, file: sqlite3.Connection, runs: Sequence[str], bundles: Sequence[str]) -> None:
+    def __init__(
+        self, file: sqlite3.Connection, runs: Sequence[str], bundles: Sequence[str], repos: Mapping[str, str] = NOTHING
+    ) -> None:
         self._steps = dict(_ask(file, _STEPS, runs))
-        known = _ask(file, _BUNDLES, bundles)
-        self._repos = {identity: repo for identity, repo, _ in known}
+        if has_deletions(file):
+            repos = NOTHING
+        shown = dict(file.execute("SELECT id, shown FROM repos").fetchall()) if repos else {}
+        known = _ask(file, _BUNDLES, [identity for identity in bundles if identity not in repos])
+        self._repos = {identity: shown.get(repo) or repo for identity, repo in repos.items()}
+        self._repos |= {identity: repo for identity, repo, _ in known}
         self.deleted = frozenset(identity for identity, _, deleted in known if deleted)
         refs = _ask(file, _REFS, bundles)
         self._refs: dict[str, str] = {}

@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 
 from datamon.query.graph.adjacency import LISTS, OTHER, Adjacency, Rules, Said
-from datamon.query.graph.arrays import Arrays
+from datamon.query.graph.arrays import NOWHERE, Arrays
 from datamon.query.graph.lookups import repo_of
 
 TYPE_CHECKING = False  # as typing has it: importing that would be much of what a quick answer takes
@@ -145,6 +145,15 @@ class Walker:
             elif repo_of(self._file, kind.identity(number)) == repo:
                 found.append(number)
         return kind.ids(found)
+
+    def repos_of(self, bundles: Sequence[int]) -> dict[int, str]:
+        """The ids of the repos of those of the bundles of which the arrays know them."""
+        if self.arrays is None:
+            return {}
+        known = {number: self.arrays.repos[number] for number in bundles if self.kinds["bundle"].is_right(number)}
+        numbers = sorted(set(known.values()) - {NOWHERE})
+        ids = dict(zip(numbers, self.arrays.ids_of("repo", numbers), strict=True))
+        return {number: ids[repo] for number, repo in known.items() if repo != NOWHERE}
 
     def _drops(self, run: int) -> bool:
         lost = self.arrays is not None and self.arrays.lost[run] and not self.rules.failed

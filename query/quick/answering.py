@@ -115,7 +115,7 @@ def _told(file: sqlite3.Connection, asked: Spoken, target: Meant, walked: tuple[
     reached = _reached(*walked)
     runs = [identity for _, kind, identity, _, _ in reached if kind == "run"]
     bundles = [identity for _, kind, identity, _, _ in reached if kind == "bundle"]
-    names = lookups.FileNames(file, runs, bundles)
+    names = lookups.FileNames(file, runs, bundles, _repos(*walked))
     deleted = "deleted" in asked.including
     shown = [
         (depth, kind == target.kind, names.row(kind, identity), how, via)
@@ -134,6 +134,12 @@ def _told(file: sqlite3.Connection, asked: Spoken, target: Meant, walked: tuple[
     told = Told(columns_of.COUNT, [(len(rows),)], notes) if asked.counted else Told(columns_of.CLOSURE, rows, notes)
     told.truncated = len(shown) > cap
     return told
+
+
+def _repos(walker: Walker, levels: list[Level]) -> dict[str, str]:
+    """The ids of the repos of bundles that were reached, by the bundles' ids."""
+    known = walker.repos_of([number for level in levels if level.kind == "bundle" for number in level.nodes])
+    return dict(zip(walker.kinds["bundle"].ids(list(known)), known.values(), strict=True))
 
 
 def _reached(walker: Walker, levels: list[Level]) -> list[tuple[int, str, str, str, str]]:
