@@ -119,7 +119,7 @@ class Told:
 
 
 def _ksuid(number: int, place: int) -> str:
-    return new_ksuid(START_NS, b"run-" + number.to_bytes(8, "big") + place.to_bytes(4, "big"))
+    return new_ksuid(START_NS + number * 10**9, b"run-" + number.to_bytes(8, "big") + place.to_bytes(4, "big"))
 
 
 def read_of(repo: Repo, bundle: Bundle, ref: str = "main") -> InputRecord:

@@ -69,7 +69,7 @@ step: SELECT w.at_id || '0' AS at_id, w.next_id || CASE WHEN v.id IS NULL THEN '
 spot_level: SELECT 0, ARRAY_AGG(s.id), ARRAY_AGG(s.id) FROM (SELECT s.id || CASE WHEN s.kind = 'run' AND s.id IN (SELECT v.id FROM wanted AS v) THEN '1' ELSE '0' END FROM start AS s) AS s(id) UNION ALL SELECT l.hop + 1, n.ids, n.seen FROM spot_level AS l CROSS JOIN LATERAL (SELECT ARRAY_AGG(x.next_id) AS ids, l.seen || ARRAY_AGG(x.next_id) AS seen FROM (SELECT e.next_id FROM UNNEST(l.ids) AS f(id) JOIN step AS e ON e.at_id = f.id EXCEPT SELECT o.id FROM UNNEST(l.seen) AS o(id)) AS x) AS n WHERE NOT n.ids IS NULL AND l.hop < 2
 met: SELECT m.kind, m.node, m.hop, m.how, m.via FROM (SELECT t.kind, t.node, s.hop, t.how, t.via, ROW_NUMBER() OVER (PARTITION BY t.node ORDER BY s.hop, t.via_kind, t.at_id, COALESCE(t.role, ''), t.how) AS place FROM spot AS s JOIN step AS t ON t.next_id = s.id JOIN spot AS p ON p.id = t.at_id AND p.hop = s.hop - 1 WHERE RIGHT(s.id, 1) = '1') AS m WHERE m.place = 1
 ;;
-UPSTREAM OF run '2yY8ADxsRp68lTicItQ34BSqXPk'
+UPSTREAM OF run '2yY8AbL4YStD1ujvXMnTQqobeG8'
 -->
 given: SELECT 'bundle', b.id FROM with_system.bundles AS b WHERE b.id IN (NULL) UNION SELECT 'run', r.id FROM with_system.runs AS r WHERE r.id IN ('…')
 arc: SELECT DISTINCT e.kind_to AS at_kind, e.id_to AS at_id, e.kind_from AS next_kind, e.id_from AS next_id, e.role, e.how FROM main.edges AS e LEFT JOIN main.runs AS r ON r.id = CASE WHEN e.kind_from = 'run' THEN e.id_from ELSE e.id_to END WHERE TRUE AND (NOT COALESCE(r.status, 'succeeded') IN ('failed', 'abandoned') OR r.id IN ('…'))
