@@ -108,20 +108,26 @@ class _Applying:
         if not events:
             return
         fresh = {event["event"]: event for event in events}
-        known = self._connection.execute(
-            "SELECT event FROM kept.journal_events WHERE event IN (SELECT unnest(?))", [list(fresh)]
-        )
-        for (event,) in known.fetchall():
+        for event in self._known("event", list(fresh)):
             del fresh[event]
         of_run: dict[str, list[Record]] = defaultdict(list)
         for event in sorted(fresh):
             of_run[_run_of(fresh[event])].append(fresh[event])
-        told = "SELECT DISTINCT run FROM kept.journal_events WHERE run IN (SELECT unnest(?))"
-        before = {run for (run,) in self._connection.execute(told, [list(of_run)]).fetchall()}
+        before = self._known("run", list(of_run))
         self._insert(JOURNAL_EVENTS, [(e, _run_of(each), each["kind"], text_of(each)) for e, each in fresh.items()])
         self._derive_anew(sorted(before))
         new = sorted(of_run.keys() - before)
         self._keep_runs(new, ((run, record) for run in new for record in of_run[run]))
+
+    def _known(self, column: str, ids: list[str]) -> set[str]:
+        """Those of the ids of events or runs that events are kept of. Ids begin with their time, and rows lie in its order: named
+        with the first and the last of them, a search for new ids passes over the blocks of old ones."""
+        if not ids:
+            return set()
+        statement = f"""SELECT DISTINCT {column} FROM kept.journal_events
+            WHERE {column} IN (SELECT unnest(?)) AND {column} BETWEEN ? AND ?"""  # noqa: S608
+        found = self._connection.execute(statement, [ids, min(ids), max(ids)])
+        return {identity for (identity,) in found.fetchall()}
 
     def _derive_anew(self, runs: list[str]) -> None:
         """The rows of runs of which there were some already."""
