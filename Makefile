@@ -43,6 +43,7 @@ $(PEERS)/.ready:
 	$(PYTHON) -m venv $(PEERS)
 	-$(PEERS)/bin/python -m pip install --quiet dvc
 	-$(PEERS)/bin/python -m pip install --quiet borgbackup
+	-$(PEERS)/bin/python -m pip install --quiet ml-metadata
 	@touch $@
 
 docs: $(READY)

@@ -3,14 +3,12 @@
     python bench/questions.py --runs 100000
 
 The store is that of graph_history.py. Each question is asked once, which is told, for it makes or compiles what later ones find,
-and then so many times; the median counts. Then one closure is walked by others over the same edges, in a process that has them
-loaded already: DuckDB's and SQLite's recursion, networkx.
+and then so many times; the median counts. Then one closure is walked by others over the same edges (walks.py).
 """
 
 import argparse
 import os
 import resource
-import sqlite3
 import statistics
 import subprocess
 import sys
@@ -19,13 +17,12 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import duckdb
-import networkx as nx
 from graph_history import LAYERS, make
+from walks import others, say, timed
 
 from datamon.lineage.records import Param
 from datamon.query.graph.file import GraphFile
-from datamon.query.index import FileIndex, open_index
+from datamon.query.index import FileIndex
 from datamon.query.testing.events import Told
 from datamon.store.opening import Store
 
@@ -65,8 +62,9 @@ def main() -> None:
             "DATAMON_EMAIL": "bench@example.org",
         }
         ask(variables, given.rounds)
-        refresh(store, Path(room) / ".datamon" / "state" / store.id / "index")
-        others(store)
+        index_dir = Path(room) / ".datamon" / "state" / store.id / "index"
+        refresh(store, index_dir)
+        others(store, index_dir, LAST)
 
 
 def ask(variables: dict[str, str], rounds: int) -> None:
@@ -106,32 +104,6 @@ def refresh(store: Store, directory: Path) -> None:
         index.refresh()
 
 
-def others(store: Store) -> None:
-    """One closure by others, the edges in memory or in a file of theirs."""
-    with open_index(store).connect() as connection:
-        edges = connection.execute("SELECT id_from, id_to FROM edges").fetchall()
-        [(start,)] = connection.execute(
-            "SELECT bundle FROM branches WHERE repo = ? AND name = 'main'", [LAST]
-        ).fetchall()
-    recursion = """WITH RECURSIVE above(id) AS (SELECT ? UNION SELECT e.source FROM above a JOIN edges e ON e.target = a.id)
-        SELECT count(*) - 1 FROM above"""
-    graph: nx.DiGraph[str] = nx.DiGraph(edges)
-    say(f"the closure of {LAST}, edges loaded: {len(nx.ancestors(graph, start)):,} nodes")
-    say(f"networkx: {median(3, lambda: nx.ancestors(graph, start)) * 1000:.0f} ms")
-    other = duckdb.connect()
-    other.execute("CREATE TABLE edges (source VARCHAR, target VARCHAR)")
-    other.executemany("INSERT INTO edges VALUES (?, ?)", edges[:1])
-    other.execute(
-        "INSERT INTO edges SELECT unnest(?), unnest(?)", [list(side) for side in zip(*edges[1:], strict=True)]
-    )
-    say(f"DuckDB's recursion: {median(3, lambda: other.execute(recursion, [start]).fetchall()) * 1000:.0f} ms")
-    light = sqlite3.connect(":memory:")
-    light.execute("CREATE TABLE edges (source TEXT, target TEXT)")
-    light.executemany("INSERT INTO edges VALUES (?, ?)", edges)
-    light.execute("CREATE INDEX by_target ON edges (target, source)")
-    say(f"SQLite's recursion: {median(3, lambda: light.execute(recursion, (start,)).fetchall()) * 1000:.0f} ms")
-
-
 def run(command: Sequence[str], variables: dict[str, str]) -> None:
     """To its end, which must be a good one."""
     subprocess.run(command, env=variables, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -140,18 +112,6 @@ def run(command: Sequence[str], variables: dict[str, str]) -> None:
 def median(rounds: int, once: Callable[[], object]) -> float:
     """Seconds."""
     return statistics.median(timed(once) for _ in range(rounds))
-
-
-def timed(once: Callable[[], object]) -> float:
-    """Seconds."""
-    began = time.perf_counter()
-    once()
-    return time.perf_counter() - began
-
-
-def say(line: str) -> None:
-    """One line of the result."""
-    print(line, flush=True)
 
 
 if __name__ == "__main__":
