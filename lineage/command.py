@@ -19,6 +19,7 @@ from datamon.lineage.environment_policy import Here, check_parts, from_root, val
 from datamon.lineage.execution import Execution, execute
 from datamon.lineage.fingerprint import fingerprint_paths, fingerprint_script
 from datamon.lineage.holding import holding
+from datamon.lineage.in_place import clear_outputs, fill_inputs, tell_of_changes
 from datamon.lineage.known_texts import KnownTexts, known_texts
 from datamon.lineage.nesting import PARENT_VARIABLE, parent_for, parent_text
 from datamon.lineage.param_values import parse_param
@@ -119,7 +120,7 @@ def record_command(
 def _record_or_reuse(store: Store, prepared: _Prepared, streams: Sinks, progress: Progress) -> CommandOutcome:
     """The outputs of a run that did the same are this run's; where there is none, the command has run."""
     if _code_is_input(prepared):
-        _fill_inputs(store, prepared, progress)
+        fill_inputs(store, prepared.sources, progress)
     intent, notes = _intent(store, prepared)
     why = obstacle(intent)
     if why is not None:
@@ -141,8 +142,8 @@ def _record_or_reuse(store: Store, prepared: _Prepared, streams: Sinks, progress
 
 def _record(store: Store, prepared: _Prepared, streams: Sinks, progress: Progress) -> CommandOutcome:
     request = prepared.request
-    _fill_inputs(store, prepared, progress)
-    _clear_outputs(store, prepared)
+    fill_inputs(store, prepared.sources, progress)
+    clear_outputs(store, [directory for _, directory in prepared.targets], keep=request.keep)
     intent, notes = _intent(store, prepared)
     parts = _parts(prepared, intent) if obstacle(intent) is None else None
     intent = replace(intent, reuse_key=parts.key if parts else None)
@@ -166,7 +167,7 @@ def _record(store: Store, prepared: _Prepared, streams: Sinks, progress: Progres
         if execution.used is None and execution.error:
             recording.notes.append(execution.error)
         _keep_streams(recording, execution)
-        _look_again(store, recording, prepared.sources)
+        tell_of_changes(store, recording, prepared.sources, "command")
         watch.finish(recording, prepared.directories, Path(intent.code.host_path or request.cwd))
         found = _metrics(written_before, recording.notes)
         for target, directory in prepared.targets:
@@ -216,20 +217,6 @@ def _read_params(request: CommandRequest) -> tuple[tuple[Param, Path | None], ..
     for param in (*request.given, *map(parse_param, request.params)):
         found[param.name] = (param, None)
     return tuple(found.values())
-
-
-def _fill_inputs(store: Store, prepared: _Prepared, progress: Progress) -> None:
-    for source in prepared.sources:
-        from datamon.store.checkout import checkout  # brings pyarrow, which a run without inputs does not need
-
-        checkout(store, source.bundle, source.directory, path=source.record.path, progress=progress)
-
-
-def _clear_outputs(store: Store, prepared: _Prepared) -> None:
-    for _, directory in prepared.targets:
-        from datamon.store.checkout import clear_output  # as above
-
-        clear_output(store, directory, keep=prepared.request.keep)
 
 
 def _code_is_input(prepared: _Prepared) -> bool:
@@ -316,25 +303,6 @@ def default_step(argv: Sequence[str], script: Path | None) -> str:
         stem = script.parent.name
     name = _NOT_IN_NAMES.sub("-", stem).lstrip("-.")[:60]
     return name if name and not is_ksuid(name) else "step"
-
-
-def _look_again(store: Store, recording: Recording, sources: Sequence[Source]) -> None:
-    """Records which files of its inputs the command itself changed."""
-    for number, source in enumerate(sources):
-        from datamon.store.checkout import changed_paths  # imported by the time there is a source
-
-        try:
-            changed = changed_paths(store, source.directory)
-        except DatamonError as error:
-            recording.notes.append(
-                f"whether the command changed its input {source.record.role!r} is not known: {error}"
-            )
-            continue
-        if changed:
-            recording.inputs[number] = replace(recording.inputs[number], changed=tuple(changed))
-            recording.notes.append(
-                f"the command changed its input {source.record.role!r}: {', '.join(changed[:5])}{' …' if changed[5:] else ''}"
-            )
 
 
 def _metrics(before: Mapping[Path, metrics.FileStamp | None], notes: list[str]) -> tuple[Metric, ...]:
