@@ -1,13 +1,18 @@
 """Notebooks that a test executes without a page, each in a kernel of its own."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import nbformat
+from jupyter_client.manager import start_new_kernel
 from nbclient import NotebookClient
 
 Notebook = Any
 """What nbformat makes: it gives its notebooks no types."""
+Completing = Callable[[str, int], dict[str, Any]]
+"""From a cell's text and a place in it to what the kernel offers there."""
 LONGEST_S = 300
 
 
@@ -43,3 +48,23 @@ def text_of(cell: Any, kind: str = "text/plain") -> str:
         elif kind == "text/plain":
             told.append(output.get("text", "") or "\n".join(output.get("traceback", ())))
     return "\n".join(told)
+
+
+@contextmanager
+def completing(cwd: Path, *cells: str) -> Iterator[Completing]:
+    """A kernel in `cwd` that has run these cells and is asked what it completes."""
+    manager, client = start_new_kernel(kernel_name="python3", cwd=str(cwd))
+    try:
+        for cell in cells:
+            answer = client.execute_interactive(cell, timeout=LONGEST_S)
+            assert answer["content"]["status"] == "ok", answer
+
+        def complete(code: str, at: int) -> dict[str, Any]:
+            answer: Any = client.complete(code, at, reply=True, timeout=LONGEST_S)
+            found: dict[str, Any] = answer["content"]
+            return found
+
+        yield complete
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)

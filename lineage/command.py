@@ -22,6 +22,7 @@ from datamon.lineage.holding import holding
 from datamon.lineage.in_place import clear_outputs, fill_inputs, tell_of_changes
 from datamon.lineage.known_texts import KnownTexts, known_texts
 from datamon.lineage.nesting import PARENT_VARIABLE, parent_for, parent_text
+from datamon.lineage.papermill import papermill_params
 from datamon.lineage.param_values import parse_param
 from datamon.lineage.params import read_params_file
 from datamon.lineage.recording import Ending, Policy, Recording, RunIntent, RunPlace
@@ -210,10 +211,12 @@ def _prepare(store: Store, request: CommandRequest) -> _Prepared:
 def _read_params(request: CommandRequest) -> tuple[tuple[Param, Path | None], ...]:
     """The params with the file each came from; one name once, the last one given."""
     found: dict[str, tuple[Param, Path | None]] = {}
-    for file in request.params_files:
-        path = request.cwd / file
+    by_command = list(papermill_params(request.argv))
+    files = [*request.params_files, *(each.file for each in by_command if each.file is not None)]
+    for path in (request.cwd / file for file in files):
         for name, value in read_params_file(path).items():
             found[name] = (Param(name, value, "file", None, name), path)
+    found.update({each.name: (Param(each.name, each.value), None) for each in by_command if each.file is None})
     for param in (*request.given, *map(parse_param, request.params)):
         found[param.name] = (param, None)
     return tuple(found.values())
