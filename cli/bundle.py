@@ -7,6 +7,7 @@ from datamon.cli.bundle_diff import diff
 from datamon.cli.bundle_download import download, download_file
 from datamon.cli.bundle_link import link
 from datamon.cli.bundle_list import list_, list_files
+from datamon.cli.bundle_log import log
 from datamon.cli.bundle_promote import promote
 from datamon.cli.bundle_update import update
 from datamon.cli.bundle_upload import upload
@@ -57,6 +58,7 @@ def get(
 
 app.command("list")(list_)
 app.command("list files")(list_files)
+app.command("log")(log)
 app.command("diff")(diff)
 app.command("promote")(promote)
 app.command("delete")(delete)
