@@ -1,5 +1,6 @@
 """Notebooks that a test executes without a page, each in a kernel of its own."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -50,14 +51,27 @@ def text_of(cell: Any, kind: str = "text/plain") -> str:
     return "\n".join(told)
 
 
+def interrupted(cwd: Path, cell: str, begun: Path, *before: str) -> tuple[str, str]:
+    """A kernel in `cwd` runs the cells `before`, then `cell`, and is interrupted as soon as the file `begun` is there: the name
+    of the error that the cell ended with, and what the kernel says to `1 + 1` afterwards."""
+    with _kernel(cwd, *before) as (manager, client):
+        asked = client.execute(cell)
+        deadline = time.monotonic() + LONGEST_S
+        while not begun.exists():
+            assert time.monotonic() < deadline, "the cell did not begin"
+            time.sleep(0.01)
+        manager.interrupt_kernel()
+        answer = client.get_shell_msg(timeout=LONGEST_S)
+        while answer["parent_header"].get("msg_id") != asked:
+            answer = client.get_shell_msg(timeout=LONGEST_S)
+        after = client.execute_interactive("", user_expressions={"sum": "1 + 1"}, timeout=LONGEST_S)
+        return answer["content"]["ename"], after["content"]["user_expressions"]["sum"]["data"]["text/plain"]
+
+
 @contextmanager
 def completing(cwd: Path, *cells: str) -> Iterator[Completing]:
     """A kernel in `cwd` that has run these cells and is asked what it completes."""
-    manager, client = start_new_kernel(kernel_name="python3", cwd=str(cwd))
-    try:
-        for cell in cells:
-            answer = client.execute_interactive(cell, timeout=LONGEST_S)
-            assert answer["content"]["status"] == "ok", answer
+    with _kernel(cwd, *cells) as (_, client):
 
         def complete(code: str, at: int) -> dict[str, Any]:
             answer: Any = client.complete(code, at, reply=True, timeout=LONGEST_S)
@@ -65,6 +79,17 @@ def completing(cwd: Path, *cells: str) -> Iterator[Completing]:
             return found
 
         yield complete
+
+
+@contextmanager
+def _kernel(cwd: Path, *cells: str) -> Iterator[tuple[Any, Any]]:
+    """A kernel in `cwd` that has run these cells: what manages it, and what speaks with it."""
+    manager, client = start_new_kernel(kernel_name="python3", cwd=str(cwd))
+    try:
+        for cell in cells:
+            answer = client.execute_interactive(cell, timeout=LONGEST_S)
+            assert answer["content"]["status"] == "ok", answer
+        yield manager, client
     finally:
         client.stop_channels()
         manager.shutdown_kernel(now=True)

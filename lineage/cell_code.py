@@ -28,7 +28,8 @@ def fingerprint_cell_among(cell: str, earlier: Sequence[str], directory: Path, r
     tree = parse(code)
     if tree is None:
         return Fingerprint(digest_of(["cell", code.strip(), *magic]), "cell")
-    whole = ast.Module([*_needed(tree.body, _standing(earlier)), *tree.body], [])
+    standing = _standing([each for text in earlier for each in _statements(text)])
+    whole = ast.Module(_imports_first([*_needed(tree.body, standing), *tree.body]), [])
     path, sources = directory / _NAME, Sources()
     sources.suppose(path, ast.unparse(ast.fix_missing_locations(whole)))
     survey = Survey(Project(root, path, sources, is_script=True), Whole(path))
@@ -41,9 +42,8 @@ def cell_name(cell: str) -> str:
     return f"cell-{blake3(split_magic(cell)[0].strip().encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"
 
 
-def _standing(cells: Sequence[str]) -> list[ast.stmt]:
-    """The statements of the cells that still hold, in their order: of a name bound again, no earlier binding."""
-    statements = [each for cell in cells for each in _statements(cell)]
+def _standing(statements: Sequence[ast.stmt]) -> list[ast.stmt]:
+    """Those of the statements that still hold, in their order: of a name bound again, no earlier binding."""
     kept: list[ast.stmt] = []
     rebound: set[str] = set()
     for statement in reversed(statements):
@@ -85,7 +85,12 @@ def _asked(statement: ast.stmt) -> set[str]:
 
 def _needed(cell: Sequence[ast.stmt], standing: Sequence[ast.stmt]) -> list[ast.stmt]:
     """Those of the standing statements that the cell needs, or that one of these needs."""
-    wanted = set().union(*map(_asked, cell)) if cell else set()
+    wanted, bound = set[str](), set[str]()
+    for statement in cell:
+        wanted |= _asked(statement) - bound
+        names = _bound(statement)
+        if _binds_anew(statement, names):
+            bound |= names
     taken: set[int] = set()
     while True:
         more = [n for n, each in enumerate(standing) if n not in taken and _bound(each) & {*wanted, "*"}]
@@ -93,3 +98,10 @@ def _needed(cell: Sequence[ast.stmt], standing: Sequence[ast.stmt]) -> list[ast.
             return [each for n, each in enumerate(standing) if n in taken]
         taken.update(more)
         wanted = wanted.union(*(_asked(standing[n]) for n in more))
+
+
+def _imports_first(statements: Sequence[ast.stmt]) -> list[ast.stmt]:
+    """The statements, with the imports that still hold before all others: which cell has them, and how often, is no matter."""
+    imports = [each for each in statements if isinstance(each, ast.Import | ast.ImportFrom)]
+    others = [each for each in statements if not isinstance(each, ast.Import | ast.ImportFrom)]
+    return [*sorted(_standing(imports), key=ast.unparse), *others]

@@ -94,6 +94,7 @@ class _Prepared:
     sources: tuple[Source, ...]
     targets: tuple[tuple[Target, Path], ...]
     params: tuple[tuple[Param, Path | None], ...]
+    notes: tuple[str, ...]
 
     @property
     def directories(self) -> list[Path]:
@@ -205,21 +206,31 @@ def _prepare(store: Store, request: CommandRequest) -> _Prepared:
     targets = plan_outputs(store, outputs, request.labels)
     sources = resolve_inputs(store, inputs)
     directories = (output.directory for output in outputs)
-    return _Prepared(request, sources, tuple(zip(targets, directories, strict=True)), _read_params(request))
+    return _Prepared(request, sources, tuple(zip(targets, directories, strict=True)), *_read_params(request))
 
 
-def _read_params(request: CommandRequest) -> tuple[tuple[Param, Path | None], ...]:
-    """The params with the file each came from; one name once, the last one given."""
+def _read_params(request: CommandRequest) -> tuple[tuple[tuple[Param, Path | None], ...], tuple[str, ...]]:
+    """The params with the file each came from, one name once, the last one given; and which files that the command itself reads
+    as params could not be read as such, which is no fault of the command's."""
     found: dict[str, tuple[Param, Path | None]] = {}
-    by_command = list(papermill_params(request.argv))
-    files = [*request.params_files, *(each.file for each in by_command if each.file is not None)]
-    for path in (request.cwd / file for file in files):
+    notes = []
+
+    def take(path: Path) -> None:
         for name, value in read_params_file(path).items():
             found[name] = (Param(name, value, "file", None, name), path)
+
+    for file in request.params_files:
+        take(request.cwd / file)
+    by_command = list(papermill_params(request.argv))
+    for path in (request.cwd / each.file for each in by_command if each.file is not None):
+        try:
+            take(path)
+        except DatamonError as error:
+            notes.append(f"the command's params of a file are not recorded: {error.message}")
     found.update({each.name: (Param(each.name, each.value), None) for each in by_command if each.file is None})
     for param in (*request.given, *map(parse_param, request.params)):
         found[param.name] = (param, None)
-    return tuple(found.values())
+    return tuple(found.values()), tuple(notes)
 
 
 def _code_is_input(prepared: _Prepared) -> bool:
@@ -254,7 +265,7 @@ def _intent(store: Store, prepared: _Prepared) -> tuple[RunIntent, list[str]]:
     policy = request.policy
     interpreter = interpreter_of(request.argv, policy.variables, request.cwd)
     environment, notes = capture_environment(interpreter, policy.variables, policy.kept_variables)
-    notes += [source.note for source in prepared.sources if source.note]
+    notes += [*prepared.notes, *(source.note for source in prepared.sources if source.note)]
     intent = RunIntent(
         pipeline=request.pipeline,
         step=request.step or _step(request, script),

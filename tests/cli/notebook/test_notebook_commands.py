@@ -55,6 +55,40 @@ def test_a_papermill_run_has_its_params_with_their_source_and_the_notebooks_code
     assert shown["code"]["paths"][0] == "nb.ipynb"
 
 
+def test_a_file_of_params_that_only_papermill_can_read_is_a_note_and_no_error(desk: Shell) -> None:
+    prepared(desk)
+    (desk.cwd / "p.params").write_text("scale: 5\n")
+
+    ran = desk(*PAPERMILL, "-f", "p.params", "-y", "{depth: [1, 2]}")
+
+    assert ran.code == 0, ran
+    assert "the command's params of a file are not recorded: " in ran.err
+    assert (desk.cwd / "out" / "x").read_text() == "5"
+    assert asked(desk, "SELECT name, value FROM params") == [{"name": "depth", "value": "[1, 2]"}]
+
+
+def test_a_papermill_whose_notebook_raises_is_a_failed_run(desk: Shell) -> None:
+    path = prepared(desk)
+    write_notebook(path, *CELLS, "raise ValueError('no rows')")
+
+    ran = desk(*PAPERMILL)
+
+    assert ran.code != 0
+    assert asked(desk, "SELECT step, status FROM runs") == [{"step": "nb", "status": "failed"}]
+    assert desk.well("branch", "list", "--repo", "features").lines == []
+
+
+def test_cells_that_are_recorded_in_a_recorded_notebook_are_part_of_its_run(desk: Shell) -> None:
+    write_notebook(desk.cwd / "nb.ipynb", "%load_ext datamon", "%%datamon_run --step inner\n1 + 1")
+
+    ran = desk("run", "record", "--step", "outer", "--", "jupyter", "execute", "nb.ipynb")
+
+    assert ran.code == 0, ran
+    runs = {each["step"]: each for each in asked(desk, "SELECT step, id, parent, how FROM runs")}
+    assert (runs["outer"]["how"], runs["inner"]["how"]) == ("command", "cell")
+    assert (runs["outer"]["parent"], runs["inner"]["parent"]) == (None, runs["outer"]["id"])
+
+
 @pytest.mark.parametrize(
     "command", ["papermill nb.ipynb done.ipynb", "jupyter execute nb.ipynb", "python -m papermill nb.ipynb d.ipynb"]
 )
