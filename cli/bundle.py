@@ -8,6 +8,7 @@ from datamon.cli.bundle_diff import diff
 from datamon.cli.bundle_download import download, download_file
 from datamon.cli.bundle_link import link
 from datamon.cli.bundle_list import list_, list_files, ls
+from datamon.cli.bundle_log import log
 from datamon.cli.bundle_mount import mount
 from datamon.cli.bundle_mount_new import mount_new
 from datamon.cli.bundle_promote import promote
@@ -64,6 +65,7 @@ app.command("list")(list_)
 app.command("list files")(list_files)
 app.command("ls")(ls)
 app.command("cat")(cat)
+app.command("log")(log)
 app.command("diff")(diff)
 app.command("promote")(promote)
 app.command("delete")(delete)

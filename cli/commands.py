@@ -48,6 +48,7 @@ WORDS: tuple[Word, ...] = (
     Word("diamond", "datamon.cli.sessions", "The older name of session."),
     Word("run", "datamon.cli.run", "Runs: record a command with what it reads and writes; look at the records."),
     Word("query", "datamon.cli.query", "Ask what produced, what used, what is stale and why, or any SELECT."),
+    Word("lineage", "datamon.cli.lineage", "What a bundle or run came from, or what came of it, as a tree."),
     Word(
         "index",
         "datamon.cli.index",

@@ -30,6 +30,15 @@ def completing(environment: Mapping[str, str] = os.environ) -> bool:
     return COMPLETION_VARIABLE in environment
 
 
+def wants_colours(stream_is_terminal: bool, environment: Mapping[str, str] = os.environ) -> bool:
+    """Whether what goes to a stream is coloured: to a terminal that can, unless `NO_COLOR` is set.
+
+    >>> wants_colours(True, {}), wants_colours(True, {"NO_COLOR": "1"}), wants_colours(False, {})
+    (True, False, False)
+    """
+    return stream_is_terminal and not environment.get("NO_COLOR") and environment.get("TERM") != "dumb"
+
+
 def pager_words(environment: Mapping[str, str] = os.environ) -> list[str]:
     """The command line of the program that shows long answers; empty when `PAGER` is set to nothing.
 
@@ -37,6 +46,15 @@ def pager_words(environment: Mapping[str, str] = os.environ) -> list[str]:
     (['less', '-SRFX'], ['more', '-d'], [])
     """
     return shlex.split(environment.get("PAGER", "less -SRFX"))
+
+
+def pager_environment(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """What the pager finds in its environment: a `less` that nobody has set up shows colours, as `less -R` does.
+
+    >>> pager_environment({})["LESS"], pager_environment({"LESS": "-i"})["LESS"]
+    ('SRFX', '-i')
+    """
+    return {"LESS": "SRFX", **environment}
 
 
 def working_directory() -> Path:

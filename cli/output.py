@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from datamon.cli.cells import cell, csv_lines, in_words, printable
+from datamon.cli.environment import wants_colours
+from datamon.cli.fitting import Screen
 from datamon.cli.globals import Format
 from datamon.cli.json_values import json_text, plain
 from datamon.cli.tables import table_lines
@@ -52,6 +54,11 @@ def pieces(listing: Listing, form: Format | None, width: int | None) -> Iterator
 def terminal_width() -> int | None:
     """How wide the terminal is (or `COLUMNS` says); None where there is neither."""
     return shutil.get_terminal_size(fallback=(0, 0)).columns or None
+
+
+def screen() -> Screen:
+    """What stdout is: lines for it are fitted to its width, and coloured when it is a terminal that can and nobody said no."""
+    return Screen(terminal_width(), wants_colours(sys.stdout.isatty()))
 
 
 def show_record(record: Mapping[str, object], form: Format | None, lines: Iterable[str]) -> None:

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from itertools import chain
 
-from datamon.cli.environment import pager_words
+from datamon.cli.environment import pager_environment, pager_words
 from datamon.cli.output import write
 
 
@@ -39,7 +39,7 @@ def _first(texts: Iterator[str], lines: int) -> Iterator[str]:
 def _page(words: list[str], texts: Iterable[str]) -> None:
     """The pager shows the texts; it ends when its reader leaves it. Ctrl-C is the pager's."""
     sys.stdout.flush()
-    with _ignoring_interrupts(), subprocess.Popen(words, stdin=subprocess.PIPE) as pager:
+    with _ignoring_interrupts(), subprocess.Popen(words, stdin=subprocess.PIPE, env=pager_environment()) as pager:
         assert pager.stdin is not None, "it was asked for"
         with contextlib.suppress(BrokenPipeError), pager.stdin as reading:
             for text in texts:

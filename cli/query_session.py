@@ -1,6 +1,7 @@
 """A session of questions at the prompt: one index, values for parameters, and the names that the store has."""
 
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from datamon.cli.asking import ask_with, index_here
@@ -65,11 +66,11 @@ class Session:
     def __post_init__(self) -> None:
         self.index = index_here(self.store)
 
-    def ask(self, statement: str) -> Answer:
-        """The answer to a statement. Raises as `ask`."""
+    def ask(self, statement: str, values: Mapping[str, object] | None = None) -> Answer:
+        """The answer to a statement, with these values for its parameters or the session's. Raises as `ask`."""
         with self._asking:
             self._known = None
-            return ask_with(self.index, self.store, statement, self.values)
+            return ask_with(self.index, self.store, statement, self.values if values is None else values)
 
     def known(self) -> Known:
         """The names that statements can have in them, as they were at the last answer."""

@@ -5,11 +5,14 @@ from typing import Annotated
 
 import typer
 
+from datamon.cli.fact_tree import fact_lines
 from datamon.cli.opening import open_configured
 from datamon.cli.options import FormatOption
-from datamon.cli.output import note, pass_on, show_record
-from datamon.cli.run_portrait import child_lines, child_records, run_lines, run_record
-from datamon.lineage.finding import children_of, environment_of, find_run, stream_pieces, tombstones
+from datamon.cli.output import note, pass_on, screen, show_record
+from datamon.cli.rows import moment
+from datamon.cli.run_facts import Beside, run_facts
+from datamon.cli.run_portrait import child_records, run_record
+from datamon.lineage.finding import environment_of, find_run, runs_within, stream_pieces, tombstones
 
 RunArgument = Annotated[
     str, typer.Argument(metavar="RUN", help="Id of a run, or its unique start or end of 4 characters or more.")
@@ -34,9 +37,11 @@ def show(ctx: typer.Context, run: RunArgument, form: FormatOption = None) -> Non
     found = find_run(store, run)
     environment = environment_of(store, found)
     gone = tombstones(store, found)
-    children = children_of(store, found)
+    within = runs_within(store, found)
+    children = [each for each in within if each.opened.parent == found.id]
     record = {**run_record(found, environment, gone), "children": child_records(children)}
-    show_record(record, form, (*run_lines(found, environment, gone), *child_lines(children)))
+    facts = run_facts(found, Beside(environment, gone, within), moment(store.clock()))
+    show_record(record, form, fact_lines(facts, screen()))
 
 
 def logs(

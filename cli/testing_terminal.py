@@ -38,6 +38,11 @@ class Terminal:
         """Everything drawn so far."""
         return _CONTROL.sub("", self._drawn.decode("utf-8", "replace"))
 
+    @property
+    def coloured(self) -> bool:
+        """Whether anything drawn so far has a colour."""
+        return re.search(rb"\x1b\[[1-9][0-9]*m", self._drawn) is not None
+
     def type(self, keys: str) -> None:
         """These keys are pressed."""
         os.write(self._ours, keys.encode())

@@ -49,9 +49,11 @@ def again(store: Store, run: RunOpened, tree: WorkingTree) -> Again:
         return _command(store, run, _root(run, tree))
     if run.how == "decorator" and run.code.method == "function":
         return _call(run, _root(run, tree), tree.sources)
-    what = {"context": "a block in a program", "decorator": "a function of a notebook"}.get(
-        run.how, f"a run of the kind {run.how}"
-    )
+    what = {
+        "context": "a block in a program",
+        "cell": "a cell of a notebook",
+        "decorator": "a function of a notebook",
+    }.get(run.how, f"a run of the kind {run.how}")
     raise _refusal(run, f"it was {what}, which datamon cannot start; run the program again")
 
 

@@ -19,8 +19,10 @@ from datamon.lineage.environment_policy import Here, check_parts, from_root, val
 from datamon.lineage.execution import Execution, execute
 from datamon.lineage.fingerprint import fingerprint_paths, fingerprint_script
 from datamon.lineage.holding import holding
+from datamon.lineage.in_place import clear_outputs, fill_inputs, tell_of_use
 from datamon.lineage.known_texts import KnownTexts, known_texts
 from datamon.lineage.nesting import PARENT_VARIABLE, parent_for, parent_text
+from datamon.lineage.papermill import papermill_params
 from datamon.lineage.param_values import parse_param
 from datamon.lineage.params import read_params_file
 from datamon.lineage.placing import Placing, ShowAt, placed
@@ -94,6 +96,7 @@ class _Prepared:
     sources: tuple[Source, ...]
     targets: tuple[tuple[Target, Path], ...]
     params: tuple[tuple[Param, Path | None], ...]
+    notes: tuple[str, ...]
 
     @property
     def directories(self) -> list[Path]:
@@ -130,16 +133,12 @@ class _Work:
     streams: Sinks
     progress: Progress
 
-    def fill_inputs(self) -> None:
-        for source in self.prepared.sources:
-            self.placing.fill(source)
-
 
 def _record_or_reuse(work: _Work) -> CommandOutcome:
     """The outputs of a run that did the same are this run's; where there is none, the command has run."""
     store, prepared = work.store, work.prepared
     if _code_is_input(prepared):
-        work.fill_inputs()
+        fill_inputs(work.placing, prepared.sources)
     intent, notes = _intent(store, prepared)
     why = obstacle(intent)
     if why is not None:
@@ -161,8 +160,8 @@ def _record_or_reuse(work: _Work) -> CommandOutcome:
 
 def _record(work: _Work) -> CommandOutcome:
     store, prepared, request = work.store, work.prepared, work.prepared.request
-    work.fill_inputs()
-    _clear_outputs(store, prepared)
+    fill_inputs(work.placing, prepared.sources)
+    clear_outputs(store, [directory for _, directory in prepared.targets], keep=request.keep)
     intent, notes = _intent(store, prepared)
     parts = _parts(prepared, intent) if obstacle(intent) is None else None
     intent = replace(intent, reuse_key=parts.key if parts else None)
@@ -187,7 +186,7 @@ def _record(work: _Work) -> CommandOutcome:
         if execution.used is None and execution.error:
             recording.notes.append(execution.error)
         _keep_streams(recording, execution)
-        _look_again(work.placing, recording, prepared.sources)
+        tell_of_use(work.placing, recording, prepared.sources, "command")
         work.placing.check()
         watch.finish(recording, prepared.directories, Path(intent.code.host_path or request.cwd))
         found = _metrics(written_before, recording.notes)
@@ -225,26 +224,31 @@ def _prepare(store: Store, request: CommandRequest) -> _Prepared:
     targets = plan_outputs(store, outputs, request.labels)
     sources = resolve_inputs(store, inputs)
     directories = (output.directory for output in outputs)
-    return _Prepared(request, sources, tuple(zip(targets, directories, strict=True)), _read_params(request))
+    return _Prepared(request, sources, tuple(zip(targets, directories, strict=True)), *_read_params(request))
 
 
-def _read_params(request: CommandRequest) -> tuple[tuple[Param, Path | None], ...]:
-    """The params with the file each came from; one name once, the last one given."""
+def _read_params(request: CommandRequest) -> tuple[tuple[tuple[Param, Path | None], ...], tuple[str, ...]]:
+    """The params with the file each came from, one name once, the last one given; and which files that the command itself reads
+    as params could not be read as such, which is no fault of the command's."""
     found: dict[str, tuple[Param, Path | None]] = {}
-    for file in request.params_files:
-        path = request.cwd / file
+    notes = []
+
+    def take(path: Path) -> None:
         for name, value in read_params_file(path).items():
             found[name] = (Param(name, value, "file", None, name), path)
+
+    for file in request.params_files:
+        take(request.cwd / file)
+    by_command = list(papermill_params(request.argv))
+    for path in (request.cwd / each.file for each in by_command if each.file is not None):
+        try:
+            take(path)
+        except DatamonError as error:
+            notes.append(f"the command's params of a file are not recorded: {error.message}")
+    found.update({each.name: (Param(each.name, each.value), None) for each in by_command if each.file is None})
     for param in (*request.given, *map(parse_param, request.params)):
         found[param.name] = (param, None)
-    return tuple(found.values())
-
-
-def _clear_outputs(store: Store, prepared: _Prepared) -> None:
-    for _, directory in prepared.targets:
-        from datamon.store.checkout import clear_output  # brings pyarrow, which a run without outputs does not need
-
-        clear_output(store, directory, keep=prepared.request.keep)
+    return tuple(found.values()), tuple(notes)
 
 
 def _code_is_input(prepared: _Prepared) -> bool:
@@ -279,7 +283,7 @@ def _intent(store: Store, prepared: _Prepared) -> tuple[RunIntent, list[str]]:
     policy = request.policy
     interpreter = interpreter_of(request.argv, policy.variables, request.cwd)
     environment, notes = capture_environment(interpreter, policy.variables, policy.kept_variables)
-    notes += [source.note for source in prepared.sources if source.note]
+    notes += [*prepared.notes, *(source.note for source in prepared.sources if source.note)]
     intent = RunIntent(
         pipeline=request.pipeline,
         step=request.step or _step(request, script),
@@ -331,24 +335,6 @@ def default_step(argv: Sequence[str], script: Path | None) -> str:
         stem = script.parent.name
     name = _NOT_IN_NAMES.sub("-", stem).lstrip("-.")[:60]
     return name if name and not is_ksuid(name) else "step"
-
-
-def _look_again(placing: Placing, recording: Recording, sources: Sequence[Source]) -> None:
-    """Records which files of its inputs the command itself changed, and what it read of them where that is known."""
-    for number, source in enumerate(sources):
-        recording.inputs[number] = placing.seen(source, recording.inputs[number])
-        try:
-            changed = placing.changed(source)
-        except DatamonError as error:
-            recording.notes.append(
-                f"whether the command changed its input {source.record.role!r} is not known: {error}"
-            )
-            continue
-        if changed:
-            recording.inputs[number] = replace(recording.inputs[number], changed=tuple(changed))
-            recording.notes.append(
-                f"the command changed its input {source.record.role!r}: {', '.join(changed[:5])}{' …' if changed[5:] else ''}"
-            )
 
 
 def _metrics(before: Mapping[Path, metrics.FileStamp | None], notes: list[str]) -> tuple[Metric, ...]:

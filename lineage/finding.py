@@ -28,16 +28,24 @@ def find_run(store: Store, id_or_part: str) -> Run:
     return run
 
 
-def children_of(store: Store, run: Run) -> list[Run]:
-    """The runs that are part of this one, in the order in which they began; reads all of the journal."""
+def runs_within(store: Store, run: Run) -> list[Run]:
+    """The runs that are part of this one, or of such a run, in the order in which they began; reads all of the journal."""
     events: dict[str, list[Record]] = defaultdict(list)
+    parts: dict[str | None, list[str]] = defaultdict(list)
     for event in store.journal.read({})[0]:
         if event["kind"] in RUN_KINDS:
             events[run_of(event)].append(event)
-    openings = (event["run"] for several in events.values() for event in several if event["kind"] == RUN_OPENED)
-    within = {opening["id"] for opening in openings if opening["parent"] == run.id}
-    found = [combine(events[each]) for each in within]
-    return sorted((each for each in found if each), key=lambda each: (each.opened.started_ns, each.id))
+        if event["kind"] == RUN_OPENED:
+            parts[event["run"]["parent"]].append(event["run"]["id"])
+    within: dict[str, Run] = {}
+    waiting = list(parts[run.id])
+    while waiting:
+        identity = waiting.pop()
+        found = combine(events[identity])
+        if found is not None and identity not in within and identity != run.id:
+            within[identity] = found
+            waiting.extend(parts[identity])
+    return sorted(within.values(), key=lambda each: (each.opened.started_ns, each.id))
 
 
 def environment_of(store: Store, run: Run) -> Environment | None:

@@ -38,6 +38,7 @@ from datamon.lineage.syntax import normal, parse
 __all__ = [
     "Fingerprint",
     "current",
+    "digest_of",
     "fingerprint_cell",
     "fingerprint_function",
     "fingerprint_paths",
@@ -78,7 +79,7 @@ def fingerprint_function(path: Path, qualname: str, root: Path, *, sources: Sour
     project = Project(root, path, sources or Sources())
     module = project.module(path)
     if module is None:
-        digest = _digest(["unparsed", content_hash(path)])
+        digest = digest_of(["unparsed", content_hash(path)])
         return Fingerprint(digest, "function", (relative(path, root),), qualname, (unparsed(path, root),))
     if find_function(module, qualname) is None:
         raise NotFound(
@@ -89,7 +90,7 @@ def fingerprint_function(path: Path, qualname: str, root: Path, *, sources: Sour
         )
     way = plain_qualname(qualname)
     survey = Survey(project, Definition(path, way[0]), nameless=len(way) == 1)
-    digest = _digest(["function", ".".join(way[1:]), *survey.pieces()])
+    digest = digest_of(["function", ".".join(way[1:]), *survey.pieces()])
     return Fingerprint(digest, "function", survey.paths(), qualname, survey.notes())
 
 
@@ -103,14 +104,14 @@ def fingerprint_script(path: Path, root: Path, *, sources: Sources | None = None
     path = _below(path, root)
     notebook = path.suffix == SUFFIX and code_cells(path) is not None
     if not is_python(path) and not notebook:
-        return Fingerprint(_digest(["file", _file_text(path)]), "script", (relative(path, root),))
+        return Fingerprint(digest_of(["file", _file_text(path)]), "script", (relative(path, root),))
     content_hash(path)  # raises where it cannot be read
     project = Project(root, path, sources or Sources(), is_script=True)
     first = ["notebook", _file_text(path)] if notebook else ["script"]
     if notebook and project.module(path) is None:  # another language's
-        return Fingerprint(_digest(first), "script", (relative(path, root),), None, (unparsed(path, root),))
+        return Fingerprint(digest_of(first), "script", (relative(path, root),), None, (unparsed(path, root),))
     survey = Survey(project, Whole(path))
-    return Fingerprint(_digest([*first, *survey.pieces()]), "script", survey.paths(), None, survey.notes())
+    return Fingerprint(digest_of([*first, *survey.pieces()]), "script", survey.paths(), None, survey.notes())
 
 
 def fingerprint_paths(paths: Sequence[Path], root: Path, *, texts: KnownTexts | None = None) -> Fingerprint:
@@ -132,7 +133,7 @@ def fingerprint_cell(source: str) -> Fingerprint:
     code, magic = split_magic(source)
     tree = parse(code)
     text = normal(tree) if tree else "\n".join(line.rstrip() for line in code.splitlines()).strip()
-    return Fingerprint(_digest(["cell", text, *magic]), "cell")
+    return Fingerprint(digest_of(["cell", text, *magic]), "cell")
 
 
 def is_judged_in_tree(code: CodeVersion) -> bool:
@@ -201,7 +202,7 @@ def _digest_paths(paths: Iterable[Path], root: Path, texts: KnownTexts | None) -
             counts = f"link {each.readlink()}" if link else _file_digest(each, unchanged.get(each), texts)
             files[relative(each, root)] = counts
     texts.save()
-    return _digest(["paths", *(part for pair in sorted(files.items()) for part in pair)])
+    return digest_of(["paths", *(part for pair in sorted(files.items()) for part in pair)])
 
 
 def _file_digest(path: Path, blob: str | None, texts: KnownTexts) -> str:
@@ -210,7 +211,7 @@ def _file_digest(path: Path, blob: str | None, texts: KnownTexts) -> str:
     known = texts.get(key) if key else None
     if known is None:
         content = content_hash(path)
-        known = texts.get(f"{content}:{_kind(path)}") or _digest(["file", _file_text(path)])
+        known = texts.get(f"{content}:{_kind(path)}") or digest_of(["file", _file_text(path)])
         texts.put(key or f"{content}:{_kind(path)}", known)
     return known
 
@@ -221,7 +222,8 @@ def _kind(path: Path) -> str:
     return ".sql-normal" if suffix == SQL_SUFFIX else suffix or "-"  # not as before: these once counted byte for byte
 
 
-def _digest(pieces: Iterable[str]) -> str:
+def digest_of(pieces: Iterable[str]) -> str:
+    """The digest of what counts, piece by piece."""
     hasher = blake3(derive_key_context=CONTEXT)
     for piece in pieces:
         content = piece.encode("utf-8", "surrogatepass")

@@ -114,6 +114,11 @@ def read_module(path: Path) -> Module | None:
         source = python_of(path).encode("utf-8", "replace") if path.suffix == SUFFIX else path.read_bytes()
     except OSError:
         return None
+    return module_of(path, source)
+
+
+def module_of(path: Path, source: bytes) -> Module | None:
+    """The module that a source text is, as if it were the file at `path`; None when it cannot be read as Python."""
     tree = parse(source)
     if tree is None:
         return None
@@ -197,6 +202,10 @@ class Sources:
         if path not in self._read:
             self._read[path] = read_module(path)
         return self._read[path]
+
+    def suppose(self, path: Path, source: str) -> None:
+        """From now on the file at `path` says `source`, whatever is there."""
+        self._read[path] = module_of(path, source.encode("utf-8", "replace"))
 
     def python_files(self, root: Path) -> list[Path]:
         """Every Python file under `root`, sorted; what tools leave about is passed over."""

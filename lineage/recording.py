@@ -58,7 +58,7 @@ if TYPE_CHECKING:
     from datamon.store.put_tree import CacheUse, StoredTree
     from datamon.store.roots import Manifest
 
-How = Literal["command", "decorator", "context", "rebuild"]
+How = Literal["command", "decorator", "context", "cell", "rebuild"]
 STREAMS_ROLE = "streams"
 Signing = Callable[[str, Record, Record], Record]
 """From a store's id and what is recorded of a run's beginning and end to the journal record that signs it."""

@@ -240,6 +240,12 @@ class Run:
         """The run's id."""
         return self.opened.id
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        from datamon.lineage.run_html import run_html  # only where there is a page to show it
+
+        return run_html(self)
+
     @property
     def status(self) -> Status:
         """Where the run stands. A close beats an abandonment."""

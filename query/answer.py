@@ -41,6 +41,12 @@ class Answer:
         for row in self.rows:
             yield dict(zip(self.columns, row, strict=True))
 
+    def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
+        """What a notebook shows: a graph drawn, rows as a table."""
+        from datamon.query.notebook import shown  # only where there is a page to show it
+
+        return shown(self)
+
     def arrow(self) -> "pyarrow.Table":
         """The rows as a pyarrow Table. What Arrow has no like of becomes text. Raises Invalid (`bad-argument`) for a
         value that has no form there."""

@@ -101,6 +101,22 @@ class Bundle:
     role: str | None = None
     copied_from: tuple[CopiedFrom, ...] = ()
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        from datamon.store.clock import timestamp  # these two only where there is a page to show it
+        from datamon.store.html_text import facts_html
+
+        facts = [
+            ("message", self.message),
+            ("author", f"{self.author.name} <{self.author.email}>"),
+            ("time", timestamp(self.time_ns)),
+            ("entries", f"{self.entries:,}"),
+            ("bytes", f"{self.size_bytes:,}"),
+            ("written by run", self.run),
+            ("parents", ", ".join(self.parents)),
+        ]
+        return facts_html(f"bundle {self.id}", facts)
+
     def to_record(self) -> Record:
         """As it is stored inside a `commit` entry."""
         record: Record = {

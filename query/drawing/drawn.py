@@ -65,6 +65,12 @@ class AnswerGraph:
         """How many nodes there are."""
         return len(self.nodes)
 
+    def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
+        """What a notebook shows: the drawing; where none can be shown, the tree."""
+        from datamon.query.drawing.draw import draw  # this module is below that one
+
+        return {"text/plain": draw(self, "tree"), "image/svg+xml": draw(self, "svg")}
+
     def pairs(self) -> Iterator[tuple[Key, Key]]:
         """The two ends of each edge, each pair once."""
         yield from dict.fromkeys((edge.source, edge.target) for edge in self.edges)

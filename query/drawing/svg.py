@@ -12,22 +12,24 @@ _CHARACTER = 7.3
 """The width of a letter of the labels."""
 _LEAST, _PADDING, _HEIGHT, _ROW, _GAP, _MARGIN = 90.0, 12.0, 30.0, 46.0, 56.0, 20.0
 _STYLE = """
-  svg { --ground: #ffffff; --ink: #1f2933; --line: #7b8794; --bundle: #e3effb; --bundle-line: #3b7dbd;
+  .datamon-lineage { --ground: #ffffff; --ink: #1f2933; --line: #7b8794; --bundle: #e3effb; --bundle-line: #3b7dbd;
     --run: #fdf1dc; --run-line: #c27c0e; --other: #eceff1; }
   @media (prefers-color-scheme: dark) {
-    svg { --ground: #14181d; --ink: #e6eaee; --line: #8593a1; --bundle: #17324d; --bundle-line: #63a4e0;
+    .datamon-lineage { --ground: #14181d; --ink: #e6eaee; --line: #8593a1; --bundle: #17324d; --bundle-line: #63a4e0;
       --run: #43310f; --run-line: #e0a040; --other: #2a3138; }
   }
-  .ground { fill: var(--ground); }
-  text { fill: var(--ink); font: 13px ui-monospace, Menlo, Consolas, monospace; dominant-baseline: central; text-anchor: middle; }
-  .edge { fill: none; stroke: var(--line); stroke-width: 1.3; }
-  .through { stroke-dasharray: 5 4; }
-  .tip { fill: var(--line); }
-  .node rect { fill: var(--other); stroke: var(--line); stroke-width: 1.2; }
-  .bundle rect { fill: var(--bundle); stroke: var(--bundle-line); }
-  .run rect { fill: var(--run); stroke: var(--run-line); }
-  .asked rect { stroke-width: 3; }
+  .datamon-lineage .ground { fill: var(--ground); }
+  .datamon-lineage text { fill: var(--ink); font: 13px ui-monospace, Menlo, Consolas, monospace; dominant-baseline: central;
+    text-anchor: middle; }
+  .datamon-lineage .edge { fill: none; stroke: var(--line); stroke-width: 1.3; }
+  .datamon-lineage .through { stroke-dasharray: 5 4; }
+  .datamon-lineage .tip { fill: var(--line); }
+  .datamon-lineage .node rect { fill: var(--other); stroke: var(--line); stroke-width: 1.2; }
+  .datamon-lineage .bundle rect { fill: var(--bundle); stroke: var(--bundle-line); }
+  .datamon-lineage .run rect { fill: var(--run); stroke: var(--run-line); }
+  .datamon-lineage .asked rect { stroke-width: 3; }
 """
+"""Everything is of this class, so that a page that shows the drawing inside itself keeps its own looks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +58,10 @@ def svg(graph: AnswerGraph) -> str:
 def _lines(graph: AnswerGraph) -> Iterator[str]:
     sheet = _sheet(graph)
     size = f'width="{sheet.width:.0f}" height="{sheet.height:.0f}" viewBox="0 0 {sheet.width:.0f} {sheet.height:.0f}"'
-    yield f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img" aria-label="lineage">'
+    yield f'<svg xmlns="http://www.w3.org/2000/svg" class="datamon-lineage" {size} role="img" aria-label="lineage">'
     yield f"<style>{_STYLE}</style>"
     yield (
-        '<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
+        '<defs><marker id="datamon-tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
         '<path class="tip" d="M0,0 L8,4 L0,8 z"/></marker></defs>'
     )
     yield '<rect class="ground" width="100%" height="100%"/>'
@@ -108,7 +110,7 @@ def _edges(graph: AnswerGraph, sheet: _Sheet) -> Iterator[str]:
     for ends, edges in several.items():
         kinds = "edge" if any(edge.direct for edge in edges) else "edge through"
         title = escape(_told(nodes, ends, edges))
-        yield f'<path class="{kinds}" d="{_way(ends, sheet)}" marker-end="url(#tip)"><title>{title}</title></path>'
+        yield f'<path class="{kinds}" d="{_way(ends, sheet)}" marker-end="url(#datamon-tip)"><title>{title}</title></path>'
 
 
 def _told(nodes: Mapping[Key, DrawnNode], ends: tuple[Key, Key], edges: list[DrawnEdge]) -> str:

@@ -109,6 +109,14 @@ def session(repo: str, id: str | None = None, *, tag: str | None = None) -> "Sha
     return SharedSession(store, repo, found.id)
 
 
+def load_ipython_extension(shell: object) -> None:
+    """What `%load_ext datamon` does: the magics `%datamon`, `%%datamon` and `%%datamon_run` are there, and complete. Raises
+    Invalid (`missing-extra`) when IPython is not installed."""
+    from datamon.cli.notebook.loading import load
+
+    load(shell)
+
+
 if not TYPE_CHECKING:
 
     def __getattr__(name: str) -> object:

@@ -106,7 +106,7 @@ def test_a_replay_matches_bit_by_bit_and_changes_nothing(shell: Shell) -> None:
     assert tree(shell.cwd) == files
     assert list((shell.home / ".datamon").rglob("*-replay")) == [], "nothing is left behind"
     shown = shell.well("run", "show", run).out
-    assert "replays\n  matched" in shown
+    assert "replays\n    └── matched  " in shown
 
 
 def tree(top: Path) -> dict[str, bytes]:

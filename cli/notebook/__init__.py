@@ -1,0 +1,1 @@
+"""datamon in notebooks: magics that ask and record, and what they complete."""
