@@ -6,7 +6,7 @@ import duckdb
 
 from datamon.errors import Unavailable
 from datamon.query.index.overlay import BASE, overlay
-from datamon.query.index.sealed import NO_BAR, SEALED, locked
+from datamon.query.index.sealed import BAR, NO_BAR, SEALED, locked
 
 BUILDING_MEMORY = "640MB"
 """What DuckDB may take to write an index. Without a limit it keeps all that it wrote, 5 GB for a million runs; what it cannot
@@ -42,7 +42,7 @@ def open_for_building(path: Path) -> duckdb.DuckDBPyConnection:
             "memory_limit": BUILDING_MEMORY,
         },
     )
-    connection.execute(NO_BAR)
+    _hide_bar(connection)
     return connection
 
 
@@ -54,6 +54,7 @@ def open_in_memory() -> duckdb.DuckDBPyConnection:
 def lock_down(connection: duckdb.DuckDBPyConnection, limit_s: float) -> duckdb.DuckDBPyConnection:
     """The same connection: each statement stops after `limit_s` seconds, and no statement changes a setting any more.
     What statements can still make (temporary tables, say) ends with the connection."""
+    _hide_bar(connection)
     for statement in locked(limit_s):
         connection.execute(statement)
     return connection
@@ -66,3 +67,9 @@ def stopped(limit_s: float) -> Unavailable:
         f"the query was stopped after {limit_s:g} seconds; narrow it, or allow it more time",
         limit_s=limit_s,
     )
+
+
+def _hide_bar(connection: duckdb.DuckDBPyConnection) -> None:
+    ((drawn,),) = connection.execute(BAR).fetchall()
+    if drawn:
+        connection.execute(NO_BAR)

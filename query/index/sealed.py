@@ -14,10 +14,12 @@ MOST_ROWS = 1_000_000
 """How many rows of a SELECT are given at most."""
 
 
-NO_BAR = "SET enable_progress_bar = false"
+BAR = "SELECT current_setting('enable_progress_bar')"
 """DuckDB draws a bar of its own in notebooks and where Python is asked line by line."""
+NO_BAR = "SET enable_progress_bar = false"
+"""Where it draws none: in a notebook without ipywidgets this is an error."""
 
 
-def locked(limit_s: float) -> tuple[str, str, str]:
+def locked(limit_s: float) -> tuple[str, str]:
     """The statements after which each statement stops after so many seconds, and none changes a setting any more."""
-    return NO_BAR, f"SET max_execution_time = {max(1, round(limit_s * 1000))}", "SET lock_configuration = true"
+    return f"SET max_execution_time = {max(1, round(limit_s * 1000))}", "SET lock_configuration = true"
