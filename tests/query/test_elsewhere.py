@@ -169,12 +169,23 @@ def test_what_cannot_name_a_schema_is_refused(url: str, story: Story, name: str)
 
 @pytest.mark.parametrize("seed", range(310, 313))
 def test_every_source_gives_there_what_it_gives_here(url: str, seed: int) -> None:
+    check_equal(url, seed, 20)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(400, 440))
+def test_thousands_of_statements_give_there_what_they_give_here(url: str, seed: int) -> None:
+    check_equal(url, seed, 50)
+
+
+def check_equal(url: str, seed: int, statements: int) -> None:
+    """So many statements over one history. Of every second history the records come late, shuffled and by import."""
     history, name = recorded(seed, late=seed % 2 == 1), next(NAMES)
     store = history.world.store
     push(store, url, name)
     index = open_index(store)
     with index.connect() as connection:
-        for text in statements_about(history.bundles, history.runs, history.refs, seed, 20):
+        for text in statements_about(history.bundles, history.runs, history.refs, seed, statements):
             here = ask_on(connection, store, text)
             there = ask_postgres(store, text, Elsewhere(url, name), index=index)
             assert (there.columns, there.types) == (here.columns, here.types)

@@ -282,6 +282,19 @@ def happened(seed: int) -> tuple[World, Oracle]:
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_every_answer_on_a_random_history_is_the_oracles(seed: int) -> None:
+    check_history(seed)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("part", range(20))
+def test_every_answer_on_a_thousand_random_histories_is_the_oracles(part: int) -> None:
+    for seed in range(10_000 + 50 * part, 10_050 + 50 * part):
+        check_history(seed)
+        happened.cache_clear()
+
+
+def check_history(seed: int) -> None:
+    """Every kind of answer over one history."""
     world, oracle = happened(seed)
     with open_index(world.store).connect() as connection:
         check_all(oracle, lambda text: list(ask_on(connection, world.store, text).rows))
