@@ -37,6 +37,7 @@ bench: $(READY) $(PEERS)/.ready
 	$(BIN)/python bench/trace.py
 	$(BIN)/python bench/questions.py
 	$(BIN)/python bench/paths.py
+	$(BIN)/python bench/mounts.py --huge 100
 
 $(PEERS)/.ready:
 	@echo "setting up the tools that bench/ compares with, in $(PEERS)" >&2
