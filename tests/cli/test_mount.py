@@ -10,7 +10,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -220,9 +220,30 @@ def test_a_repo_shows_its_refs_and_follows_them_while_who_is_inside_stays(person
             (top / "labels" / "new").mkdir()
 
 
+@contextmanager
+def heeding(number: signal.Signals) -> Iterator[None]:
+    """Processes that are started inside do not ignore the signal, whatever started the tests."""
+    before = signal.signal(number, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(number, before)
+
+
+def test_a_signal_that_is_ignored_where_it_is_started_is_ignored(person: Shell) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
+    try:
+        with mounted(person, person.cwd / "ignoring", *AT_INIT) as serving:
+            serving.process.send_signal(signal.SIGHUP)
+            assert (serving.directory / "large.bin").read_bytes() == LARGE
+            assert serving.process.poll() is None
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_unmounts(person: Shell, number: signal.Signals) -> None:
-    with mounted(person, person.cwd / f"signal-{number}", *AT_INIT) as serving:
+    with heeding(number), mounted(person, person.cwd / f"signal-{number}", *AT_INIT) as serving:
         assert (serving.directory / "tool.sh").exists()
         serving.process.send_signal(number)
         code, said = serving.end()
