@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 
 from graph_history import make
-from questions import DATAMON, FIRST, LAST, MIDDLE, PASS, median, run, say, timed
+from questions import DATAMON, FIRST, LAST, MIDDLE, PASS, median, run
 
 COMMANDS = {
     "lineage, two runs deep": ("lineage", FIRST, "--within", "2"),
@@ -43,22 +43,22 @@ def main() -> None:
             "DATAMON_EMAIL": "bench@example.org",
         }
         run([*DATAMON, "index", "rebuild"], variables)
-        say(f"{given.runs:,} runs; load {os.getloadavg()[0]:.1f}")
+        print(f"{given.runs:,} runs; load {os.getloadavg()[0]:.1f}", flush=True)
         measure(variables, given.rounds)
 
 
 def measure(variables: dict[str, str], rounds: int) -> None:
     """Every command, with how many lines it writes."""
     nothing = median(rounds, lambda: run(PASS, variables))
-    say(f"python -I -c pass: {nothing * 1000:.1f} ms")
+    print(f"python -I -c pass: {nothing * 1000:.1f} ms", flush=True)
     newest = printed(("query", "SELECT id FROM runs ORDER BY started DESC LIMIT 1", "--format", "csv"), variables)[1]
     for name, words in COMMANDS.items():
         line = [word.format(run=newest) for word in words]
-        first = timed(lambda line=line: run([*DATAMON, *line], variables))  # type: ignore[misc]
+        first = median(1, lambda line=line: run([*DATAMON, *line], variables))  # type: ignore[misc]
         took = median(rounds, lambda line=line: run([*DATAMON, *line], variables))  # type: ignore[misc]
         lines = len(printed(line, variables))
         times = f"first {first * 1000:7.0f} ms, then {took * 1000:7.1f} ms  {took / nothing:6.1f} x"
-        say(f"{name:28} {lines:6,} lines  {times}")
+        print(f"{name:28} {lines:6,} lines  {times}", flush=True)
 
 
 def printed(words: tuple[str, ...] | list[str], variables: dict[str, str]) -> list[str]:

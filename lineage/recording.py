@@ -124,7 +124,7 @@ class Recording:
     """A run that has been opened. As a context it closes the run as failed when an exception leaves it before `end`.
 
     `inputs`, `outputs`, `streams` and `reused` are what the close will say of them, `metrics` and `resources` what it will say
-    when an exception ends the run; `notes` is what a person should be told.
+    when an exception ends the run, `closed` is what it said; `notes` is what a person should be told.
     """
 
     def __init__(self, store: Store, opened: RunOpened, redactor: Redactor, sign: Signing | None = None) -> None:
@@ -142,6 +142,7 @@ class Recording:
         self.sql: SqlRecord | None = None
         self.notes: list[str] = []
         self._remembered: list[tuple[Path, Manifest | None]] = []
+        self.closed: RunClosed | None = None
         self._closing = False
         self._process = os.getpid()
         self._mark: bytes | None = None
@@ -321,6 +322,7 @@ class Recording:
             self.store.journal.append(record)
         except Unavailable:
             self.store.journal.append(record)
+        self.closed = closed
 
     def _append_signature(self, closed: RunClosed) -> None:
         """A run that could not be signed has ended all the same."""
