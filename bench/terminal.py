@@ -13,16 +13,14 @@ import tempfile
 from pathlib import Path
 
 from graph_history import make
-from questions import DATAMON, FIRST, LAST, MIDDLE, PASS, median, run
+from questions import DATAMON, FIRST, LAST, PASS, median, run
 
 COMMANDS = {
     "lineage, two runs deep": ("lineage", FIRST, "--within", "2"),
     "lineage, four runs deep": ("lineage", LAST, "--within", "4"),
     "the same as SVG": ("lineage", LAST, "--within", "4", "--format", "svg"),
-    "what came of it, two runs": ("lineage", MIDDLE, "--down", "--within", "2"),
     "run show": ("run", "show", "{run}"),
-    "bundle log, 100 bundles": ("bundle", "log", "--repo", LAST, "--limit", "100"),
-    "bundle log, all of it": ("bundle", "log", "--repo", LAST),
+    "bundle log": ("bundle", "log", "--repo", LAST),
 }
 
 
