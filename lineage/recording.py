@@ -106,6 +106,8 @@ class RunIntent:
     keep: bool = False
     environment_policy: tuple[EnvironmentPart, ...] = ()
     place: RunPlace = RunPlace()
+    cell: str | None = None
+    """Code that stands in no file: what a notebook's cell is as a program."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +154,7 @@ class Recording:
     def open(cls, store: Store, intent: RunIntent, policy: Policy) -> Self:
         """The run is in the journal when this returns, and was marked as open before. Raises Unavailable, Denied."""
         redactor = policy.redactor.learning(intent.argv, intent.params)
-        code, notes = keep_code(store, intent.code, redactor)
+        code, notes = keep_code(store, intent.code, redactor, intent.cell)
         started_ns = store.clock()
         opened = RunOpened(
             id=RunId(new_ksuid(started_ns)),
