@@ -33,6 +33,8 @@ format: $(READY)
 bench: $(READY) $(PEERS)/.ready
 	PATH="$(abspath $(BIN)):$$PATH:$(abspath $(PEERS))/bin" $(BIN)/python bench/storage.py --write
 	$(BIN)/python bench/recording.py
+	$(BIN)/python bench/terminal.py
+	$(BIN)/python bench/cells.py
 	$(BIN)/python bench/events.py
 	$(BIN)/python bench/trace.py
 	$(BIN)/python bench/questions.py

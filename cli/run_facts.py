@@ -46,8 +46,8 @@ def _doing(run: Run, now: datetime) -> Iterator[Fact]:
         yield _fact("level", opened.level)
     if opened.retry_of:
         yield _fact("attempt", f"{opened.attempt}, after run {opened.retry_of}")
-    started = moment(opened.started_ns)
-    yield Fact("started", (Part(timestamp(opened.started_ns)), Part(told(started, now), "dim")))
+    started, ago = timestamp(opened.started_ns), told(moment(opened.started_ns), now)
+    yield Fact("started", (Part(started), Part("" if started.startswith(ago) else ago, "dim")))
     if run.ended_ns is not None:
         spent = took((run.ended_ns - opened.started_ns) / 1e9)
         yield Fact("ended", (Part(timestamp(run.ended_ns)), Part(f"after {spent}", "dim")))

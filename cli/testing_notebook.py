@@ -1,8 +1,9 @@
 """Notebooks that a test executes without a page, each in a kernel of its own."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -51,45 +52,58 @@ def text_of(cell: Any, kind: str = "text/plain") -> str:
     return "\n".join(told)
 
 
-def interrupted(cwd: Path, cell: str, begun: Path, *before: str) -> tuple[str, str]:
+@dataclass(frozen=True, slots=True)
+class Kernel:
+    """A kernel that runs cells one by one: what manages it, and what speaks with it."""
+
+    manager: Any
+    client: Any
+
+    def run(self, cell: str) -> str | None:
+        """The cell has been run; the error that it ended with, if it did."""
+        answer = self.client.execute_interactive(cell, output_hook=lambda _: None, timeout=LONGEST_S)["content"]
+        return None if answer["status"] == "ok" else f"{answer['ename']}: {answer['evalue']}"
+
+
+@contextmanager
+def kernel(cwd: Path, *cells: str, env: Mapping[str, str] | None = None) -> Iterator[Kernel]:
+    """A kernel in `cwd`, in this process's environment or another, that has run these cells."""
+    place = {"cwd": str(cwd)} if env is None else {"cwd": str(cwd), "env": dict(env)}
+    manager, client = start_new_kernel(kernel_name="python3", **place)
+    try:
+        running = Kernel(manager, client)
+        for cell in cells:
+            assert running.run(cell) is None, cell
+        yield running
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
+
+
+def interrupted(cwd: Path, cell: str, begun: Path, *before: str) -> tuple[str, str | None]:
     """A kernel in `cwd` runs the cells `before`, then `cell`, and is interrupted as soon as the file `begun` is there: the name
-    of the error that the cell ended with, and what the kernel says to `1 + 1` afterwards."""
-    with _kernel(cwd, *before) as (manager, client):
-        asked = client.execute(cell)
+    of the error that the cell ended with, and the error of a cell after it, which there should not be."""
+    with kernel(cwd, *before) as running:
+        asked = running.client.execute(cell)
         deadline = time.monotonic() + LONGEST_S
         while not begun.exists():
             assert time.monotonic() < deadline, "the cell did not begin"
             time.sleep(0.01)
-        manager.interrupt_kernel()
-        answer = client.get_shell_msg(timeout=LONGEST_S)
+        running.manager.interrupt_kernel()
+        answer = running.client.get_shell_msg(timeout=LONGEST_S)
         while answer["parent_header"].get("msg_id") != asked:
-            answer = client.get_shell_msg(timeout=LONGEST_S)
-        after = client.execute_interactive("", user_expressions={"sum": "1 + 1"}, timeout=LONGEST_S)
-        return answer["content"]["ename"], after["content"]["user_expressions"]["sum"]["data"]["text/plain"]
+            answer = running.client.get_shell_msg(timeout=LONGEST_S)
+        return answer["content"]["ename"], running.run("1 + 1")
 
 
 @contextmanager
 def completing(cwd: Path, *cells: str) -> Iterator[Completing]:
     """A kernel in `cwd` that has run these cells and is asked what it completes."""
-    with _kernel(cwd, *cells) as (_, client):
+    with kernel(cwd, *cells) as running:
 
         def complete(code: str, at: int) -> dict[str, Any]:
-            answer: Any = client.complete(code, at, reply=True, timeout=LONGEST_S)
+            answer: Any = running.client.complete(code, at, reply=True, timeout=LONGEST_S)
             found: dict[str, Any] = answer["content"]
             return found
 
         yield complete
-
-
-@contextmanager
-def _kernel(cwd: Path, *cells: str) -> Iterator[tuple[Any, Any]]:
-    """A kernel in `cwd` that has run these cells: what manages it, and what speaks with it."""
-    manager, client = start_new_kernel(kernel_name="python3", cwd=str(cwd))
-    try:
-        for cell in cells:
-            answer = client.execute_interactive(cell, timeout=LONGEST_S)
-            assert answer["content"]["status"] == "ok", answer
-        yield manager, client
-    finally:
-        client.stop_channels()
-        manager.shutdown_kernel(now=True)

@@ -7,6 +7,7 @@ running others in between, changes nothing.
 
 import ast
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from blake3 import blake3
@@ -21,20 +22,30 @@ from datamon.lineage.syntax import parse
 _NAME = "cell of a notebook.py"
 
 
-def fingerprint_cell_among(cell: str, earlier: Sequence[str], directory: Path, root: Path) -> Fingerprint:
-    """The fingerprint of a cell that is run in `directory`, after `earlier` cells, in the project at `root`. Lines of
-    its own that are not Python (`%magic`, `!command`) count as they are; a cell that is no Python counts as its text."""
+@dataclass(frozen=True, slots=True)
+class CellCode:
+    """The code of a cell: what it counts as, and how it reads as a program, what it needs of earlier cells first."""
+
+    fingerprint: Fingerprint
+    program: str
+
+
+def code_of_cell(cell: str, earlier: Sequence[str], directory: Path, root: Path) -> CellCode:
+    """The code of a cell that is run in `directory`, after `earlier` cells, in the project at `root`. Lines of its own
+    that are not Python (`%magic`, `!command`) count as they are; a cell that is no Python counts as its text."""
     code, magic = split_magic(cell)
     tree = parse(code)
     if tree is None:
-        return Fingerprint(digest_of(["cell", code.strip(), *magic]), "cell")
+        return CellCode(Fingerprint(digest_of(["cell", code.strip(), *magic]), "cell"), cell)
     standing = _standing([each for text in earlier for each in _statements(text)])
-    whole = ast.Module(_imports_first([*_needed(tree.body, standing), *tree.body]), [])
+    needed = _needed(tree.body, standing)
+    whole = ast.Module(_imports_first([*needed, *tree.body]), [])
     path, sources = directory / _NAME, Sources()
     sources.suppose(path, ast.unparse(ast.fix_missing_locations(whole)))
     survey = Survey(Project(root, path, sources, is_script=True), Whole(path))
     digest = digest_of(["cell", *magic, *survey.pieces()])
-    return Fingerprint(digest, "cell", survey.paths()[1:], None, survey.notes())
+    before = f"{ast.unparse(ast.Module(needed, []))}\n\n" if needed else ""
+    return CellCode(Fingerprint(digest, "cell", survey.paths()[1:], None, survey.notes()), before + cell)
 
 
 def cell_name(cell: str) -> str:

@@ -8,6 +8,7 @@ from datamon.lineage.records import RUN_KINDS, RUN_OPENED, Environment, Run, com
 from datamon.store import layout
 from datamon.store.codec import Record, decode
 from datamon.store.ids import BundleId
+from datamon.store.journal import mentioning
 from datamon.store.opening import Store
 from datamon.store.refs import live_bundle
 from datamon.store.repos import runs_repo
@@ -16,11 +17,11 @@ from datamon.store.tombstones import Tombstone, tombstone_of
 
 
 def find_run(store: Store, id_or_part: str) -> Run:
-    """The run of this id, or of this unique start or end of one, as far as the journal tells now; reads all of the journal.
+    """The run of this id, or of this unique start or end of one, as far as the journal tells now; goes through all of it.
 
     Raises NotFound (`run-not-found`), Invalid (`ambiguous-id`, `bad-reference`).
     """
-    events = [event for event in store.journal.read({})[0] if event["kind"] in RUN_KINDS]
+    events = [event for event in mentioning(store.journal, [id_or_part]) if event["kind"] in RUN_KINDS]
     opened = [run_of(event) for event in events if event["kind"] == RUN_OPENED]
     identity = find_by_part(id_or_part, dict.fromkeys(opened), kind="run")
     run = combine(event for event in events if run_of(event) == identity)
@@ -29,22 +30,27 @@ def find_run(store: Store, id_or_part: str) -> Run:
 
 
 def runs_within(store: Store, run: Run) -> list[Run]:
-    """The runs that are part of this one, or of such a run, in the order in which they began; reads all of the journal."""
-    events: dict[str, list[Record]] = defaultdict(list)
-    parts: dict[str | None, list[str]] = defaultdict(list)
-    for event in store.journal.read({})[0]:
-        if event["kind"] in RUN_KINDS:
-            events[run_of(event)].append(event)
-        if event["kind"] == RUN_OPENED:
-            parts[event["run"]["parent"]].append(event["run"]["id"])
+    """The runs that are part of this one, or of such a run, in the order in which they began; goes through all of the journal
+    once for each level."""
     within: dict[str, Run] = {}
-    waiting = list(parts[run.id])
-    while waiting:
-        identity = waiting.pop()
-        found = combine(events[identity])
-        if found is not None and identity not in within and identity != run.id:
-            within[identity] = found
-            waiting.extend(parts[identity])
+    events = mentioning(store.journal, [run.id])
+    above = {run.id}
+    while above:
+        level = {
+            run_of(event)
+            for event in events
+            if event["kind"] == RUN_OPENED
+            and event["run"]["parent"] in above
+            and run_of(event) not in {run.id, *within}
+        }
+        events = mentioning(store.journal, level)
+        told: dict[str, list[Record]] = defaultdict(list)
+        for event in events:
+            if event["kind"] in RUN_KINDS:
+                told[run_of(event)].append(event)
+        found = {each: combine(told[each]) for each in level}
+        within |= {each: part for each, part in found.items() if part is not None}
+        above = level
     return sorted(within.values(), key=lambda each: (each.opened.started_ns, each.id))
 
 

@@ -6,6 +6,8 @@ finds it; runs name it in their records (docs/format.md, "Code of runs").
 
 import os
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -22,6 +24,8 @@ from datamon.store.opening import Store
 from datamon.store.repos import runs_repo
 
 CODE_ROLE = "code"
+CELL_FILE = ".notebook/cell.py"
+"""Where the code of a notebook's cell is kept, beside that of the project."""
 _LABEL = "code-"
 _CONTEXT = "datamon 1 code of a run"
 _MOST_REMEMBERED = 256
@@ -42,22 +46,26 @@ _remembered: dict[object, _Remembered] = {}
 _lock = threading.Lock()
 
 
-def keep_code(store: Store, code: CodeVersion, redactor: Redactor) -> tuple[CodeVersion, tuple[str, ...]]:
-    """`code` with the bundle that holds its files, which is durable when this returns, and notes on what is not kept as it is.
+def keep_code(
+    store: Store, code: CodeVersion, redactor: Redactor, cell: str | None = None
+) -> tuple[CodeVersion, tuple[str, ...]]:
+    """`code` with the bundle that holds its files, which is durable when this returns, and notes on what is not kept as it is. A
+    `cell` is kept beside them as a file.
 
     Files are kept bit by bit; only one in which a known secret value stands is kept with the value masked, and `masked` names it.
     What cannot be kept is a note, and the run goes on. Raises Unavailable, Denied when the store does.
     """
-    if code.fingerprint is None or code.method in ("cell", "none"):
+    if code.fingerprint is None or code.method == "none" or (code.method == "cell" and cell is None):
         return code, ()
-    key = (store.id, store.metadata.url, code, tuple(redactor.values))
+    key = (store.id, store.metadata.url, code, cell, tuple(redactor.values))
     known = _remembered.get(key)
     if known is not None and all(_stamp(path) == stamp for path, stamp in known.files):
         return known.code, known.notes
     try:
         files = [replace(file, kept=redactor.text(file.kept)) for file in code_files(code)]
         stamps = tuple((file.path, stamp) for file in files if (stamp := _stamp(file.path)) is not None)
-        kept, notes = _keep(store, code, files, redactor)
+        with _in_file(store, cell) as beside:
+            kept, notes = _keep(store, code, [*files, *beside], redactor)
     except (Conflict, Invalid, NotFound, OSError) as error:
         return code, (f"the code is not kept: {error}",)
     with _lock:
@@ -65,6 +73,17 @@ def keep_code(store: Store, code: CodeVersion, redactor: Redactor) -> tuple[Code
             _remembered.clear()
         _remembered[key] = _Remembered(stamps, kept, notes)
     return kept, notes
+
+
+@contextmanager
+def _in_file(store: Store, cell: str | None) -> Iterator[list[CodeFile]]:
+    """The cell as a file, as long as the block lasts."""
+    if cell is None:
+        yield []
+        return
+    with scratch(store) as top:
+        (top / "cell.py").write_text(cell, encoding="utf-8", errors="replace")
+        yield [CodeFile(top / "cell.py", CELL_FILE)]
 
 
 def _keep(

@@ -8,7 +8,7 @@ from pathlib import Path
 from datamon.lineage.binding import InputBinding, OutputBinding
 from datamon.lineage.capture.code import find_code
 from datamon.lineage.capture.resources import since, usage_here
-from datamon.lineage.cell_code import cell_name, fingerprint_cell_among
+from datamon.lineage.cell_code import cell_name, code_of_cell
 from datamon.lineage.endpoints import check_apart, plan_outputs, resolve_inputs
 from datamon.lineage.holding import holding
 from datamon.lineage.in_place import clear_outputs, fill_inputs, tell_of_use
@@ -63,7 +63,8 @@ def recorded_cell(recorder: Recorder, request: CellRequest) -> Iterator[Recordin
         fill_inputs(placing, sources)
         clear_outputs(store, directories)
         place = find_code(cwd, [*(source.directory for source in sources), *directories])
-        version = place.version(fingerprint_cell_among(request.cell, request.earlier, cwd, place.root))
+        code = code_of_cell(request.cell, request.earlier, cwd, place.root)
+        version = place.version(code.fingerprint)
         told = [
             replace(each, record=replace(each.record, directory=place.relative(each.directory))) for each in sources
         ]
@@ -72,7 +73,7 @@ def recorded_cell(recorder: Recorder, request: CellRequest) -> Iterator[Recordin
             for target, directory in zip(targets, directories, strict=True)
         ]
         before = known(recorder, named, (place, version), request.params, (told, planned))
-        before = replace(before, intent=replace(before.intent, argv=request.words))
+        before = replace(before, intent=replace(before.intent, argv=request.words, cell=code.program))
         began_ns, usage = store.clock(), usage_here()
         with begin(recorder, before) as recording, inside(store, recording.run):
             recording.notes += [source.note for source in sources if source.note]

@@ -109,6 +109,8 @@ class RunIntent:
     keep: bool = False
     environment_policy: tuple[EnvironmentPart, ...] = ()
     place: RunPlace = RunPlace()
+    cell: str | None = None
+    """Code that stands in no file: what a notebook's cell is as a program."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +129,7 @@ class Recording:
     """A run that has been opened. As a context it closes the run as failed when an exception leaves it before `end`.
 
     `inputs`, `outputs`, `streams` and `reused` are what the close will say of them, `metrics` and `resources` what it will say
-    when an exception ends the run; `notes` is what a person should be told.
+    when an exception ends the run, `closed` is what it said; `notes` is what a person should be told.
     """
 
     def __init__(self, store: Store, opened: RunOpened, redactor: Redactor, sign: Signing | None = None) -> None:
@@ -145,6 +147,7 @@ class Recording:
         self.sql: SqlRecord | None = None
         self.notes: list[str] = []
         self._remembered: list[tuple[Path, Manifest | None]] = []
+        self.closed: RunClosed | None = None
         self._closing = False
         self._process = os.getpid()
         self._use_taken = False
@@ -155,7 +158,7 @@ class Recording:
     def open(cls, store: Store, intent: RunIntent, policy: Policy) -> Self:
         """The run is in the journal when this returns, and was marked as open before. Raises Unavailable, Denied."""
         redactor = policy.redactor.learning(intent.argv, intent.params)
-        code, notes = keep_code(store, intent.code, redactor)
+        code, notes = keep_code(store, intent.code, redactor, intent.cell)
         started_ns = store.clock()
         opened = RunOpened(
             id=RunId(new_ksuid(started_ns)),
@@ -342,6 +345,7 @@ class Recording:
             self.store.journal.append(record)
         except Unavailable:
             self.store.journal.append(record)
+        self.closed = closed
 
     def _append_signature(self, closed: RunClosed) -> None:
         """A run that could not be signed has ended all the same."""

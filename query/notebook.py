@@ -36,6 +36,8 @@ def _told(value: object) -> str:
     """A value as a person reads it: times in UTC to the second, lists of words with commas."""
     if value is None:
         return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
     if isinstance(value, datetime):
         zoned = value if value.tzinfo is None else value.astimezone(UTC)
         return f"{zoned:%Y-%m-%d %H:%M:%S}"

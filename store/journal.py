@@ -1,7 +1,7 @@
 """The journal: the store's one change feed, unordered and uncontended (docs/format.md, "Journal")."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from functools import partial
 from typing import Protocol
 from zlib import crc32
@@ -23,6 +23,7 @@ __all__ = [
     "Journal",
     "JournalFile",
     "ObjectJournal",
+    "mentioning",
     "open_journal",
     "without_waiting",
 ]
@@ -64,6 +65,12 @@ def without_waiting(journal: Journal) -> Journal:
     """The same journal, whose `append` does not wait until the record is durable, where the place allows that: then a power cut
     may take the last ones, and what is appended to `journal` later takes them along. Elsewhere it is `journal` itself."""
     return journal.without_waiting() if isinstance(journal, FileJournal) else journal
+
+
+def mentioning(journal: Journal, ids: Collection[str]) -> list[Record]:
+    """All records in which one of these ids, or parts of ids, stands, in the journal's order, and perhaps others. Where the
+    journal is one file only those are decoded, which is most of what reading costs. Raises as `Journal.read`."""
+    return journal.mentioning(ids) if isinstance(journal, FileJournal) else journal.read({})[0]
 
 
 def open_journal(metadata: Backend, clock: Clock) -> Journal:
@@ -114,6 +121,10 @@ class FileJournal:
         """As `Journal.read`."""
         return self._reader.read(cursor, limit=limit)
 
+    def mentioning(self, ids: Collection[str]) -> list[Record]:
+        """As the function of this name."""
+        return self._reader.mentioning(ids)
+
 
 class JournalFile:
     """Reads the journal that is one file."""
@@ -138,6 +149,15 @@ class JournalFile:
             else:
                 records.append(record)
         return records, {"offset": offset, "skipped": skipped}
+
+    def mentioning(self, ids: Collection[str]) -> list[Record]:
+        """As the function of this name."""
+        wanted = re.compile(b"|".join(re.escape(each.encode("utf-8", "replace")) for each in ids)) if ids else None
+        if wanted is None:
+            return []
+        where = f"{self._backend.url}/{layout.JOURNAL_FILE}"
+        found = (decode_line(line, where) for line, _ in self._lines(0) if wanted.search(line))
+        return [record for record in found if record is not None]
 
     def _lines(self, offset: int) -> Iterator[tuple[bytes, int]]:
         """Whole lines from `offset` on, each with the offset behind it. Begins with the line end before `offset`, which

@@ -5,12 +5,14 @@ import re
 import shutil
 import subprocess
 import sys
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from datamon import errors
+from datamon.cli.testing_notebook import Kernel, kernel
 from datamon.query.relations import RELATIONS
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -23,6 +25,7 @@ RUNNABLE = (
     "docs/python.md",
     "docs/paths.md",
     "docs/interchange.md",
+    "docs/notebooks.md",
 )
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
@@ -48,7 +51,9 @@ def settled(output: str) -> str:
     output = re.sub(r"\b[0-9a-f]{64}\b", "<hash>", output)
     output = re.sub(r"\b[0-9a-f]{12}\b", "<short>", output)
     output = re.sub(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?Z?", "<time>", output)
-    output = re.sub(r"\b\d+\.\d+ s\b", "<duration>", output)
+    output = re.sub(r"…[0-9A-Za-z]{8}", "…<end>", output)
+    output = re.sub(r"\bjust now\b|\b\d+ (s|min|h|days?) ago\b", "<ago>", output)
+    output = re.sub(r"\b\d+(\.\d+)? m?s\b", "<duration>", output)
     output = re.sub(r"[─━═-]{3,}", "─", output)
     return "\n".join(" ".join(line.split()) for line in output.splitlines() if line.strip())
 
@@ -84,6 +89,12 @@ def commands(text: str) -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize("page", RUNNABLE)
 def test_every_snippet_of_the_page_runs_and_shows_what_the_page_shows(page: str, desk: Path) -> None:
+    with ExitStack() as stack:
+        run_snippets(page, desk, stack)
+
+
+def run_snippets(page: str, desk: Path, stack: ExitStack) -> None:
+    cells: Kernel | None = None
     for number, snippet in enumerate(snippets(ROOT / page)):
         if snippet.language == "console":
             for command, shown in commands(snippet.text):
@@ -111,6 +122,9 @@ def test_every_snippet_of_the_page_runs_and_shows_what_the_page_shows(page: str,
                 check=False,
             )
             assert done.returncode == 0, f"{page}:{snippet.line}\n{done.stdout}{done.stderr}"
+        elif snippet.language == "ipython":
+            cells = cells or stack.enter_context(kernel(desk, env=environment(desk)))
+            assert cells.run(snippet.text) is None, f"{page}:{snippet.line}"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -17,9 +17,9 @@ from datamon.cli.query_session import Session
 from datamon.cli.session import open_session
 from datamon.cli.showing import Showing
 from datamon.errors import DatamonError, Invalid
-from datamon.lineage.finding import find_run
 from datamon.lineage.inside import Recorder
 from datamon.lineage.recorded_cell import recorded_cell
+from datamon.lineage.records import Run
 from datamon.query.answer import Answer
 
 
@@ -69,7 +69,7 @@ class DatamonMagics(Magics):
                 _execute(self.shell, cell)
             for sentence in recording.notes:
                 note(sentence)
-            _display(find_run(opened.store, recording.run))
+            _display(Run(recording.opened, recording.closed))
 
 
 def _display(shown: object) -> None:

@@ -112,6 +112,10 @@ class Graph:
         """The edges that leave `node` in this direction, sorted by the other end; none for a node that is not in the graph."""
         return self._adjacency(direction).get(node, ())
 
+    def ahead(self, nodes: Sequence[Node], direction: Direction) -> None:
+        """What lies next to these nodes is asked for next: a graph that is not in memory fetches it together."""
+        self._adjacency(direction).ahead(nodes)
+
     def closure(self, starts: Iterable[Node], direction: Direction, bounds: Bounds = UNBOUNDED) -> list[Reached]:
         """Everything that can be reached from `starts` in this direction, without them, nearest first, then by kind and id.
 
@@ -185,6 +189,14 @@ def read_graph(connection: "duckdb.DuckDBPyConnection", kept: Kept = Kept(), mor
     """The graph of the runs that an index knows, with `more` edges; all of it in memory."""
     rows = connection.execute(_edges_sql(kept), [kept.failed, list(kept.runs)]).fetchall()
     return Graph([*rows, *more])
+
+
+def graph_among(connection: "duckdb.DuckDBPyConnection", kept: Kept, ids: Collection[str]) -> Graph:
+    """The part of the graph whose edges have both ends among these."""
+    among = "SELECT unnest(?::VARCHAR[])"
+    sql = f"{_edges_sql(kept)} AND e.id_from IN ({among}) AND e.id_to IN ({among})"
+    rows = connection.execute(sql, [kept.failed, list(kept.runs), list(ids), list(ids)]).fetchall()
+    return Graph(rows)
 
 
 def graph_by_level(connection: "duckdb.DuckDBPyConnection", kept: Kept = Kept()) -> Graph:

@@ -9,7 +9,7 @@ import duckdb
 from datamon.errors import Invalid
 from datamon.query.asking import Asking, Rows, World
 from datamon.query.drawing.drawn import AnswerGraph, DrawnEdge, DrawnNode, Key, check_size
-from datamon.query.graph.in_memory import Graph, Node, read_graph
+from datamon.query.graph.in_memory import Graph, Kept, Node, graph_among, graph_by_level
 from datamon.query.language.column_names import is_by_column
 from datamon.query.language.faults import fault, pointing
 from datamon.query.language.statement import Affected, Closure, Paths, Placed, Planned, Produced, Ref
@@ -55,7 +55,7 @@ def _of_closure(asking: Asking, world: World, source: Closure | Affected, rows: 
     shown = {node.key: node for node in [*asked, *(_node(row) for row in rows)]}
     check_size(shown)
     counted = replace(kept(source.options), pinned=not isinstance(source, Affected), runs=_runs(shown))
-    through = _Through(read_graph(world.connection, counted), shown.keys(), source.options.at)
+    through = _through(world, counted, shown.keys(), source.options.at)
     edges = [*_edges(through), *_via(rows, shown), *_leads(asked, rows, starts)]
     direction = "downstream" if isinstance(source, Affected) else source.direction
     return AnswerGraph(tuple(shown.values()), _once(edges), tuple(node.key for node in asked), direction)
@@ -67,9 +67,9 @@ def _of_paths(asking: Asking, world: World, source: Paths, rows: Sequence[_Field
     on_way = [DrawnNode(row["kind"], row["id"], row["name"], depth=row["hop"]) for row in rows]
     shown = {node.key: node for node in [*reversed(on_way), *asked]}
     check_size(shown)
-    graph = read_graph(world.connection, replace(kept(source.options), runs=_runs(shown)))
+    through = _through(world, replace(kept(source.options), runs=_runs(shown)), shown.keys())
     nodes = sorted(shown.values(), key=lambda node: (node.depth, node.key != asked[0].key))
-    return AnswerGraph(tuple(nodes), _once(_edges(_Through(graph, shown.keys()))), tuple(n.key for n in asked))
+    return AnswerGraph(tuple(nodes), _once(_edges(through)), tuple(n.key for n in asked))
 
 
 def _of_plan(rows: Sequence[_Fields]) -> AnswerGraph:
@@ -153,10 +153,22 @@ class _Through:
         return self.at != "any" and node.kind != self.at and Key(*node) not in self.shown
 
 
+def _through(world: World, counted: Kept, shown: Collection[Key], at: str = "any") -> _Through:
+    """The edges that may be drawn: where no node is left out, those that have both ends among the shown; else what a way from a
+    shown one comes by. A graph of a million edges is not read for a drawing of twenty."""
+    if at == "any":
+        return _Through(graph_among(world.connection, counted, [key.id for key in shown]), shown)
+    return _Through(graph_by_level(world.connection, counted), shown, at)
+
+
 def _edges(through: _Through) -> Iterator[DrawnEdge]:
-    for key in through.shown:
-        if key.kind in _IN_LINEAGE:
-            yield from _edges_from(Node(key.kind, key.id), through)  # type: ignore[arg-type]
+    nodes = [Node(key.kind, key.id) for key in through.shown if key.kind in _IN_LINEAGE]  # type: ignore[arg-type]
+    graph = through.graph
+    graph.ahead(nodes, "downstream")
+    hidden = (edge.node for node in nodes for edge in graph.next_to(node, "downstream") if through.hides(edge.node))
+    graph.ahead(list(dict.fromkeys(hidden)), "downstream")
+    for node in nodes:
+        yield from _edges_from(node, through)
 
 
 def _edges_from(start: Node, through: _Through) -> Iterator[DrawnEdge]:

@@ -197,6 +197,21 @@ def test_the_edges_among_the_nodes_are_those_of_the_relation(story: Story) -> No
     assert {(e.source.id, e.target.id) for e in graph.edges} == {(a, b) for a, b in edges if a in ids and b in ids}
 
 
+@pytest.mark.parametrize("kind", ["run", "bundle"])
+def test_where_rows_are_of_one_kind_ways_over_one_of_the_other_are_dashed_edges(story: Story, kind: str) -> None:
+    graph = story.ask(f"GRAPH UPSTREAM OF 'model' AT {kind}").graph
+    assert graph is not None
+    ids = {node.id for node in graph.nodes}
+    edges = [(str(a), str(b)) for a, b in story.ask("SELECT id_from, id_to FROM edges").rows]
+    over = {(a, d) for a, b in edges for c, d in edges if b == c and b not in ids}
+    near = {(a, b) for a, b in edges if a in ids and b in ids}
+    assert near or kind == "bundle"
+    assert {(e.source.id, e.target.id) for e in graph.edges if e.direct} == near
+    assert {(e.source.id, e.target.id) for e in graph.edges if not e.direct} == {
+        (a, b) for a, b in over if a in ids and b in ids
+    }
+
+
 @pytest.mark.parametrize(
     "text", ["GRAPH STALE", "GRAPH SELECT 1", "GRAPH DIFF 'raw', 'raw'", "GRAPH WHAT CONTAINS hash 'ab'"]
 )

@@ -20,7 +20,7 @@ from datamon.store.backend.local import LocalBackend
 from datamon.store.backend.memory import MemoryBackend
 from datamon.store.codec import Record, encode
 from datamon.store.ids import new_ksuid
-from datamon.store.journal import Cursor, FileJournal, Journal, ObjectJournal, open_journal
+from datamon.store.journal import Cursor, FileJournal, Journal, ObjectJournal, mentioning, open_journal
 from datamon.store.seal import seal
 from datamon.store.testing.clocks import START_NS, SteppingClock
 
@@ -312,3 +312,32 @@ def test_eight_processes_that_write_at_once_lose_nothing(tmp_path: Path) -> None
     assert sorted(seen) == sorted((str(who), number) for who in range(8) for number in range(200))
     for who in range(8):
         assert [number for name, number in seen if name == str(who)] == list(range(200))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@given(
+    records=st.lists(st.lists(st.sampled_from(["abcdefgh1", "abcdefgh2", "rstuvwxyz9"]), max_size=3), max_size=8),
+    data=st.data(),
+)
+@settings(max_examples=40)
+def test_all_records_that_mention_an_id_or_a_part_of_it_are_found_in_their_order(
+    kind: str, records: list[list[str]], data: st.DataObject
+) -> None:
+    asked = data.draw(
+        st.lists(st.sampled_from(["abcdefgh1", "abcdefgh", "stuvwxyz9", "nothing-such", '"', "ü"]), max_size=3)
+    )
+    with _writers(kind) as writer:
+        writer().append_many([{"kind": "x", "number": n, "ids": ids} for n, ids in enumerate(records)])
+        found = _numbers(mentioning(writer(), asked))
+    wanted = [n for n, ids in enumerate(records) if any(part in each for each in ids for part in asked)]
+    assert sorted(found) == found
+    assert set(wanted) <= set(found)
+    if kind == "file" and '"' not in asked:
+        assert found == wanted, "others are not decoded"
+
+
+def test_a_damaged_record_that_mentions_an_id_is_passed_over(tmp_path: Path) -> None:
+    journal, file = _file(tmp_path)
+    journal.append_many([{"kind": "x", "number": n, "id": "abcd1"} for n in range(2)])
+    file.write_bytes(file.read_bytes().replace(b'"number":0', b'"number":7'))
+    assert _numbers(mentioning(journal, ["abcd1"])) == [1]

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ Path("out/rows.txt").write_text(text * 2)""",
 )
 FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking")
 LONGEST_MS = 60_000
+ORDERS = 6
 
 
 @contextmanager
@@ -54,6 +55,21 @@ def jupyterlab(desk: Shell) -> Iterator[str]:
         server.communicate(timeout=60)
 
 
+def run_all(page: Any) -> None:
+    """All cells are being run. Before the kernel is connected JupyterLab takes the order and forgets it, and nothing on the page
+    says when it no longer does."""
+    from playwright.sync_api import TimeoutError as WaitedTooLong  # only the slow tests need a browser
+
+    page.locator('.jp-StatusBar-TextItem:has-text("| Idle")').wait_for(timeout=LONGEST_MS)
+    begun = page.locator(".jp-InputPrompt").filter(has_text=re.compile(r"\[(\*|1)\]")).first
+    for _ in range(ORDERS):
+        page.click('.lm-MenuBar-itemLabel:text-is("Run")')
+        page.click('.lm-Menu-itemLabel:text-is("Run All Cells")')
+        with suppress(WaitedTooLong):
+            begun.wait_for(timeout=LONGEST_MS / ORDERS)
+            return
+
+
 @pytest.mark.slow
 def test_cells_that_are_run_in_jupyterlab_show_tables_drawings_and_runs(desk: Shell, tmp_path: Path) -> None:
     from playwright.sync_api import sync_playwright  # only the slow tests need a browser
@@ -69,10 +85,8 @@ def test_cells_that_are_run_in_jupyterlab_show_tables_drawings_and_runs(desk: Sh
         page.add_locator_handler(asks_for_kernel, lambda button: button.click())
         page.goto(f"{address}/lab/tree/lineage.ipynb?token=tok", timeout=LONGEST_MS)
         page.wait_for_selector(".jp-CodeCell", timeout=LONGEST_MS)
-        asks_for_kernel.or_(page.locator('[data-status="idle"]')).first.wait_for(timeout=LONGEST_MS)
-        page.click('.lm-MenuBar-itemLabel:text-is("Run")')
-        page.click('.lm-Menu-itemLabel:text-is("Run All Cells")')
         try:
+            run_all(page)
             page.wait_for_selector("td:has-text('succeeded') >> nth=1", timeout=LONGEST_MS)
         finally:
             page.screenshot(path=tmp_path / "page.png")

@@ -70,7 +70,7 @@ def test_a_cell_that_is_interrupted_is_a_failed_run(desk: Shell) -> None:
     error, after = interrupted(desk.cwd, cell, desk.cwd / "waiting", LOAD)
 
     assert error == "KeyboardInterrupt"
-    assert after == "2", "the kernel goes on"
+    assert after is None, "the kernel goes on"
     assert runs(desk, "step, status, error") == [{"step": "waits", "status": "failed", "error": "interrupted"}]
     assert branches(desk) == []
 
@@ -85,6 +85,21 @@ def test_a_cell_whose_kernel_was_killed_is_an_abandoned_run(desk: Shell) -> None
     assert "dies was stopped before its end was recorded" in told.err
     assert runs(desk, "step, status") == [{"step": "dies", "status": "abandoned"}]
     assert branches(desk) == []
+
+
+def test_the_code_of_a_cell_is_kept_with_what_it_needs_of_other_cells_and_of_the_project(desk: Shell) -> None:
+    (desk.cwd / "clean.py").write_text(CLEAN)
+    cells = ("import clean\nk = 2", "other = 1", "%%datamon_run --step s\n# all of them\nlen(clean.rows('a')) * k")
+
+    execute(desk.cwd, LOAD, *cells)
+
+    [run] = runs(desk, "id")
+    ran = desk("run", "code", run["id"], "--destination", "then")
+    assert ran.code == 0, ran
+    kept = {path.relative_to(desk.cwd / "then").as_posix(): path for path in (desk.cwd / "then").rglob("*.py")}
+    assert set(kept) == {"clean.py", ".notebook/cell.py"}
+    assert kept["clean.py"].read_text() == CLEAN
+    assert kept[".notebook/cell.py"].read_text() == "import clean\nk = 2\n\n# all of them\nlen(clean.rows('a')) * k\n"
 
 
 def test_cells_of_one_step_are_runs_of_it_and_the_newest_counts(desk: Shell) -> None:
@@ -141,6 +156,7 @@ def test_questions_show_tables_and_drawings_and_give_answers(desk: Shell) -> Non
     assert "features  succeeded" in text_of(table)
     assert text_of(count).splitlines()[-1] == "1"
     assert text_of(graph, "image/svg+xml").startswith("<svg") and "└── " in text_of(graph)
+    assert "<td" in text_of(lineage, "text/html") and ">false<" in text_of(lineage, "text/html")
     assert "<svg" in text_of(lineage, "image/svg+xml") and "orders" in text_of(lineage, "text/html")
 
 

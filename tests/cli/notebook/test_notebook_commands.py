@@ -55,6 +55,35 @@ def test_a_papermill_run_has_its_params_with_their_source_and_the_notebooks_code
     assert shown["code"]["paths"][0] == "nb.ipynb"
 
 
+def test_a_papermill_run_is_rebuilt_when_its_file_of_params_says_another_value(desk: Shell) -> None:
+    prepared(desk)
+    (desk.cwd / "p.yaml").write_text("scale: 9\n")
+    assert desk(*PAPERMILL, "-f", "p.yaml").code == 0
+    (desk.cwd / "p.yaml").write_text("scale: 10\n")
+    assert [each["cause"] for each in asked(desk, "WHY IS 'features' STALE")] == ["param"]
+
+    ran = desk("rebuild", "features")
+
+    assert ran.code == 0, ran
+    assert (desk.cwd / "out" / "x").read_text() == "10"
+    assert asked(desk, "WHAT IS STALE") == []
+
+
+def test_a_recorded_cell_is_not_rebuilt_and_why_is_said(desk: Shell) -> None:
+    line = "%%datamon_run --step s --input orders=in --output features=out"
+    write_notebook(
+        desk.cwd / "nb.ipynb", "%load_ext datamon", f"{line}\nopen('out/x', 'w').write(open('in/a.csv').read())"
+    )
+    assert desk("run", "record", "--step", "all", "--", "jupyter", "execute", "nb.ipynb").code == 0
+    (desk.cwd / "tree" / "a.csv").write_text("id\n")
+    assert desk("bundle", "upload", "--repo", "orders", "--path", "tree", "--message", "m").code == 0
+
+    ran = desk("rebuild", "features")
+
+    assert ran.code != 0
+    assert "it was a cell of a notebook, which datamon cannot start" in ran.err
+
+
 def test_a_file_of_params_that_only_papermill_can_read_is_a_note_and_no_error(desk: Shell) -> None:
     prepared(desk)
     (desk.cwd / "p.params").write_text("scale: 5\n")
