@@ -79,14 +79,14 @@ def compared(store: Store, index_dir: Path, place: Place) -> int:
 
 def test_generated_histories_are_judged_as_the_engine_judges_them(tmp_path: Path, tree: Path) -> None:
     count = 0
-    for seed in range(40, 45):
+    for seed in range(40, 43):
         world = World(local(tmp_path, f"store-{seed}"))
         for event in random_history(seed):
             play(world, event)
         count += compared(world.store, tmp_path / "index", here())
         play(world, next(random_history(seed + 1)))
         count += compared(world.store, tmp_path / "index", here())
-    assert count > 60
+    assert count > 36
 
 
 def recorded(tmp_path: Path, tree: Path) -> World:

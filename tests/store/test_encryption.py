@@ -27,7 +27,7 @@ from datamon.store.testing.faults import WRITES, FaultyBackend
 ADA = Author("Ada", "ada@example.org")
 KEY = EncryptionKey(bytes(range(32)))
 OTHER = EncryptionKey(bytes(32))
-FEWEST_POSITIONS = 300
+FEWEST_POSITIONS = 150
 PARTS = 16
 """Every byte of the store takes long; a test may not."""
 
