@@ -9,13 +9,11 @@ from typing import Protocol
 
 from datamon.errors import Unavailable
 from datamon.lineage.endpoints import Source
+from datamon.lineage.path_use import KEPT_PATHS
 from datamon.lineage.records import InputRecord
 from datamon.lineage.workplace import scratch
 from datamon.store.opening import Store
 from datamon.store.progress import SILENT, Progress
-
-KEPT_PATHS = 5_000
-"""Of an input of which a command read more, it is recorded that all of it was read."""
 
 IsShown = Callable[[], bool]
 ShowAt = Callable[[Source, Path], AbstractContextManager[IsShown]]
