@@ -1,11 +1,12 @@
 """What all kinds of mounts do to answer the kernel: handles, numbers of errors, listings in pieces."""
 
+import ctypes
 import errno
 import os
 import stat
 import threading
 from collections.abc import Callable, Iterator
-from itertools import chain, islice
+from itertools import chain, count, islice
 from typing import Protocol, TypeVar
 
 from datamon.errors import Corrupt, DatamonError, Denied
@@ -18,6 +19,9 @@ Tell = Callable[[str], object]
 Answer = dict[str, int]
 """Fields of a C struct by their names."""
 BLOCK_BYTES = 4096
+_THREAD = threading.local()
+_known = count()
+_MOST_KNOWN = 1_000
 _SENTENCES = 1_000
 """So many different sentences are told; a program may try one file for ever."""
 
@@ -42,8 +46,10 @@ class Answering:
         return {**owned, "st_size": found.size_bytes, "st_blocks": blocks, "st_blksize": 128 * 1024, **times}
 
     def asked(self, path: str, question: Callable[[str], Found]) -> Found:
-        """The tree's answer for a path of the kernel's. Where the store fails, the program gets an input/output error, and a
-        person the sentence that says why."""
+        """The tree's answer for a path of the kernel's, in a thread of libfuse's. Where the store fails, the program gets an
+        input/output error, and a person the sentence that says why."""
+        if not hasattr(_THREAD, "is_known"):
+            _stay_known()
         try:
             return question(path.lstrip("/"))
         except OSError:
@@ -70,6 +76,14 @@ class Answering:
             self._next += 1
         among[handle] = opened
         return handle
+
+
+def _stay_known() -> None:
+    """The calling thread stays known to Python. Else each call out of C makes it known and forgets it again, which takes longer
+    than most answers. What is kept of a thread is never given back; so only of so many."""
+    _THREAD.is_known = True
+    if next(_known) < _MOST_KNOWN:
+        ctypes.pythonapi.PyGILState_Ensure()
 
 
 class Listable(Protocol):
