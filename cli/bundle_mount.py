@@ -2,8 +2,10 @@
 
 import json
 import os
+import signal
 import stat
 import sys
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,6 +84,8 @@ def mount(
     with DecodedChunks(store.chunks, memory, ahead) as decoded:
         tree, name = _tree(store, found, selection, _View(decoded, clean_path(part), _listener(told)))
         here = f"{name} is mounted at {directory}; Ctrl-C or `datamon mount unmount {directory}` ends it"
+        if told is not None:
+            threading.Thread(target=_end_with_stdin, daemon=True).start()
         show(tree, directory, name, tell=note, ready=lambda: note(here))
     note(f"{directory} is unmounted")
 
@@ -131,6 +135,12 @@ def _resolved(repo: "Repo", bundle: "Bundle", selection: Selection) -> Resolved:
     ref = selection.label or selection.branch
     kind: Literal["label", "branch", "id"] = "label" if selection.label else "branch" if selection.branch else "id"
     return Resolved(repo, bundle, ref, kind, "", pinned=ref is None)
+
+
+def _end_with_stdin() -> None:
+    """Asks this process to end when whoever had it started is gone."""
+    sys.stdin.buffer.read()
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _listener(told: Path | None) -> "Accessed | None":

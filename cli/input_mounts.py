@@ -30,7 +30,9 @@ def showing_inputs(flags: Globals) -> ShowAt:
         record = source.record
         named = ["--repo", record.repo_name, "--bundle", record.bundle, "--part", record.path, "--tell", str(told)]
         command = [*words, "bundle", "mount", "--mount", str(source.directory), *named]
-        with subprocess.Popen(command, stderr=subprocess.PIPE, start_new_session=True) as served:
+        # It ends with the pipe to it, should this process be killed.
+        pipe = subprocess.PIPE
+        with subprocess.Popen(command, stdin=pipe, stderr=pipe, start_new_session=True) as served:
             try:
                 _await(served, source.directory)
                 yield lambda: served.poll() is None and mounted_at(source.directory) is not None

@@ -5,10 +5,11 @@ import os
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 from datamon.cli.testing import Shell
-from datamon.cli.testing_mount import need_fuse
+from datamon.cli.testing_mount import need_fuse, until
 from datamon.errors import EXIT_CODES, Conflict, Unavailable
 from datamon.store.mount.mounts import list_mounts, mounted_at
 
@@ -78,6 +79,17 @@ def test_a_command_whose_input_goes_away_under_it_has_failed(orders: Shell) -> N
     assert rows(orders, "SELECT status FROM runs") == [("failed",)]
     assert rows(orders, "SELECT count(*) AS n FROM bundles WHERE repo = 'copies'") == [(0,)]
     assert (orders.cwd / "out" / "names").read_text() == ""
+
+
+def test_a_recorder_that_is_killed_leaves_no_mount(orders: Shell) -> None:
+    words = ("--mount", "--input", "orders=in", "--", "sh", "-c", "cat in/a.csv; exec sleep 60")
+    with orders.start("run", "record", *words) as recorder:
+        until(lambda: (orders.cwd / "in" / "b.csv").exists())
+        started = psutil.Process(recorder.pid).children(recursive=True)
+        recorder.kill()
+        until(lambda: mounted_at(orders.cwd / "in") is None)
+        _, living = psutil.wait_procs(started, timeout=30)
+        assert living == []
 
 
 def test_a_directory_that_holds_something_is_refused_before_the_command_runs(orders: Shell) -> None:
