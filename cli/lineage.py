@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from datamon.cli.completing import repo_names
 from datamon.cli.globals import AnswerFormat
 from datamon.cli.opening import open_configured
 from datamon.cli.output import note, screen
@@ -29,6 +30,7 @@ def lineage(
             metavar="REF",
             help="repo, repo@label, repo@branch, repo@id, or a run or bundle by its id or an end of it.",
             show_default=False,
+            autocompletion=repo_names,
         ),
     ],
     downstream: Annotated[

@@ -152,12 +152,23 @@ class JournalFile:
 
     def mentioning(self, ids: Collection[str]) -> list[Record]:
         """As the function of this name."""
-        wanted = re.compile(b"|".join(re.escape(each.encode("utf-8", "replace")) for each in ids)) if ids else None
-        if wanted is None:
+        texts = [re.escape(each.encode("utf-8", "replace")) for each in ids if each]
+        if not texts:
             return []
+        wanted = re.compile(b"|".join(texts))
         where = f"{self._backend.url}/{layout.JOURNAL_FILE}"
-        found = (decode_line(line, where) for line, _ in self._lines(0) if wanted.search(line))
+        found = (decode_line(line, where) for lines in self._whole_lines() for line in _with(wanted, lines))
         return [record for record in found if record is not None]
+
+    def _whole_lines(self) -> Iterator[bytes]:
+        """All of the file, many whole lines at a time."""
+        position, rest = 0, b""
+        while piece := self._piece(position):
+            position += len(piece)
+            lines, _, rest = (rest + piece).rpartition(b"\n")
+            yield lines
+            if len(piece) < _PIECE_BYTES:
+                return
 
     def _lines(self, offset: int) -> Iterator[tuple[bytes, int]]:
         """Whole lines from `offset` on, each with the offset behind it. Begins with the line end before `offset`, which
@@ -185,6 +196,15 @@ class JournalFile:
             return self._backend.get(layout.JOURNAL_FILE, Span(start, _PIECE_BYTES))
         except NotFound:
             return b""
+
+
+def _with(wanted: re.Pattern[bytes], lines: bytes) -> Iterator[bytes]:
+    """Those of the lines in which something stands, without looking at each: most pieces hold none."""
+    behind = 0
+    while match := wanted.search(lines, behind):
+        begin, end = lines.rfind(b"\n", 0, match.start()) + 1, lines.find(b"\n", match.end())
+        behind = len(lines) if end < 0 else end
+        yield lines[begin:behind]
 
 
 def decode_line(line: bytes, where: str) -> Record | None:

@@ -94,6 +94,11 @@ def test_runs_within_a_run_stand_below_those_that_they_are_part_of(shell: Shell,
     ]
 
 
+def test_what_is_no_id_of_a_run_is_an_error_at_once(orders: Shell, inside: Inside) -> None:
+    assert orders("run", "record", "--", "true").code == 0
+    assert [inside(orders, "run", "show", text).code for text in ("", "a", "\n", "nothing")] == [2, 2, 2, 4]
+
+
 def test_on_a_terminal_a_run_is_coloured_and_folded(orders: Shell) -> None:
     ran = orders("run", "record", "--", "echo", "a long command line " * 4)
     run = ran.err.split()[2]

@@ -13,6 +13,7 @@ from datamon.errors import Invalid
 from datamon.query.drawing.draw import FORMS, draw
 from datamon.query.drawing.drawn import MOST_NODES, AnswerGraph, DrawnEdge, DrawnNode, Key, check_size
 from datamon.query.drawing.labels import label
+from datamon.query.drawing.tree import branches, fitted_branches
 from datamon.query.testing.stories import Story
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -152,6 +153,15 @@ def test_no_box_lies_over_another() -> None:
                 or other["y"] + other["height"] <= one["y"]
             )
             assert apart
+
+
+@given(graphs(), st.integers(2, 20))
+def test_a_tree_that_is_fitted_begins_in_time_and_leaves_nobody_out(graph: AnswerGraph, room: int) -> None:
+    whole, fitted = list(branches(graph)), fitted_branches(graph, room)
+    assert [(each.node, each.again) for each in fitted] == [(each.node, each.again) for each in whole]
+    assert all(len(each.drawn) <= room for each in fitted)
+    if all(len(each.drawn) <= room for each in whole):
+        assert fitted == whole
 
 
 # of answers

@@ -336,6 +336,17 @@ def test_all_records_that_mention_an_id_or_a_part_of_it_are_found_in_their_order
         assert found == wanted, "others are not decoded"
 
 
+def test_records_that_mention_an_id_are_found_across_the_pieces_that_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal, _ = _file(tmp_path)
+    journal.append_many([{"kind": "x", "number": n, "id": f"abcdefgh{n % 3}", "text": "t" * n} for n in range(60)])
+    for size in (1, 7, 100, 333, 10**6):
+        monkeypatch.setattr("datamon.store.journal._PIECE_BYTES", size)
+        assert _numbers(mentioning(journal, ["abcdefgh1"])) == list(range(1, 60, 3))
+        assert len(mentioning(journal, ["abcdefgh1", "abcdefgh2", "nothing-such"])) == 40
+
+
 def test_a_damaged_record_that_mentions_an_id_is_passed_over(tmp_path: Path) -> None:
     journal, file = _file(tmp_path)
     journal.append_many([{"kind": "x", "number": n, "id": "abcd1"} for n in range(2)])
