@@ -22,10 +22,13 @@ CLEAN = """def rows(text):
 """
 
 
-def runs(desk: Shell, columns: str = "step, status, how") -> list[dict[str, Any]]:
-    told = desk.well("query", f"SELECT {columns} FROM runs ORDER BY started", "--format", "json").out
-    found: list[dict[str, Any]] = json.loads(told)
+def told(desk: Shell, statement: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(desk.well("query", statement, "--format", "json").out)
     return found
+
+
+def runs(desk: Shell, columns: str = "step, status, how") -> list[dict[str, Any]]:
+    return told(desk, f"SELECT {columns} FROM runs ORDER BY started")
 
 
 def branches(desk: Shell) -> list[str]:
@@ -40,9 +43,9 @@ def test_a_recorded_cell_is_a_run_with_what_it_read_wrote_and_was_given(desk: Sh
     assert text_of(made.cells[1]).splitlines()[0] == "1", "the value of the last expression"
     assert "<caption" in text_of(made.cells[1], "text/html")
     assert runs(desk) == [{"step": "features", "status": "succeeded", "how": "cell"}]
-    read = json.loads(desk.well("query", "SELECT repo, ref, bundle FROM inputs", "--format", "json").out)
+    read = told(desk, "SELECT repo, ref, bundle FROM inputs")
     assert [(each["repo"], each["ref"]) for each in read] == [("orders", "init")]
-    wrote = json.loads(desk.well("query", "SELECT repo, branch FROM outputs", "--format", "json").out)
+    wrote = told(desk, "SELECT repo, branch FROM outputs")
     assert wrote == [{"repo": "features", "branch": "main"}]
     params = json.loads(desk.well("query", "SELECT name, value, source FROM params", "--format", "json").out)
     assert [(each["name"], str(each["value"]), each["source"]) for each in params] == [("scale", "2", "explicit")]
@@ -81,8 +84,8 @@ def test_a_cell_whose_kernel_was_killed_is_an_abandoned_run(desk: Shell) -> None
     with pytest.raises(DeadKernelError):
         execute(desk.cwd, LOAD, cell)
 
-    told = desk("query", "SELECT step, status FROM runs")
-    assert "dies was stopped before its end was recorded" in told.err
+    said = desk("query", "SELECT step, status FROM runs")
+    assert "dies was stopped before its end was recorded" in said.err
     assert runs(desk, "step, status") == [{"step": "dies", "status": "abandoned"}]
     assert branches(desk) == []
 
@@ -100,6 +103,18 @@ def test_the_code_of_a_cell_is_kept_with_what_it_needs_of_other_cells_and_of_the
     assert set(kept) == {"clean.py", ".notebook/cell.py"}
     assert kept["clean.py"].read_text() == CLEAN
     assert kept[".notebook/cell.py"].read_text() == "import clean\nk = 2\n\n# all of them\nlen(clean.rows('a')) * k\n"
+
+
+def test_what_a_cell_reads_and_writes_by_path_is_recorded(desk: Shell) -> None:
+    read = "text = datamon.open('orders@init/a.csv').read()"
+    wrote = "with datamon.open('features/rows', 'wb') as file:\n    file.write(text)"
+    cell = f"%%datamon_run --step s\nimport datamon\n{read}\n{wrote}"
+
+    execute(desk.cwd, LOAD, cell)
+
+    assert told(desk, "SELECT repo, ref, how FROM inputs") == [{"repo": "orders", "ref": "init", "how": "observed"}]
+    assert told(desk, "SELECT path, kind FROM accesses") == [{"path": "a.csv", "kind": "read"}]
+    assert told(desk, "SELECT repo, branch FROM outputs") == [{"repo": "features", "branch": "main"}]
 
 
 def test_cells_of_one_step_are_runs_of_it_and_the_newest_counts(desk: Shell) -> None:
