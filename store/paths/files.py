@@ -1,5 +1,6 @@
 """Files of paths as Python has files: to be read from anywhere, or written and then committed."""
 
+import errno
 import io
 import sys
 import warnings
@@ -9,10 +10,40 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from datamon.errors import Corrupt, DatamonError, Unavailable
 from datamon.store.paths.paths import Paths, Writing
 from datamon.store.serving.served_file import ServedFile
 
 BUFFER_BYTES = 64 * 1024
+
+
+class _FileError(DatamonError, OSError):
+    """An error of ours that is one of the system's too (EIO), for who reads files and knows no others."""
+
+    def __init__(self, code: str, message: str, **facts: object) -> None:
+        super().__init__(code, message, **facts)
+        self.errno, self.strerror, self.filename = errno.EIO, message, facts.get("path")
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class CorruptFileError(_FileError, Corrupt):
+    """A file of which a byte that was asked for is not what was stored."""
+
+
+class UnavailableFileError(_FileError, Unavailable):
+    """A file that cannot be read now."""
+
+
+def read_stretch(file: ServedFile, offset: int, length: int) -> bytes:
+    """As `ServedFile.read`; raises CorruptFileError, UnavailableFileError."""
+    try:
+        return file.read(offset, length)
+    except Corrupt as error:
+        raise CorruptFileError(error.code, error.message, **error.facts) from error
+    except Unavailable as error:
+        raise UnavailableFileError(error.code, error.message, **error.facts) from error
 
 
 class PathReader(io.BufferedReader):
@@ -50,13 +81,13 @@ class _Served(io.RawIOBase):
         return self._at
 
     def readinto(self, room: Any, /) -> int:
-        content = self._file.read(self._at, len(room))
+        content = read_stretch(self._file, self._at, len(room))
         room[: len(content)] = content
         self._at += len(content)
         return len(content)
 
     def readall(self) -> bytes:
-        content = self._file.read(self._at, max(0, self._file.size - self._at))
+        content = read_stretch(self._file, self._at, max(0, self._file.size - self._at))
         self._at += len(content)
         return content
 

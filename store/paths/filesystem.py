@@ -32,7 +32,7 @@ from datamon.errors import Denied, Invalid, NotFound
 from datamon.store.bundle import Bundle
 from datamon.store.entries import TreeEntry
 from datamon.store.paths.address import PROTOCOL, Address, parse_address
-from datamon.store.paths.files import PathReader, PathText, PathWriter
+from datamon.store.paths.files import PathReader, PathText, PathWriter, read_stretch
 from datamon.store.paths.paths import Changes, Paths
 
 _READERS = 8
@@ -173,7 +173,7 @@ class StoreFileSystem(AbstractFileSystem):  # type: ignore[misc]
         with _translated():
             file = self.paths.open(_address(path), self._changes)
             begin, stop, _step = slice(start, end).indices(file.size)
-            return file.read(begin, max(0, stop - begin))
+            return read_stretch(file, begin, max(0, stop - begin))
 
     def cat_ranges(
         self,
@@ -201,7 +201,7 @@ class StoreFileSystem(AbstractFileSystem):  # type: ignore[misc]
                 return file
             first, last, _step = slice(begin, stop).indices(file.size)
             try:
-                return file.read(first, max(0, last - first))
+                return read_stretch(file, first, max(0, last - first))
             except Exception as error:  # noqa: BLE001 (as above)
                 return error
 

@@ -2,6 +2,7 @@
 
 import errno
 import gc
+import pickle
 import threading
 from pathlib import Path
 from typing import Any
@@ -329,6 +330,11 @@ def test_corruption_is_an_error_that_names_the_file_and_no_bytes(fs: Files, stor
     spoilt = Files(Paths(store, Alone()))
     with pytest.raises(Corrupt, match=r"'large\.bin'"), spoilt.open("raw/large.bin") as file:
         file.read()
+    with pytest.raises(OSError, match=r"'large\.bin'") as raised:
+        spoilt.cat_file("raw/large.bin")
+    assert (raised.value.errno, raised.value.filename) == (errno.EIO, "large.bin")
+    copied = pickle.loads(pickle.dumps(raised.value))
+    assert (type(copied), str(copied), copied.errno) == (type(raised.value), str(raised.value), errno.EIO)
     assert isinstance(spoilt.cat_ranges(["raw/large.bin"], [0], [10])[0], Corrupt)
 
 
