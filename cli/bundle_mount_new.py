@@ -7,17 +7,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from datamon.cli.bundle_mount import mounts_log
+from datamon.cli.environment import process_environment
 from datamon.cli.opening import open_configured
 from datamon.cli.options import RepoOption
 from datamon.cli.output import note, say
 from datamon.errors import Invalid
+from datamon.lineage.path_use import InRuns
 from datamon.store.names import DEFAULT_BRANCH, check_name
 from datamon.store.repos import check_text, find_repo
-from datamon.store.resolve import Reference, resolve
+from datamon.store.resolve import Reference, Resolved, resolve
 
 if TYPE_CHECKING:
     from datamon.store.bundle import Repo
-    from datamon.store.ids import BundleId
     from datamon.store.mount.work.commit import Committed
     from datamon.store.opening import Store
 
@@ -69,16 +70,20 @@ def mount_new(
     check_text("message", message)
     store = open_configured(ctx)
     found = find_repo(store, repo)
-    base = _base(store, found, begin, branch)
+    began = _began(store, found, begin, branch)
     log = mounts_log(store)
     check_directory(directory)
     if in_background:
         daemonize(sys.argv[1:], directory, log)
         return
+    base = None if began is None else began.bundle.id
     work = Work(new_work_id(store), found.id, base, empty, branch, label, message, str(directory.absolute()))
+    around = InRuns(store, process_environment)
+    run = around.run()
+    accessed = None if run is None or began is None or empty else around.reading(run, began)
     here = f"{found.name} can be changed at {directory}; Ctrl-C or `datamon mount unmount {directory}` commits it"
     with DecodedChunks(store.chunks, _MEMORY_BYTES) as decoded:
-        listener = Listener(note, lambda: note(here), lambda done: tell_commit(done, branch))
+        listener = Listener(note, lambda: note(here), lambda done: tell_commit(done, branch), accessed)
         try:
             serve_work(store, found, work, decoded, listener)
         except BaseException:
@@ -98,7 +103,7 @@ def tell_commit(done: "Committed", branch: str) -> None:
     say(f"Uploaded bundle id:{done.bundle.id}")
 
 
-def _base(store: "Store", repo: "Repo", begin: str | None, branch: str) -> "BundleId | None":
+def _began(store: "Store", repo: "Repo", begin: str | None, branch: str) -> Resolved | None:
     if begin is None and branch not in store.logs.repo(repo.id).refs:
         return None
-    return resolve(store, Reference(repo.name, begin or branch, "")).bundle.id
+    return resolve(store, Reference(repo.name, begin or branch, ""))

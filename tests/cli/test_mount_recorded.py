@@ -11,7 +11,7 @@ import pytest
 from datamon.cli.testing import Shell
 from datamon.cli.testing_mount import need_fuse, until
 from datamon.errors import EXIT_CODES, Conflict, Unavailable
-from datamon.store.mount.mounts import list_mounts, mounted_at
+from datamon.store.mount.mounts import mounted_at
 
 READS = "SELECT role, path, kind FROM accesses ORDER BY ALL"
 
@@ -106,9 +106,21 @@ def test_a_mount_made_inside_a_run_is_an_input_of_the_run(orders: Shell) -> None
         'datamon() { PYTHON -P -m datamon.cli.main "$@"; };'
         "datamon bundle mount --repo orders --label init --mount m --daemonize && cat m/b.csv && datamon mount unmount m"
     ).replace("PYTHON", sys.executable)
-    before = {mounted.directory for mounted in list_mounts()}
     assert recorded(orders, "--", "sh", "-c", script) == 0
-    assert {mounted.directory for mounted in list_mounts()} == before
+    assert mounted_at(orders.cwd / "m") is None
     assert rows(orders, "SELECT repo, ref, ref_kind, how FROM inputs") == [("orders", "init", "label", "observed")]
     assert rows(orders, READS) == [("orders", "b.csv", "read")]
     assert Path(orders.cwd / "m").is_dir()
+
+
+def test_what_is_read_of_a_mount_that_is_changed_inside_a_run_is_an_input_of_the_run(orders: Shell) -> None:
+    (orders.cwd / "m").mkdir()
+    mount = "datamon bundle mount new --repo orders --from init --mount m --message m --daemonize"
+    script = (
+        'datamon() { PYTHON -P -m datamon.cli.main "$@"; };'
+        f"{mount} && cat m/b.csv && echo new > m/new && datamon mount unmount m"
+    ).replace("PYTHON", sys.executable)
+    assert recorded(orders, "--", "sh", "-c", script) == 0
+    assert rows(orders, "SELECT repo, ref, how FROM inputs") == [("orders", "init", "observed")]
+    assert rows(orders, READS) == [("orders", "b.csv", "read"), ("orders", "new", "absent")]
+    until(lambda: rows(orders, "SELECT count(*) AS n FROM bundles WHERE repo = 'orders'") == [(2,)])

@@ -17,16 +17,18 @@ from datamon.store.opening import Store
 from datamon.store.refs import live_bundle
 from datamon.store.repos import list_repos
 from datamon.store.serving.decoded_chunks import DecodedChunks
-from datamon.store.serving.served_tree import ServedTree
+from datamon.store.serving.served_tree import Accessed, ServedTree
 
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """Who is told: why a program was refused, that the mount can be used, and of each commit."""
+    """Who is told: why a program was refused, that the mount can be used, of each commit, and what is read of the bundle that the
+    work began as."""
 
     tell: Tell
     ready: Callable[[], object]
     committed: Callable[[Committed], object]
+    accessed: Accessed | None = None
 
 
 def serve_work(store: Store, repo: Repo, work: Work, decoded: DecodedChunks, listener: Listener) -> None:
@@ -37,7 +39,7 @@ def serve_work(store: Store, repo: Repo, work: Work, decoded: DecodedChunks, lis
     directory = Path(work.directory)
     check_directory(directory)
     with new_work(store, work) as place:
-        tree, ours = _opened(store, repo, work, decoded, place)
+        tree, ours = _opened(store, repo, work, decoded, place, listener.accessed)
 
         def commit(message: str) -> str:
             done = commit_work(store, ours, replace(_request(repo, work), message=message or work.message))
@@ -78,12 +80,12 @@ def _repo(store: Store, work: Work) -> Repo:
 
 
 def _opened(
-    store: Store, repo: Repo, work: Work, decoded: DecodedChunks, place: Path
+    store: Store, repo: Repo, work: Work, decoded: DecodedChunks, place: Path, accessed: Accessed | None = None
 ) -> tuple[ServedTree | None, WorkTree]:
     base: Bundle | None = None
     if work.base is not None and not work.empty:
         base = live_bundle(store.logs.repo(repo.id), repo, work.base)
-    tree = None if base is None else ServedTree(store, base, decoded)
+    tree = None if base is None else ServedTree(store, base, decoded, accessed)
     made_ns = store.clock() if base is None else base.time_ns
     return tree, WorkTree(place, tree, TreeEntry("", "dir", 0, NO_CONTENT, None, None, False, 0o755, made_ns))
 

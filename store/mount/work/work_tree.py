@@ -80,6 +80,8 @@ class WorkTree:
             node = self.find(path)
             if not node.is_directory:
                 raise failed(errno.ENOTDIR, path)
+            if self._tree is not None and node.below is not None:
+                self._tree.note_listed(node.below.path)
         while True:  # the lock is given back now and then, and a listing goes on behind the last name
             with self.lock:
                 some = [(name, self.attributes(found)) for name, found in islice(self.names.list(node, after), _LISTED)]
