@@ -83,9 +83,11 @@ def mount(
         return
     with DecodedChunks(store.chunks, memory, ahead) as decoded:
         tree, name = _tree(store, found, selection, _View(decoded, clean_path(part), _listener(told)))
-        here = f"{name} is mounted at {directory}; Ctrl-C or `datamon mount unmount {directory}` ends it"
         if told is not None:
             threading.Thread(target=_end_with_stdin, daemon=True).start()
+            show(tree, directory, name, tell=note, ready=lambda: None)
+            return
+        here = f"{name} is mounted at {directory}; Ctrl-C or `datamon mount unmount {directory}` ends it"
         show(tree, directory, name, tell=note, ready=lambda: note(here))
     note(f"{directory} is unmounted")
 
@@ -122,7 +124,7 @@ def _tree(store: "Store", repo: "Repo", selection: Selection, view: _View) -> "t
         accessed = around.reading(run, _resolved(repo, chosen, selection))
     tree = BundleTree(store, chosen, view.decoded, accessed, view.part, each_time=view.accessed is not None)
     if not stat.S_ISDIR(tree.attributes("").mode):
-        raise Invalid("bad-path", f"{view.part!r} is no directory of the bundle {chosen.id}", path=view.part)
+        raise Invalid("bad-path", f"{view.part!r} is no directory of the bundle {chosen.id}; name one", path=view.part)
     return tree, f"datamon:{repo.name}@{chosen.id}"
 
 

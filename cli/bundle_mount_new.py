@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from datamon.store.bundle import Repo
     from datamon.store.mount.work.commit import Committed
     from datamon.store.opening import Store
+    from datamon.store.serving.served_tree import Accessed
 
 _MEMORY_BYTES = 256 * 10**6
 
@@ -78,17 +79,23 @@ def mount_new(
         return
     base = None if began is None else began.bundle.id
     work = Work(new_work_id(store), found.id, base, empty, branch, label, message, str(directory.absolute()))
-    around = InRuns(store, process_environment)
-    run = around.run()
-    accessed = None if run is None or began is None or empty else around.reading(run, began)
     here = f"{found.name} can be changed at {directory}; Ctrl-C or `datamon mount unmount {directory}` commits it"
     with DecodedChunks(store.chunks, _MEMORY_BYTES) as decoded:
-        listener = Listener(note, lambda: note(here), lambda done: tell_commit(done, branch), accessed)
-        try:
-            serve_work(store, found, work, decoded, listener)
-        except BaseException:
-            note(f"what was done is kept; `datamon mount recover {work.id}` commits it")
-            raise
+        listener = Listener(
+            tell=note,
+            ready=lambda: note(here),
+            committed=lambda done: tell_commit(done, branch),
+            left=lambda: note(f"what was done is kept; `datamon mount recover {work.id}` commits it"),
+            accessed=None if began is None or empty else _recorder(store, began),
+        )
+        serve_work(store, found, work, decoded, listener)
+
+
+def _recorder(store: "Store", began: Resolved) -> "Accessed | None":
+    """Who hears what is read of the bundle that it began as: the run around this process."""
+    around = InRuns(store, process_environment)
+    run = around.run()
+    return None if run is None else around.reading(run, began)
 
 
 def tell_commit(done: "Committed", branch: str) -> None:

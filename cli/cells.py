@@ -70,7 +70,10 @@ def csv_lines(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Itera
     file = writer(_Taking(lines), lineterminator="\n")
     file.writerow(columns)
     for part in _parts(rows):
-        file.writerows(zip(*map(_column, zip(*part, strict=True)), strict=True))
+        if len(part) > 1:
+            file.writerows(zip(*map(_column, zip(*part, strict=True)), strict=True))
+        else:
+            file.writerows([cell(value) for value in row] for row in part)
         yield "".join(lines)
         lines.clear()
     yield "".join(lines)

@@ -22,7 +22,7 @@ def need_fuse() -> None:
     if not os.access(DEVICE, os.R_OK | os.W_OK):
         pytest.skip(f"capability: fuse is not open to this user ({DEVICE}), so NO MOUNT WAS TRIED")
     if find_library("fuse") is None and find_library("fuse3") is None:
-        pytest.skip("capability: fuse has no libfuse here (Debian: fuse3 libfuse2), so NO MOUNT WAS TRIED")
+        pytest.skip("NO MOUNT WAS TRIED: there is no libfuse here (Debian: fuse3 libfuse2)")
 
 
 class Serving:

@@ -13,7 +13,8 @@ from datamon.lineage.binding import input_to, output_to
 from datamon.lineage.capture.code import CodePlace
 from datamon.lineage.capture.resources import since, usage_here
 from datamon.lineage.endpoints import Source, plan_outputs, resolve_input, resolve_inputs
-from datamon.lineage.inside import Named, Recorder, begin, known, locate_function, look_again
+from datamon.lineage.in_place import tell_of_changes
+from datamon.lineage.inside import Named, Recorder, begin, known, locate_function
 from datamon.lineage.nesting import inside
 from datamon.lineage.origins import ORIGINS, Origin
 from datamon.lineage.recording import Ending, Recording
@@ -126,7 +127,7 @@ def recorded(
             finally:
                 if os.getpid() == process:
                     recording.resources = since(before, store.clock() - began_ns)
-                    look_again(recording, workplace, sources)
+                    tell_of_changes(workplace.changed, recording, sources, "run")
             if os.getpid() != process:
                 return  # forked off inside the function: the run's own process ends it
             if RETURN in outputs and call.returned is not None:

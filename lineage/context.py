@@ -13,7 +13,8 @@ from datamon.errors import Invalid
 from datamon.lineage.binding import InputBinding, OutputBinding, input_to, output_to
 from datamon.lineage.capture.resources import since, usage_here
 from datamon.lineage.endpoints import Source, plan_output, plan_outputs, resolve_input
-from datamon.lineage.inside import Named, Recorder, begin, known, locate_block, look_again
+from datamon.lineage.in_place import tell_of_changes
+from datamon.lineage.inside import Named, Recorder, begin, known, locate_block
 from datamon.lineage.nesting import inside
 from datamon.lineage.param_values import param_value
 from datamon.lineage.recording import Ending, Policy, Recording
@@ -104,7 +105,7 @@ class RunBlock:
         with self._stack, recording:
             recording.resources = since(self._before, recording.store.clock() - self._began_ns)
             recording.metrics = tuple(Metric(name, value) for name, value in self._metrics.items())
-            look_again(recording, self._workplace, self._sources())
+            tell_of_changes(self._workplace.changed, recording, self._sources(), "run")
             if error is not None:
                 recording.__exit__(kind, error, trace)
                 return

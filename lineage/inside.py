@@ -20,7 +20,6 @@ from datamon.lineage.nesting import parent_for
 from datamon.lineage.recording import How, Policy, Recording, RunIntent, RunPlace
 from datamon.lineage.records import CodeVersion, Host, Param
 from datamon.lineage.ref_moves import Target
-from datamon.lineage.workplace import Workplace
 from datamon.store.opening import Store
 
 
@@ -94,18 +93,6 @@ def begin(recorder: Recorder, known: Known) -> Recording:
     recording = Recording.open(recorder.store, known.intent, replace(recorder.policy, host=recorder.host))
     recording.notes += known.notes
     return recording
-
-
-def look_again(recording: Recording, workplace: Workplace, sources: Sequence[Source]) -> None:
-    """Records which files of its inputs the run itself changed; `sources` stand in the order of the recording's inputs."""
-    for number, source in enumerate(sources):
-        try:
-            changed = workplace.changed(source)
-        except DatamonError as error:
-            recording.notes.append(f"whether the run changed its input {source.record.role!r} is not known: {error}")
-            continue
-        if changed:
-            recording.inputs[number] = replace(recording.inputs[number], changed=tuple(changed))
 
 
 def locate_function(function: Callable[..., object]) -> tuple[CodePlace, CodeVersion]:

@@ -9,6 +9,7 @@ import gc
 import os
 import sys
 import time
+from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -104,9 +105,9 @@ class StoreFileSystem(AbstractFileSystem):  # type: ignore[misc]
         self.message = message
 
     @property
+    @abstractmethod
     def paths(self) -> Paths:
         """The files of the store that is meant now."""
-        raise NotImplementedError
 
     @property
     def fsid(self) -> str:
@@ -238,7 +239,7 @@ class StoreFileSystem(AbstractFileSystem):  # type: ignore[misc]
     def rm(self, path: Any, recursive: bool = False, maxdepth: int | None = None) -> None:
         """Nothing is at the path, or the paths: one bundle without them, where there is no transaction or run."""
         if maxdepth is not None:
-            raise NotImplementedError("rm with maxdepth; name the paths")
+            raise Invalid("bad-argument", "rm knows no maxdepth; name the paths that are to go", argument="maxdepth")
         paths = self.expand_path(path)
         for each in paths:
             if self.info(each)["type"] == "directory" and not recursive:

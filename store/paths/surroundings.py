@@ -35,13 +35,13 @@ class Alone:
         """See `Surroundings`."""
         return None
 
-    def reading(self, run: RunId, resolved: Resolved) -> Accessed:
+    def reading(self, run: RunId, resolved: Resolved) -> Accessed:  # noqa: ARG002 (there is no run to ask with)
         """See `Surroundings`."""
-        raise NotImplementedError
+        raise AssertionError(f"nobody records the run {run}")
 
-    def staging(self, run: RunId, repo: Repo, branch: str) -> Path:
+    def staging(self, run: RunId, repo: Repo, branch: str) -> Path:  # noqa: ARG002 (as above)
         """See `Surroundings`."""
-        raise NotImplementedError
+        raise AssertionError(f"nobody records the run {run}")
 
     def new_directory(self) -> Path:
         """See `Surroundings`."""

@@ -17,7 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from datamon.cli.testing import Shell
 from datamon.cli.testing_mount import Serving, mounted, need_fuse, until
-from datamon.errors import EXIT_CODES, Conflict, NotFound
+from datamon.errors import EXIT_CODES, Conflict, NotFound, Unavailable
 from datamon.store.mount.mounts import mounted_at
 
 NEW = ("new", "--repo", "orders", "--message", "m")
@@ -253,9 +253,18 @@ def test_a_file_can_be_written_through_memory(person: Shell) -> None:
         assert place.read_bytes()[mmap.PAGESIZE :].startswith(b"paged")
 
 
+def test_a_mount_that_cannot_be_made_leaves_no_work(person: Shell) -> None:
+    (person.cwd / "nowhere").mkdir()
+    lacking = person.having(FUSE_LIBRARY_PATH="/no/such/libfuse.so")
+    ran = lacking("bundle", "mount", "new", "--repo", "orders", "--mount", "nowhere", "--message", "m")
+    assert ran.code == EXIT_CODES[Unavailable][0]
+    assert "mounts need libfuse" in ran.sentence
+    assert person.well("mount", "recover").out == ""
+
+
 def test_fio_reads_back_what_it_wrote(person: Shell) -> None:
     if shutil.which("fio") is None:
-        pytest.skip("capability: fuse is not tried with fio, which is not installed (Debian: fio)")
+        pytest.skip("NOT TESTED: fio is not installed (Debian: fio)")
     with changing(person) as serving:
         words = [
             "--directory=.",

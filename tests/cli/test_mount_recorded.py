@@ -12,7 +12,10 @@ from datamon.cli.testing import Shell
 from datamon.cli.testing_mount import need_fuse, until
 from datamon.errors import EXIT_CODES, Conflict, Unavailable
 from datamon.store.mount.mounts import mounted_at
+from datamon.store.testing.contents import random_bytes
 
+MANY = 600
+"""What is said of so many is more than a pipe holds."""
 READS = "SELECT role, path, kind FROM accesses ORDER BY ALL"
 
 
@@ -79,6 +82,32 @@ def test_a_command_whose_input_goes_away_under_it_has_failed(orders: Shell) -> N
     assert rows(orders, "SELECT status FROM runs") == [("failed",)]
     assert rows(orders, "SELECT count(*) AS n FROM bundles WHERE repo = 'copies'") == [(0,)]
     assert (orders.cwd / "out" / "names").read_text() == ""
+
+
+def test_many_files_that_cannot_be_read_are_told_of_and_stop_nothing(orders: Shell) -> None:
+    (orders.cwd / "many").mkdir()
+    for number in range(MANY):
+        (orders.cwd / "many" / f"{number:0200}").write_bytes(random_bytes(f"{number}", 3_000))
+    upload = ("bundle", "upload", "--repo", "orders", "--path", "many", "--message", "m", "--label", "many")
+    assert orders(*upload).code == 0
+    pack = max((orders.home / ".datamon" / "store" / "packs").rglob("*-*"), key=lambda path: path.stat().st_size)
+    spoilt = bytearray(pack.read_bytes())
+    for place in range(100, len(spoilt) - 200, 1_000):
+        spoilt[place] ^= 1
+    pack.chmod(0o644)
+    pack.write_bytes(spoilt)
+    script = "n=0; for f in in/*; do cat $f >/dev/null 2>&1 || n=$((n+1)); done; echo $n"
+    ran = orders("run", "record", "--mount", "--input", "orders@many=in", "--", "sh", "-c", script)
+    assert (ran.code, ran.out) == (0, f"{MANY}\n")
+    assert f"{0:0200}' of the bundle" in ran.err
+    assert f"and {MANY - 20} more like these\n" in ran.err
+
+
+def test_a_part_that_is_no_directory_is_refused(orders: Shell) -> None:
+    ran = orders("run", "record", "--mount", "--input", "orders:a.csv=in", "--", "touch", "ran")
+    assert ran.code == EXIT_CODES[Unavailable][0]
+    assert "'a.csv' is no directory" in ran.sentence
+    assert not (orders.cwd / "ran").exists()
 
 
 def test_a_recorder_that_is_killed_leaves_no_mount(orders: Shell) -> None:

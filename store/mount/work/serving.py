@@ -22,18 +22,20 @@ from datamon.store.serving.served_tree import Accessed, ServedTree
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """Who is told: why a program was refused, that the mount can be used, of each commit, and what is read of the bundle that the
-    work began as."""
+    """Who is told: why a program was refused, that the mount can be used, of each commit, that work is left behind which is not
+    committed, and what is read of the bundle that the work began as."""
 
     tell: Tell
     ready: Callable[[], object]
     committed: Callable[[Committed], object]
+    left: Callable[[], object]
     accessed: Accessed | None = None
 
 
 def serve_work(store: Store, repo: Repo, work: Work, decoded: DecodedChunks, listener: Listener) -> None:
     """The work is mounted at its directory until it is unmounted or a signal ends it, and then committed. What is not committed,
-    because this process was killed or the commit failed, stays on this disk under the work's id.
+    because this process was killed or the commit failed, stays on this disk under the work's id; where nothing was done, nothing
+    stays.
 
     Raises as `kernel.show` and `commit_work`."""
     directory = Path(work.directory)
@@ -50,6 +52,12 @@ def serve_work(store: Store, repo: Repo, work: Work, decoded: DecodedChunks, lis
             operations = WorkOperations(ours, tree, tell=listener.tell, ready=listener.ready, commit=commit)
             show_work(operations, directory, f"datamon:{repo.name}@{work.branch}")
             listener.committed(commit_work(store, ours, _request(repo, work)))
+        except BaseException:
+            if ours.is_changed:
+                listener.left()
+            else:
+                drop_work(place)
+            raise
         finally:
             ours.close()
         drop_work(place)
