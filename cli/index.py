@@ -16,7 +16,6 @@ from datamon.store.opening import Store
 
 if TYPE_CHECKING:
     from datamon.query.index.status import IndexStatus
-    from datamon.store.progress import Progress
 
 FINDING_COLUMNS = ("severity", "code", "table", "message")
 DAMAGE_EXIT = EXIT_CODES[Corrupt][0]
@@ -83,25 +82,15 @@ def rebuild(ctx: typer.Context) -> None:
     from datamon.query.graph.file import GraphFile  # as above
     from datamon.query.index.opening import open_index
     from datamon.query.index.status import index_status
-    from datamon.store.crew import Crew
-    from datamon.store.forking import can_fork
 
     store = open_configured(ctx)
     if index_status(store, _directory(store)).writing:
         note("another process writes the index; waiting until it has ended")
     graph = _directory(store) / store.id / "graph"
 
-    def draw(_: int, progress: "Progress") -> None:
-        GraphFile(store, graph, progress).rebuild()
-
     with watching() as progress:
-        if not can_fork():
-            open_index(store, index_dir=_directory(store), progress=progress).rebuild()
-            draw(0, progress)
-            return
-        with Crew(progress, 1, draw) as crew:
-            open_index(store, index_dir=_directory(store), progress=crew).rebuild()
-            crew.wait()
+        open_index(store, index_dir=_directory(store), progress=progress).rebuild()
+        GraphFile(store, graph, progress).rebuild()
 
 
 @app.command()

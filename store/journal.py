@@ -10,7 +10,7 @@ from datamon.errors import Corrupt, NotFound
 from datamon.store import layout
 from datamon.store.backend import Appending, Backend, Sided, Span, Unhurried
 from datamon.store.clock import Clock, system_clock
-from datamon.store.codec import Record, decode, encode
+from datamon.store.codec import Record, StoredRecord, decode, encode
 from datamon.store.ids import new_ksuid
 from datamon.store.journal_objects import ObjectJournal
 from datamon.store.journal_records import Cursor, completed, decoded_or_none
@@ -25,6 +25,7 @@ __all__ = [
     "ObjectJournal",
     "mentioning",
     "open_journal",
+    "stored_since",
     "without_waiting",
 ]
 
@@ -32,6 +33,7 @@ _MAGIC = b"DMJ1 "
 _HEADER = re.compile(rb"DMJ1 [0-9a-f]{8} [0-9a-f]{8} ")
 _BODY_AT = len(b"DMJ1 00000000 00000000 ")
 _PIECE_BYTES = 8 * 2**20
+_MOST_BYTES = 64 * 2**20
 _TOGETHER = 1_000
 """So many records are appended at once: some MiB, which nobody waits for long."""
 
@@ -71,6 +73,15 @@ def mentioning(journal: Journal, ids: Collection[str]) -> list[Record]:
     """All records in which one of these ids, or parts of ids, stands, in the journal's order, and perhaps others. Where the
     journal is one file only those are decoded, which is most of what reading costs. Raises as `Journal.read`."""
     return journal.mentioning(ids) if isinstance(journal, FileJournal) else journal.read({})[0]
+
+
+def stored_since(journal: Journal, cursor: Cursor, limit: int) -> tuple[list[bytes], Cursor]:
+    """As `Journal.read`, but the records as they are stored, in JSON. Where the journal is one file they were not decoded: one
+    that is no record, though its checksum is right, is among them, and their limit is one of bytes too, about 64 MiB."""
+    if isinstance(journal, FileJournal):
+        return journal.stored_since(cursor, limit)
+    records, after = journal.read(cursor, limit=limit)
+    return [record.stored if isinstance(record, StoredRecord) else encode(record) for record in records], after
 
 
 def open_journal(metadata: Backend, clock: Clock) -> Journal:
@@ -121,6 +132,10 @@ class FileJournal:
         """As `Journal.read`."""
         return self._reader.read(cursor, limit=limit)
 
+    def stored_since(self, cursor: Cursor, limit: int) -> tuple[list[bytes], Cursor]:
+        """As the function of this name."""
+        return self._reader.stored_since(cursor, limit)
+
     def mentioning(self, ids: Collection[str]) -> list[Record]:
         """As the function of this name."""
         return self._reader.mentioning(ids)
@@ -131,6 +146,24 @@ class JournalFile:
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
+
+    def stored_since(self, cursor: Cursor, limit: int) -> tuple[list[bytes], Cursor]:
+        """As the function of this name."""
+        offset, skipped = cursor.get("offset", 0), cursor.get("skipped", 0)
+        bodies: list[bytes] = []
+        most = offset + _MOST_BYTES
+        for line, end in self._lines(offset):
+            if len(bodies) >= limit or offset >= most:
+                break
+            offset = end
+            if not line:
+                continue
+            body = body_of(line)
+            if body is None:
+                skipped += 1
+            else:
+                bodies.append(body)
+        return bodies, {"offset": offset, "skipped": skipped}
 
     @uncollected()
     def read(self, cursor: Cursor, *, limit: int | None = None) -> tuple[list[Record], Cursor]:
@@ -207,12 +240,16 @@ def _with(wanted: re.Pattern[bytes], lines: bytes) -> Iterator[bytes]:
         yield lines[begin:behind]
 
 
+def body_of(line: bytes) -> bytes | None:
+    """What stands in a line behind its header, or None when that is not what the header says."""
+    body = line[_BODY_AT:]
+    return body if line[:_BODY_AT] == b"%s%08x %08x " % (_MAGIC, len(body), crc32(body)) else None
+
+
 def decode_line(line: bytes, where: str) -> Record | None:
     """The record in a line, or None when the line is damaged."""
-    body = line[_BODY_AT:]
-    if line[:_BODY_AT] != b"%s%08x %08x " % (_MAGIC, len(body), crc32(body)):
-        return None
-    return decoded_or_none(partial(decode, body, where))
+    body = body_of(line)
+    return None if body is None else decoded_or_none(partial(decode, body, where))
 
 
 def is_torn(line: bytes) -> bool:

@@ -23,6 +23,7 @@ from datamon.store.journal import Journal
 from datamon.store.log_cache import FAR, NEAR, Checkpoint, KeptLogs
 from datamon.store.log_entries import decode_entry, entry_of
 from datamon.store.log_state import RepoState, StoreState
+from datamon.store.seal import unseal
 from datamon.store.sharing import Deferred
 
 __all__ = ["ATTEMPTS", "Logs", "Pacing", "RepoState", "Setting", "StoreState", "UpTo", "decode_entry"]
@@ -94,6 +95,11 @@ class Logs:
         not read."""
         return self._store_log.after(number) if repo is None else self._log(repo).after(number)
 
+    def stored_after(self, repo: RepoId, number: int) -> list[bytes]:
+        """As `entries_after`, the entries of a repo's log as they are stored, in JSON, and not decoded: their bytes are those
+        that were stored. Nothing is remembered of them."""
+        return _Log(self._setting, repo, RepoState(repo)).stored_after(number)
+
     @overload
     def append(self, repo: None, make: Callable[[StoreState], Record]) -> Entry: ...
     @overload
@@ -150,6 +156,7 @@ class _State(Protocol):
 
 
 _S = TypeVar("_S", bound=_State)
+_T = TypeVar("_T")
 
 
 def _past(state: _S, first: _S, upto: UpTo) -> _S:
@@ -192,6 +199,9 @@ class _Log(Generic[_S]):
             if self._state.number < number:
                 return self._entries(number, self._tail(number))
         return list(self.state().entries[number:])
+
+    def stored_after(self, number: int) -> list[bytes]:
+        return [self._unsealed(n, content) for n, content in enumerate(self._tail(number), number + 1)]
 
     def append(self, make: Callable[[_S], Record]) -> Entry:
         setting = self._setting
@@ -342,13 +352,17 @@ class _Log(Generic[_S]):
         return f"{self._setting.metadata.url}/{layout.log_entry(self._repo, number)}"
 
     def _entry(self, number: int, content: bytes) -> Entry:
+        return self._read(number, content, lambda copy: decode_entry(self._repo, number, copy, self._where(number)))
+
+    def _unsealed(self, number: int, content: bytes) -> bytes:
+        return self._read(number, content, lambda copy: unseal(copy, self._where(number)))
+
+    def _read(self, number: int, content: bytes, decoded: Callable[[bytes], _T]) -> _T:
+        """What an entry's bytes hold, those of another side where these are damaged."""
         try:
-            return decode_entry(self._repo, number, content, self._where(number))
+            return decoded(content)
         except Corrupt:
-            key = layout.log_entry(self._repo, number)
-            copied = decoded_copy(
-                self._setting.metadata, key, lambda copy: decode_entry(self._repo, number, copy, self._where(number))
-            )
+            copied = decoded_copy(self._setting.metadata, layout.log_entry(self._repo, number), decoded)
             if copied is None:
                 raise
             return copied

@@ -15,6 +15,7 @@ from datamon.query.elsewhere import schema as layout
 from datamon.query.elsewhere.postgres import Postgres
 from datamon.query.index import derive
 from datamon.query.index.derive import Row
+from datamon.query.index.parts import read_whole
 from datamon.query.index.schema import (
     BUNDLES,
     DELETIONS,
@@ -30,7 +31,7 @@ from datamon.query.index.schema import (
     WATCH,
     Table,
 )
-from datamon.query.index.tail import Position, Tail, read_tail, read_whole
+from datamon.query.index.tail import Position, Tail, read_tail
 from datamon.store.bundle import Entry
 from datamon.store.codec import Record, text_of
 from datamon.store.ids import RepoId

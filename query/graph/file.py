@@ -12,9 +12,10 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
+from datamon.errors import Denied, Unavailable
 from datamon.query.graph.position import OutOfReachError, read_position
 from datamon.query.graph.walking import path_of
-from datamon.query.index.tail import Position, Tail, read_tail, read_whole
+from datamon.query.index.tail import Position, Tail, read_tail
 from datamon.store.opening import Store
 from datamon.store.progress import SILENT, Progress
 from datamon.store.uncollected import uncollected
@@ -22,6 +23,8 @@ from datamon.store.uncollected import uncollected
 _CURRENT = "CURRENT"
 LEAST_PACKED = 5_000
 """A graph of so many nodes has arrays."""
+LEAST_BY_TABLES = 10_000
+"""So many records are taken from the tables of the index, where fewer are read one by one without loading DuckDB."""
 LEAST_TOUCHED = 20_000
 """So many nodes may have changed before arrays are made anew."""
 _UNFIT = (OSError, sqlite3.Error, OutOfReachError, OverflowError)
@@ -133,17 +136,40 @@ class GraphFile:
         return True
 
     def _build(self, path: Path) -> None:
-        from datamon.query.graph.apply import apply, make_empty  # as above
-
         with uncollected(), contextlib.closing(_connect(path)) as file:
             file.execute("PRAGMA synchronous = OFF")
             file.execute("PRAGMA journal_mode = OFF")
             file.execute("BEGIN")
-            make_empty(file, self._store)
-            for tail in read_whole(self._store, environments=False, progress=self._progress):
-                apply(file, self._store, tail)
+            if not (self._is_large() and self._fill(file)):
+                self._apply_all(file)
             self._packed_if_due(file)
             file.execute("COMMIT")
+
+    def _apply_all(self, file: sqlite3.Connection) -> None:
+        from datamon.query.graph.apply import apply, make_empty  # as above
+        from datamon.query.index.parts import read_whole
+
+        make_empty(file, self._store)
+        for tail in read_whole(self._store, environments=False, progress=self._progress):
+            apply(file, self._store, tail)
+
+    def _is_large(self) -> bool:
+        """Whether the tables of the index are worth making and reading for it."""
+        from datamon.store.journal import stored_since
+
+        return len(stored_since(self._store.journal, {}, LEAST_BY_TABLES)[0]) >= LEAST_BY_TABLES
+
+    def _fill(self, file: sqlite3.Connection) -> bool:
+        """Whether the file has what the tables of the index say, which lie beside it and are brought up to the store first."""
+        from datamon.query.graph.from_tables import fill  # DuckDB, which only much is worth
+        from datamon.query.index.opening import FileIndex
+
+        with contextlib.suppress(Denied, Unavailable):
+            index = FileIndex(self._store, self._directory.parent, self._progress)
+            with index.opened() as (tables, position):
+                fill(file, self._store, tables, position)
+            return True
+        return False
 
     def _packed_if_due(self, file: sqlite3.Connection) -> str | None:
         """The name of new arrays of what the file says now, which it names from its next commit on; None when those that it names

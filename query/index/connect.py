@@ -13,16 +13,35 @@ BUILDING_MEMORY = "640MB"
 hold goes to a file beside the index."""
 
 
+_ROWS = 16_384
+"""So many rows are written together. With 122,880, DuckDB's own choice, what each part of a store adds to a table makes DuckDB
+write its last ones again, which takes most of the time of building."""
+
+
 def open_read_only(path: Path) -> duckdb.DuckDBPyConnection:
     """A connection that reads the file and reaches no other. The name `path` may go away while it is open.
     Raises duckdb.Error when the file is no database that this DuckDB reads."""
     connection = duckdb.connect(":memory:", config={**SEALED, "enable_external_access": "true", "temp_directory": ""})
     try:
-        quoted = str(path).replace("'", "''")
-        connection.execute(f"ATTACH '{quoted}' AS {BASE} (READ_ONLY); USE {BASE}; SET enable_external_access = false")
+        connection.execute(
+            f"ATTACH {_quoted(path)} AS {BASE} (READ_ONLY); USE {BASE}; SET enable_external_access = false"
+        )
     except BaseException:
         connection.close()
         raise
+    return connection
+
+
+def open_for_reading_all(path: Path) -> duckdb.DuckDBPyConnection:
+    """A connection that reads a file which nobody writes, however much of it in little memory, and can make temporary tables.
+    Raises duckdb.Error as `open_read_only`."""
+    connection = duckdb.connect(config={"memory_limit": BUILDING_MEMORY, "temp_directory": f"{path}.tmp"})
+    try:
+        connection.execute(f"ATTACH {_quoted(path)} AS {BASE} (READ_ONLY); USE {BASE}")
+    except BaseException:
+        connection.close()
+        raise
+    _hide_bar(connection)
     return connection
 
 
@@ -35,13 +54,19 @@ def lay_over(connection: duckdb.DuckDBPyConnection, about: str | None = None) ->
 def open_for_building(path: Path) -> duckdb.DuckDBPyConnection:
     """A connection that writes an unpublished file."""
     connection = duckdb.connect(
-        str(path),
         config={
             "autoinstall_known_extensions": "false",
             "autoload_known_extensions": "false",
             "memory_limit": BUILDING_MEMORY,
+            "temp_directory": f"{path}.tmp",
+            "wal_autocheckpoint": "1GB",  # each time it writes anew what it says of all rows
         },
     )
+    try:
+        connection.execute(f"ATTACH {_quoted(path)} AS {BASE} (ROW_GROUP_SIZE {_ROWS}); USE {BASE}")
+    except BaseException:
+        connection.close()
+        raise
     _hide_bar(connection)
     return connection
 
@@ -73,3 +98,7 @@ def _hide_bar(connection: duckdb.DuckDBPyConnection) -> None:
     ((drawn,),) = connection.execute(BAR).fetchall()
     if drawn:
         connection.execute(NO_BAR)
+
+
+def _quoted(path: Path) -> str:
+    return "'{}'".format(str(path).replace("'", "''"))

@@ -10,15 +10,16 @@ from pathlib import Path
 
 import duckdb
 
+from datamon.query.index.bulk.build import apply_parts
 from datamon.query.index.connect import lock_down, open_in_memory
+from datamon.query.index.parts import read_parts
 from datamon.query.index.refresh import apply, make_empty, read_position
 from datamon.query.index.schema import KEPT, TABLES, statements
 from datamon.query.index.sealed import DEFAULT_LIMIT_S
-from datamon.query.index.tail import Tail, read_tail, read_whole
+from datamon.query.index.tail import Tail, read_tail
 from datamon.store.cache_files import keep_file
 from datamon.store.opening import Store
 from datamon.store.progress import SILENT, Progress
-from datamon.store.uncollected import uncollected
 
 Connection = duckdb.DuckDBPyConnection
 SEALED_FILE = "index.sealed"
@@ -54,12 +55,12 @@ class MemoryIndex:
                 connection = open_in_memory()
                 make_empty(connection, self._store)
                 self._kept = None
+                apply_parts(connection, read_parts(self._store, progress=self._progress))
+            elif tail.news:
+                connection.begin()
+                apply(connection, tail)
+                connection.commit()
             if tail is None or tail.news:
-                with uncollected():
-                    for each in read_whole(self._store, progress=self._progress) if tail is None else [tail]:
-                        connection.begin()
-                        apply(connection, each)
-                        connection.commit()
                 self._keep(connection)
                 self._store.journal.tend()
         except BaseException:

@@ -4,7 +4,7 @@ import contextlib
 import shutil
 import tempfile
 import weakref
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -12,21 +12,23 @@ from typing import Protocol
 import duckdb
 
 from datamon.errors import Denied, Unavailable
+from datamon.query.index.bulk.build import apply_parts
 from datamon.query.index.connect import (
     lay_over,
     lock_down,
     open_for_building,
+    open_for_reading_all,
     open_read_only,
 )
 from datamon.query.index.memory import MemoryIndex
 from datamon.query.index.overlay import FRESH
+from datamon.query.index.parts import read_parts
 from datamon.query.index.publish import Generations
 from datamon.query.index.refresh import apply, make_empty, read_position
 from datamon.query.index.sealed import DEFAULT_LIMIT_S
-from datamon.query.index.tail import Position, Tail, read_tail, read_whole
+from datamon.query.index.tail import Position, Tail, read_tail
 from datamon.store.opening import Store
 from datamon.store.progress import SILENT, Progress
-from datamon.store.uncollected import uncollected
 
 Connection = duckdb.DuckDBPyConnection
 BYTES_A_RECORD = 250_000
@@ -99,11 +101,22 @@ class FileIndex:
         """As `Index.rebuild`. Waits for a refresh that is under way elsewhere."""
         with self._writing(), self._generations.lock(wait=True):
             built = self._generations.private("building")
-            self._build(built, None, self._whole())
+            self._build(built)
             self._generations.publish(built)
 
-    def _whole(self) -> Iterator[Tail]:
-        return read_whole(self._store, progress=self._progress)
+    @contextlib.contextmanager
+    def opened(self) -> Iterator[tuple[Connection, Position]]:
+        """A connection that can read all tables and make temporary ones, and how far they have read: what was durable before this
+        call, unless another process writes the index just now. Raises as `connect`, and duckdb.Error."""
+        self.refresh()
+        with self._generations.held() as found, contextlib.ExitStack() as closing:
+            if found is None:
+                raise Unavailable("index-busy", f"the index at {self._directory} was deleted; ask again")
+            connection = closing.enter_context(open_for_reading_all(found[1]))
+            position = read_position(connection, self._store.id)
+            if position is None:
+                raise Unavailable("index-busy", f"the index at {self._directory} is another one now; ask again")
+            yield connection, position
 
     def _fresh(self, wish: _Wish) -> Connection:
         """A connection that has everything. The directory may be deleted at any moment: then it is made again."""
@@ -117,7 +130,7 @@ class FileIndex:
     def _advanced_if_needed(self, wish: _Wish) -> Connection:
         with self._generations.held() as found:
             if found is None:
-                return self._advanced(None, None, self._whole())
+                return self._advanced(None)
             number, path = found
             with contextlib.ExitStack() as unless_kept:
                 opened = self._opened(path, unless_kept)
@@ -127,8 +140,8 @@ class FileIndex:
                     return opened[0]
             if tail is not None:
                 with contextlib.suppress(duckdb.Error):  # damaged where it was not read yet: the store knows everything
-                    return self._advanced(number, path, [tail])
-            return self._advanced(number, None, self._whole())
+                    return self._advanced(number, (path, tail))
+            return self._advanced(number)
 
     def _is_level(self, connection: Connection, tail: Tail, path: Path, wish: _Wish) -> bool:
         """Whether the connection to this file has everything: when `tail` is nothing, or is little and lies over the file now."""
@@ -153,13 +166,13 @@ class FileIndex:
             return None
         return None if position is None else (connection, position)
 
-    def _advanced(self, number: int | None, base: Path | None, tails: Iterable[Tail]) -> Connection:
-        """A connection to `base` (None: nothing) with `tails` applied, which becomes the next generation if it can."""
+    def _advanced(self, number: int | None, base: tuple[Path, Tail] | None = None) -> Connection:
+        """A connection to `base` with the tail applied, or to everything, which becomes the next generation if it can."""
         with self._generations.lock() as locked, contextlib.ExitStack() as leaving:
             publishing = locked and self._generations.current() == number
             built = self._generations.private("building" if publishing else "reading")
             leaving.callback(built.unlink, missing_ok=True)
-            self._build(built, base, tails)
+            self._build(built, base)
             if not publishing:
                 return open_read_only(built)
             reading = self._generations.private("reading")
@@ -169,16 +182,17 @@ class FileIndex:
             self._store.journal.tend()
             return open_read_only(reading)
 
-    def _build(self, path: Path, base: Path | None, tails: Iterable[Tail]) -> None:
+    def _build(self, path: Path, base: tuple[Path, Tail] | None = None) -> None:
         """Nobody sees the file before it is published, so that each part may be a transaction."""
         if base is not None:
-            shutil.copyfile(base, path)
-        with uncollected(), open_for_building(path) as connection:
+            shutil.copyfile(base[0], path)
+        with open_for_building(path) as connection:
             if base is None:
                 make_empty(connection, self._store)
-            for tail in tails:
+                apply_parts(connection, read_parts(self._store, progress=self._progress))
+            else:
                 connection.begin()
-                apply(connection, tail)
+                apply(connection, base[1])
                 connection.commit()
             connection.execute("CHECKPOINT")
 

@@ -96,7 +96,9 @@ class Generations:
 
     def _clear(self, current: int) -> None:
         for path in self._directory.glob(f"*{_SUFFIX}*"):
-            if self._is_left_over(path, current):
+            if self._is_left_over(path, current) and path.is_dir():  # what DuckDB had no memory for
+                shutil.rmtree(path, ignore_errors=True)
+            elif self._is_left_over(path, current):
                 path.unlink(missing_ok=True)
 
     def _is_left_over(self, path: Path, current: int) -> bool:

@@ -37,7 +37,9 @@ from datamon.store.opening import Store
 from datamon.store.uncollected import uncollected
 
 Connection = duckdb.DuckDBPyConnection
-_STORE_LOG = ""
+_MOST_NS = 2**63
+STORE_LOG = ""
+"""What the tables call the store's own log."""
 
 
 def make_empty(connection: Connection, store: Store) -> None:
@@ -75,31 +77,48 @@ def read_position(connection: Connection, store_id: str) -> Position | None:
 def apply(connection: Connection, tail: Tail, into: str = KEPT) -> None:
     """The index has everything of `tail` and stands where it ends; rows are written to the schema `into`, which is FRESH of an
     overlay. Meant for one transaction."""
-    _Applying(connection, into).apply(tail)
+    adding = Adding(connection, into)
+    adding.add(tail)
+    adding.stand_at(tail.after)
 
 
 def _log_name(repo: str) -> LogName:
-    return None if repo == _STORE_LOG else RepoId(repo)
+    return None if repo == STORE_LOG else RepoId(repo)
 
 
-def _run_of(event: Record) -> str:
+def run_named(event: Record) -> str:
+    """The run of which a journal record speaks, as the tables call it."""
     run = event.get("run")
     return str(run["id"] if isinstance(run, dict) else run)
 
 
-class _Applying:
+def _time_of(event: Record) -> int | None:
+    time_ns = event.get("time")
+    return time_ns if type(time_ns) is int and abs(time_ns) < _MOST_NS else None
+
+
+class Adding:
     """One transaction on a connection, whose rows go to one schema."""
 
-    def __init__(self, connection: Connection, into: str) -> None:
+    def __init__(self, connection: Connection, into: str = KEPT) -> None:
         self._connection = connection
         self._into = into
 
-    def apply(self, tail: Tail) -> None:
-        """As the function of this name."""
+    def add(self, tail: Tail) -> None:
+        """The index has everything of `tail`, and does not say so."""
         self._apply_events(tail.events)
         self._apply_entries(tail.entries)
         self._apply_environments(tail.environments)
-        self._keep_position(tail.after)
+
+    def stand_at(self, position: Position) -> None:
+        """The index says that it has everything before this."""
+        self._set("cursor", json.dumps(position.cursor, sort_keys=True))
+        self._set(
+            "tips", json.dumps({log or STORE_LOG: number for log, number in position.tips.items()}, sort_keys=True)
+        )
+        watch = sorted((log or STORE_LOG, number) for log, number in position.watch)
+        replace_all(self._connection, WATCH, watch, self._into)
+        replace_all(self._connection, WANTED, [(digest,) for digest in sorted(position.wanted)], self._into)
 
     def _insert(self, table: Table, rows: Sequence[Row]) -> None:
         insert(self._connection, table, rows, self._into)
@@ -112,9 +131,12 @@ class _Applying:
             del fresh[event]
         of_run: dict[str, list[Record]] = defaultdict(list)
         for event in sorted(fresh):
-            of_run[_run_of(fresh[event])].append(fresh[event])
+            of_run[run_named(fresh[event])].append(fresh[event])
         before = self._known("run", list(of_run))
-        self._insert(JOURNAL_EVENTS, [(e, _run_of(each), each["kind"], text_of(each)) for e, each in fresh.items()])
+        self._insert(
+            JOURNAL_EVENTS,
+            [(e, run_named(each), each["kind"], _time_of(each), text_of(each)) for e, each in fresh.items()],
+        )
         self._derive_anew(sorted(before))
         new = sorted(of_run.keys() - before)
         self._keep_runs(new, ((run, record) for run in new for record in of_run[run]))
@@ -156,7 +178,7 @@ class _Applying:
         raw: list[Row] = []
         derived: derive.Rows = {"bundles": [], "deletions": [], "ref_history": []}
         for log, several in entries.items():
-            raw += [(log or _STORE_LOG, each.number, each.kind, text_of(each.record)) for each in several]
+            raw += [(log or STORE_LOG, each.number, each.kind, text_of(each.record)) for each in several]
             if log is not None:
                 for name, rows in derive.rows_of_entries(log, several).items():
                     derived[name] += rows
@@ -164,7 +186,7 @@ class _Applying:
         for table in (BUNDLES, DELETIONS, REF_HISTORY):
             self._insert(table, derived[table.name])
         self._place_replacements(sorted({str(row[0]) for row in derived["deletions"] if row[-1] is not None}))
-        self._derive_refs(sorted({str(row[0]) for row in derived["ref_history"]}))
+        self.derive_refs(sorted({str(row[0]) for row in derived["ref_history"]}))
         if None in entries:
             self._derive_repos()
 
@@ -192,7 +214,8 @@ class _Applying:
         delete(self._connection, BUNDLES, "id", [str(row[0]) for row in rows], self._into)
         self._insert(BUNDLES, rows)
 
-    def _derive_refs(self, repos: list[str]) -> None:
+    def derive_refs(self, repos: list[str]) -> None:
+        """What the refs of these repos are now, from what moved them."""
         if not repos:
             return
         delete(self._connection, REFS, "repo", repos, self._into)
@@ -207,7 +230,7 @@ class _Applying:
     def _derive_repos(self) -> None:
         told = self._connection.execute(
             "SELECT record FROM kept.log_entries WHERE repo = ? AND kind IN (SELECT unnest(?)) ORDER BY number",
-            [_STORE_LOG, sorted(derive.REPO_KINDS)],
+            [STORE_LOG, sorted(derive.REPO_KINDS)],
         )
         rows = derive.rows_of_repos(json.loads(record) for (record,) in told.fetchall())
         self._connection.execute(f"DELETE FROM {self._into}.repos WHERE name <> ?", [RUNS_REPO])  # noqa: S608
@@ -217,15 +240,6 @@ class _Applying:
         self._insert(ENVIRONMENTS, [(digest, text_of(record)) for digest, record in environments.items()])
         rows = [row for digest, record in environments.items() for row in derive.rows_of_environment(digest, record)]
         self._insert(PACKAGES, rows)
-
-    def _keep_position(self, position: Position) -> None:
-        self._set("cursor", json.dumps(position.cursor, sort_keys=True))
-        self._set(
-            "tips", json.dumps({log or _STORE_LOG: number for log, number in position.tips.items()}, sort_keys=True)
-        )
-        watch = sorted((log or _STORE_LOG, number) for log, number in position.watch)
-        replace_all(self._connection, WATCH, watch, self._into)
-        replace_all(self._connection, WANTED, [(digest,) for digest in sorted(position.wanted)], self._into)
 
     def _set(self, name: str, value: str) -> None:
         self._connection.execute(f"UPDATE {self._into}.state SET value = ? WHERE name = ?", [value, name])  # noqa: S608

@@ -2,8 +2,8 @@
 
 import contextlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from blake3 import blake3
 
@@ -11,15 +11,12 @@ from datamon.errors import Corrupt, NotFound
 from datamon.lineage.kinds import RUN_KINDS
 from datamon.store import layout
 from datamon.store.bundle import Entry
-from datamon.store.codec import Record, StoredRecord
+from datamon.store.codec import Record
 from datamon.store.ids import RepoId
 from datamon.store.opening import Store
-from datamon.store.progress import SILENT, Progress
 from datamon.store.uncollected import uncollected
 
 Cursor = dict[str, object]
-_AN_ENTRY_BYTES = 2_000
-"""What an entry of one bundle has, and some more."""
 LogName = RepoId | None
 """A repo's log, or the store's own."""
 
@@ -68,90 +65,31 @@ def read_tail(store: Store, position: Position, *, environments: bool = True) ->
             raise
         return None
     events = [record for record in records if record["kind"] in RUN_KINDS]
-    watch = position.watch | {each for each in _intents(records) if each[1] > position.tips.get(each[0], 0)}
+    watch = position.watch | {each for each in intents(records) if each[1] > position.tips.get(each[0], 0)}
     logs = {log for log, _ in watch}
     lost_some = cursor.get("skipped", 0) != position.cursor.get("skipped", 0)
     entries = _read_logs(store, position, logs, everything=position.everything or lost_some)
     tips = dict(position.tips) | {log: several[-1].number for log, several in entries.items()}
     watch = frozenset((log, number) for log, number in watch if number > tips.get(log, 0))
-    named = {digest for digest in map(_environment_of, events) if digest} if environments else set()
+    named = {digest for digest in map(environment_of, events) if digest} if environments else set()
     wanted = position.wanted | (named - position.environments)
-    found = _read_environments(store, wanted)
+    found = read_environments(store, wanted)
     after = Position(cursor, tips, watch, position.environments | found.keys(), wanted - found.keys())
     news = bool(records or entries or found) or cursor != position.cursor
     return Tail(events, entries, found, after, news)
 
 
-def read_whole(
-    store: Store, *, environments: bool = True, most: int = 10_000, progress: Progress = SILENT
-) -> Iterator[Tail]:
-    """What `read_tail` gives from the beginning, in parts: each has so many records at most, or the logs that together have a few
-    more; the last one's position is the one after everything. What was durable when this was called is in them. `progress`
-    hears of the bytes of records that whoever takes the parts is done with.
-
-    The journal comes first and then the logs, as in `read_tail`. Raises Corrupt, Unavailable.
-    """
-    progress.begin("index", None, None)
-    position = replace(BEGINNING)
-    while True:
-        records, cursor = store.journal.read(position.cursor, limit=most)
-        events = [record for record in records if record["kind"] in RUN_KINDS]
-        named = {digest for digest in map(_environment_of, events) if digest} if environments else set()
-        wanted = position.wanted | (named - position.environments)
-        found = _read_environments(store, wanted)
-        position = replace(
-            position,
-            cursor=cursor,
-            watch=position.watch | _intents(records),
-            environments=position.environments | found.keys(),
-            wanted=wanted - found.keys(),
-        )
-        yield Tail(events, {}, found, position, True)
-        progress.advance(0, _stored_bytes(records))
-        if not records:
-            break
-    for entries in _logs_in_parts(store, most):
-        tips = dict(position.tips) | {log: several[-1].number for log, several in entries.items()}
-        watch = frozenset((log, number) for log, number in position.watch if number > tips.get(log, 0))
-        position = replace(position, tips=tips, watch=watch)
-        yield Tail([], entries, {}, position, True)
-        progress.advance(0, sum(_stored_bytes(entry.record for entry in several) for several in entries.values()))
-    yield Tail([], {}, {}, replace(position, everything=False), True)
-    progress.end()
-
-
-def _stored_bytes(records: Iterable[Record]) -> int:
-    return sum(len(record.stored) for record in records if isinstance(record, StoredRecord))
-
-
-def _intents(records: list[Record]) -> frozenset[tuple[LogName, int]]:
+def intents(records: list[Record]) -> frozenset[tuple[LogName, int]]:
+    """The entries that these journal records announce: each by its log and number."""
     return frozenset((_log_name(record["repo"]), record["number"]) for record in records if record["kind"] == "intent")
-
-
-def _logs_in_parts(store: Store, most: int) -> Iterator[dict[LogName, list[Entry]]]:
-    """Every log, as many together as have so many entries, counting one of many bundles for several; the store's own is among the
-    first."""
-    own = store.logs.entries_after(None, 0)
-    part: dict[LogName, list[Entry]] = {None: own} if own else {}
-    weight = len(own)
-    made = {RepoId(each.record["repo"]) for each in own if each.kind == "repo-created"} | {RepoId(store.id)}
-    for log in sorted(made):
-        if weight >= most:
-            yield part
-            part, weight = {}, 0
-        several = store.logs.unread().entries_after(log, 0)  # all logs of a store may be too much to hold
-        if several:
-            part[log] = several
-            weight += max(len(several), _stored_bytes(entry.record for entry in several) // _AN_ENTRY_BYTES)
-    if part:
-        yield part
 
 
 def _log_name(repo: str | None) -> LogName:
     return None if repo is None else RepoId(repo)
 
 
-def _environment_of(event: Record) -> str | None:
+def environment_of(event: Record) -> str | None:
+    """The digest of the environment that a record of a run names."""
     run = event.get("run")
     return run.get("environment") if isinstance(run, dict) else None
 
@@ -168,7 +106,8 @@ def _read_logs(store: Store, position: Position, logs: set[LogName], *, everythi
     return {log: several for log, several in entries.items() if several}
 
 
-def _read_environments(store: Store, wanted: frozenset[str]) -> dict[str, Record]:
+def read_environments(store: Store, wanted: frozenset[str]) -> dict[str, Record]:
+    """Those of these environments that are there, by their digests."""
     found: dict[str, Record] = {}
     for digest in sorted(wanted):
         with contextlib.suppress(NotFound):

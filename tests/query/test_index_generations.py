@@ -3,6 +3,7 @@
 import os
 import shutil
 from concurrent.futures import ThreadPoolExecutor
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,9 @@ import pytest
 
 from datamon.errors import Denied, Unavailable
 from datamon.query.index import FileIndex, opening
+from datamon.query.index.parts import read_parts, read_whole
 from datamon.query.index.publish import Generations
-from datamon.query.index.tail import BEGINNING, LogName, read_tail, read_whole
+from datamon.query.index.tail import BEGINNING, LogName, read_tail
 from datamon.query.testing.events import Told
 from datamon.query.testing.recorded import recorded
 from datamon.query.testing.relations import content_of, rebuilt
@@ -236,12 +238,12 @@ def test_a_directory_that_is_deleted_while_it_is_opened_is_made_again(
         return read_tail(*given)
 
     def deleting_whole(*given: Any, **more: Any) -> Any:
-        yield from read_whole(*given, **more)
+        yield from read_parts(*given, **more)
         if deletions:
             shutil.rmtree(deletions.pop())
 
     monkeypatch.setattr(opening, "read_tail", deleting)
-    monkeypatch.setattr(opening, "read_whole", deleting_whole)
+    monkeypatch.setattr(opening, "read_parts", deleting_whole)
     assert names(index) == ["features", "orders"]
     assert not deletions
 
@@ -285,7 +287,8 @@ def test_what_is_read_in_small_parts_is_what_is_read_at_once() -> None:
         assert whole is not None
         parts = list(read_whole(store, most=3))
         assert len(parts) > 10
-        assert [event for part in parts for event in part.events] == whole.events
+        events = sorted((event for part in parts for event in part.events), key=itemgetter("event"))
+        assert events == sorted(whole.events, key=itemgetter("event"))
         entries: dict[LogName, list[Entry]] = {}
         for part in parts:
             entries |= part.entries
