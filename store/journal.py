@@ -33,7 +33,7 @@ _MAGIC = b"DMJ1 "
 _HEADER = re.compile(rb"DMJ1 [0-9a-f]{8} [0-9a-f]{8} ")
 _BODY_AT = len(b"DMJ1 00000000 00000000 ")
 _PIECE_BYTES = 8 * 2**20
-_MOST_BYTES = 64 * 2**20
+_MOST_BYTES = 32 * 2**20
 _TOGETHER = 1_000
 """So many records are appended at once: some MiB, which nobody waits for long."""
 
@@ -77,7 +77,7 @@ def mentioning(journal: Journal, ids: Collection[str]) -> list[Record]:
 
 def stored_since(journal: Journal, cursor: Cursor, limit: int) -> tuple[list[bytes], Cursor]:
     """As `Journal.read`, but the records as they are stored, in JSON. Where the journal is one file they were not decoded: one
-    that is no record, though its checksum is right, is among them, and their limit is one of bytes too, about 64 MiB."""
+    that is no record, though its checksum is right, is among them, and their limit is one of bytes too, about 32 MiB."""
     if isinstance(journal, FileJournal):
         return journal.stored_since(cursor, limit)
     records, after = journal.read(cursor, limit=limit)

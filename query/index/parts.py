@@ -125,7 +125,7 @@ def read_parts(
         part.after = position
         yield part
         progress.advance(0, sum(map(len, bodies)))
-    for own, logs in _logs_in_parts(store, max(1, most // 3)):
+    for own, logs in _logs_in_parts(store, max(1, most // 4)):
         tips: dict[LogName, int] = dict(position.tips) | {repo: len(stored) for repo, stored in logs.items()}
         tips |= {None: own[-1].number} if own else {}
         watch = frozenset((log, number) for log, number in position.watch if number > tips.get(log, 0))

@@ -41,6 +41,7 @@ _INPUT = {
     "absent": ["VARCHAR"],
 }
 _NEEDED_OF_INPUT = ("role", "repo", "repo_name", "ref_kind", "bundle", "content")
+_TOLD_OF_INPUT = (*_NEEDED_OF_INPUT, "path", "how", "changed")
 _PLANNED = {"role": "VARCHAR", "repo": "VARCHAR", "repo_name": "VARCHAR", "branch": "VARCHAR"}
 _OUTPUT = {**_PLANNED, "bundle": "VARCHAR", "content": "VARCHAR"}
 _CAPTURE = {
@@ -90,7 +91,7 @@ OPENED: Final = json.dumps(
             "params": [{"name": "VARCHAR", "value": "JSON", "source": "VARCHAR", "file": "VARCHAR", "key": "VARCHAR"}],
             "policy": {"env": ["VARCHAR"], "parts": [{"name": "VARCHAR", "value": "VARCHAR"}]},
             "environment": "VARCHAR",
-            "inputs": [dict.fromkeys(_NEEDED_OF_INPUT, "VARCHAR")],
+            "inputs": [dict.fromkeys((*_NEEDED_OF_INPUT, "ref"), "VARCHAR")],
             "outputs": [_PLANNED],
             "labels": ["VARCHAR"],
             "how": "VARCHAR",
@@ -157,9 +158,11 @@ def names_key(body: str, *keys: str) -> str:
     return " AND ".join(f"contains({body}, '\"{key}\":')" for key in keys)
 
 
-def names_often(body: str, key: str, count: str) -> str:
-    """That this key, which may be null, stands so often in the record at least."""
-    return f"(strlen({body}) - strlen(replace({body}, '\"{key}\":', ''))) // {len(key) + 3} >= {count}"
+def names_refs(body: str, inputs: str, count: str) -> str:
+    """That each of these inputs says its ref, which may be null, where `ref` has to stand so often in the record."""
+    is_null = f"list_bool_or(list_transform({inputs}, lambda e: e.ref IS NULL))"
+    often = f"(strlen({body}) - strlen(replace({body}, '\"ref\":', ''))) // 6 >= {count}"
+    return f"CASE WHEN {is_null} THEN {often} ELSE true END"
 
 
 def not_null(body: str, *keys: str) -> str:
@@ -174,16 +177,17 @@ OPENED_IS_WHOLE: Final = " AND ".join(
         has("r.run", "id", "pipeline", "step", "started", "argv", "cwd", "code", "policy.env", "labels", "how"),
         has("r.run.author", *_AUTHOR),
         has("r.run.host", *_HOST),
+        has("r.run.code", "method", "paths"),
         "NOT list_contains(list_transform(r.run.argv, lambda a: a IS NULL), true)",
-        each_has("r.run.params", "name", "value"),
+        each_has("r.run.params", "name", "value", "source"),
         # Lists and mappings have a text of their own in Python's JSON.
         """NOT coalesce(list_bool_or(list_transform(r.run.params, lambda e: left(e.value::VARCHAR, 1) IN ('[', '{'))), false)""",
         each_has("r.run.outputs", *_PLANNED),
         f"(r.run.policy.parts IS NULL OR {each_has('r.run.policy.parts', 'name', 'value')})",
         each_has("r.run.inputs", *_NEEDED_OF_INPUT),
         names_key("body", "parent", "environment"),
-        names_often("body", "ref", "len(r.run.inputs)"),
-        not_null("body", "inputs", "parts", "method", "paths", "source", "attempt"),
+        names_refs("body", "r.run.inputs", "len(r.run.inputs)"),
+        not_null("body", "parts", "attempt"),
     )
 )
 CLOSED_IS_WHOLE: Final = " AND ".join(
@@ -191,15 +195,15 @@ CLOSED_IS_WHOLE: Final = " AND ".join(
         "r.format = 1 AND r.kind = 'run-closed'",
         has("r", "event", "time", "run"),
         has("r.close", "ended", "status"),
-        each_has("r.close.inputs", *_NEEDED_OF_INPUT),
-        names_often("body", "ref", "len(r.close.inputs) + len(r.close.moves)"),
+        each_has("r.close.inputs", *_TOLD_OF_INPUT),
+        names_refs("body", "r.close.inputs", "len(r.close.inputs) + len(r.close.moves)"),
         each_has("r.close.outputs", *_OUTPUT),
         each_has("r.close.metrics", "name", "value"),
         "NOT coalesce(list_bool_or(list_transform(r.close.metrics, lambda e: TRY_CAST(e.value AS DOUBLE) IS NULL)), false)",
         each_has("r.close.moves", "repo", "ref", "ref_kind", "new"),
-        "(r.close.capture IS NULL OR r.close.capture.method IS NOT NULL)",
+        f"(r.close.capture IS NULL OR ({has('r.close.capture', *_CAPTURE)}))",
         names_key("body", "exit_code", "signal", "error", "streams", "resources"),
-        not_null("body", "path", "how", "changed", "absent", *_CAPTURE),
+        not_null("body", "absent", "capture"),
     )
 )
 _BUNDLE_FIELDS = ("id", "manifest", "content", "parents", "author.name", "author.email", "time", "message", "entries")
