@@ -9,7 +9,7 @@ import fcntl
 import os
 import secrets
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from datamon.errors import Denied, Unavailable
@@ -136,12 +136,21 @@ class GraphFile:
         return True
 
     def _build(self, path: Path) -> None:
+        if self._is_large():
+            from duckdb import Error  # which only much is worth
+
+            with contextlib.suppress(Denied, Unavailable, Error):
+                self._make(path, self._fill)
+                return
+            path.unlink(missing_ok=True)  # what was begun cannot be taken back
+        self._make(path, self._apply_all)
+
+    def _make(self, path: Path, fill: Callable[[sqlite3.Connection], None]) -> None:
         with uncollected(), contextlib.closing(_connect(path)) as file:
             file.execute("PRAGMA synchronous = OFF")
             file.execute("PRAGMA journal_mode = OFF")
             file.execute("BEGIN")
-            if not (self._is_large() and self._fill(file)):
-                self._apply_all(file)
+            fill(file)
             self._packed_if_due(file)
             file.execute("COMMIT")
 
@@ -159,17 +168,15 @@ class GraphFile:
 
         return len(stored_since(self._store.journal, {}, LEAST_BY_TABLES)[0]) >= LEAST_BY_TABLES
 
-    def _fill(self, file: sqlite3.Connection) -> bool:
-        """Whether the file has what the tables of the index say, which lie beside it and are brought up to the store first."""
-        from datamon.query.graph.from_tables import fill  # DuckDB, which only much is worth
+    def _fill(self, file: sqlite3.Connection) -> None:
+        """The file has what the tables of the index say, which lie beside it and are brought up to the store first. Raises
+        Denied, Unavailable, duckdb.Error."""
+        from datamon.query.graph.from_tables import fill
         from datamon.query.index.opening import FileIndex
 
-        with contextlib.suppress(Denied, Unavailable):
-            index = FileIndex(self._store, self._directory.parent, self._progress)
-            with index.opened() as (tables, position):
-                fill(file, self._store, tables, position)
-            return True
-        return False
+        index = FileIndex(self._store, self._directory.parent, self._progress)
+        with index.opened() as (tables, position):
+            fill(file, self._store, tables, position)
 
     def _packed_if_due(self, file: sqlite3.Connection) -> str | None:
         """The name of new arrays of what the file says now, which it names from its next commit on; None when those that it names

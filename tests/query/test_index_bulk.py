@@ -2,11 +2,13 @@
 
 import copy
 import json
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from zlib import crc32
 
+import duckdb
 import pytest
 from blake3 import blake3
 from hypothesis import given, settings
@@ -26,6 +28,7 @@ from datamon.lineage.records import (
     PlannedOutput,
 )
 from datamon.query.graph import file as graph_file
+from datamon.query.graph import from_tables
 from datamon.query.graph.check import check_graph
 from datamon.query.graph.file import GraphFile
 from datamon.query.index import open_index
@@ -104,6 +107,20 @@ def test_random_histories_give_equal_tables_and_graphs(seed: int, tmp_path: Path
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(graph_file, "LEAST_BY_TABLES", 10**9)
         assert check_graph(store, tmp_path) == []
+
+
+def test_without_tables_the_graph_is_made_record_by_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = recorded(1).world.store
+
+    def failing(file: sqlite3.Connection, *_: object) -> None:
+        file.execute("CREATE TABLE runs (half INTEGER)")
+        raise duckdb.IOException("no room")
+
+    monkeypatch.setattr(from_tables, "fill", failing)
+    graph = GraphFile(store, tmp_path / store.id / "graph")
+    assert graph.rebuild()
+    assert check_graph(store, tmp_path) == []
+    assert len(list((tmp_path / store.id / "graph").glob("graph-*.sqlite"))) == 1
 
 
 def test_what_a_run_tells_is_the_same_by_sql(store: Store, told: Told) -> None:

@@ -1,6 +1,6 @@
 """Making an index from all that a store holds."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import TypeVar
@@ -28,8 +28,8 @@ def apply_parts(connection: Connection, parts: Iterable[Part]) -> None:
     transaction: a larger one stays in memory whole. Raises as `read_parts`."""
     adding = Adding(connection)
     last = None
-    with closing(Staging()) as staging:
-        for staged in _ahead(map(staging.staged, _ahead(parts))):
+    with closing(Staging()) as staging, closing(_ahead(map(staging.staged, _ahead(parts)))) as several:
+        for staged in several:
             connection.begin()
             _add(connection, adding, staged)
             connection.commit()
@@ -40,8 +40,8 @@ def apply_parts(connection: Connection, parts: Iterable[Part]) -> None:
         connection.commit()
 
 
-def _ahead(several: Iterable[_T]) -> Iterator[_T]:
-    """The same; the next one is made in a thread meanwhile."""
+def _ahead(several: Iterable[_T]) -> Generator[_T, None, None]:
+    """The same; the next one is made in a thread meanwhile. Closed, it waits for that."""
     following = iter(several)
     with ThreadPoolExecutor(1, thread_name_prefix="index") as threads:
         coming = threads.submit(next, following, None)
