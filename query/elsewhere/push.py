@@ -16,6 +16,7 @@ from datamon.query.elsewhere.postgres import Postgres
 from datamon.query.index import derive
 from datamon.query.index.derive import Row
 from datamon.query.index.parts import read_whole
+from datamon.query.index.refresh import event_row
 from datamon.query.index.schema import (
     BUNDLES,
     DELETIONS,
@@ -171,12 +172,12 @@ class _Tables:
     def _events(self, events: list[Record]) -> None:
         if not events:
             return
-        rows = {event["event"]: (event["event"], _run_of(event), event["kind"], text_of(event)) for event in events}
+        rows = {event["event"]: event_row(event) for event in events}
         known = f"SELECT event FROM {self._name(JOURNAL_EVENTS)} WHERE event = ANY(%s)"
         for (event,) in self.database.execute(known, [list(rows)]):
             del rows[event]
         self.insert(JOURNAL_EVENTS, list(rows.values()))
-        self._runs(sorted({run for _, run, _, _ in rows.values()}))
+        self._runs(sorted({str(row[1]) for row in rows.values()}))
 
     def _runs(self, runs: list[str]) -> None:
         told = f"SELECT run, record FROM {self._name(JOURNAL_EVENTS)} WHERE run = ANY(%s) ORDER BY run, event"
@@ -258,8 +259,3 @@ def _with_times(row: Row, places: Sequence[int]) -> list[object]:
         if micros is not None:
             values[place] = _EPOCH + datetime.timedelta(microseconds=int(str(micros)))
     return values
-
-
-def _run_of(event: Record) -> str:
-    run = event.get("run")
-    return str(run["id"] if isinstance(run, dict) else run)

@@ -92,6 +92,11 @@ def run_named(event: Record) -> str:
     return str(run["id"] if isinstance(run, dict) else run)
 
 
+def event_row(event: Record) -> Row:
+    """The row of JOURNAL_EVENTS that a record of a run is kept as."""
+    return event["event"], run_named(event), event["kind"], _time_of(event), text_of(event)
+
+
 def _time_of(event: Record) -> int | None:
     time_ns = event.get("time")
     return time_ns if type(time_ns) is int and abs(time_ns) < _MOST_NS else None
@@ -133,10 +138,7 @@ class Adding:
         for event in sorted(fresh):
             of_run[run_named(fresh[event])].append(fresh[event])
         before = self._known("run", list(of_run))
-        self._insert(
-            JOURNAL_EVENTS,
-            [(e, run_named(each), each["kind"], _time_of(each), text_of(each)) for e, each in fresh.items()],
-        )
+        self._insert(JOURNAL_EVENTS, list(map(event_row, fresh.values())))
         self._derive_anew(sorted(before))
         new = sorted(of_run.keys() - before)
         self._keep_runs(new, ((run, record) for run in new for record in of_run[run]))
