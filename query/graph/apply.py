@@ -5,12 +5,12 @@ import sqlite3
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
-from datamon.lineage.records import RUN_CLOSED, RUN_OPENED, run_of
+from datamon.lineage.records import RUN_CLOSED, RUN_OPENED
 from datamon.query.graph.position import STORE_LOG, OutOfReachError
 from datamon.query.graph.schema import STATEMENTS, VERSION
 from datamon.query.index import derive
 from datamon.query.index.derive import Row
-from datamon.query.index.tail import Position, Tail
+from datamon.query.index.tail import Position, Tail, run_named
 from datamon.store.bundle import Entry
 from datamon.store.codec import Record, text_of
 from datamon.store.ids import RepoId
@@ -125,7 +125,7 @@ class _Applying:
     def _events(self, events: Iterable[Record]) -> None:
         by_run: dict[str, dict[str, Record]] = defaultdict(dict)
         for event in events:
-            by_run[str(run_of(event))][str(event["event"])] = event
+            by_run[run_named(event)][str(event["event"])] = event
         for run in sorted(by_run):
             self._run_events(run, by_run[run])
 

@@ -9,8 +9,11 @@ import fcntl
 import os
 import secrets
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from itertools import chain, islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from datamon.errors import Denied, Unavailable
 from datamon.query.graph.position import OutOfReachError, read_position
@@ -19,6 +22,9 @@ from datamon.query.index.tail import Position, Tail, read_tail
 from datamon.store.opening import Store
 from datamon.store.progress import SILENT, Progress
 from datamon.store.uncollected import uncollected
+
+if TYPE_CHECKING:
+    from datamon.query.index.parts import Part
 
 _CURRENT = "CURRENT"
 LEAST_PACKED = 5_000
@@ -45,8 +51,8 @@ class GraphFile:
     @contextlib.contextmanager
     def opened(self) -> Iterator[sqlite3.Connection | None]:
         """A connection that has every record that was durable in the store before this call, and sees that one state; None when
-        there is none to be had at once: another process writes it, the place cannot be written, or the history is one that
-        the file cannot hold. Raises Corrupt, Unavailable as reading the store does."""
+        there is none to be had at once: another process writes it, the place cannot be written, the history is one that the
+        file cannot hold, or the store is encrypted. Raises Corrupt, Unavailable as reading the store does."""
         file = self._fresh()
         try:
             yield file
@@ -62,7 +68,8 @@ class GraphFile:
         return None
 
     def rebuild(self) -> bool:
-        """Whether the file was made from the store alone, from its beginning. Waits for a refresh that is under way elsewhere."""
+        """Whether the file was made from the store alone, from its beginning; never of an encrypted store, as who has no key can
+        read it. Waits for a refresh that is under way elsewhere."""
         try:
             return self._built(wait=True)
         except _UNFIT:
@@ -122,6 +129,8 @@ class GraphFile:
         return read_tail(self._store, position, environments=False)
 
     def _built(self, *, wait: bool) -> bool:
+        if self._store.cover.hides:
+            return False
         self._directory.mkdir(parents=True, exist_ok=True)
         with self._locked(wait=wait) as mine:
             if not mine:
@@ -136,14 +145,21 @@ class GraphFile:
         return True
 
     def _build(self, path: Path) -> None:
-        if self._is_large():
+        from datamon.query.index.parts import read_parts  # as above
+
+        parts = read_parts(self._store, environments=False, most=LEAST_BY_TABLES, progress=self._progress)
+        begun = list(islice(parts, 2))
+        if begun[-1].after.cursor != begun[0].after.cursor:  # more records than one part holds
+            parts.close()
             from duckdb import Error  # which only much is worth
 
             with contextlib.suppress(Denied, Unavailable, Error):
                 self._make(path, self._fill)
                 return
             path.unlink(missing_ok=True)  # what was begun cannot be taken back
-        self._make(path, self._apply_all)
+            parts = read_parts(self._store, environments=False, most=LEAST_BY_TABLES, progress=self._progress)
+            begun = []
+        self._make(path, partial(self._apply_all, chain(begun, parts)))
 
     def _make(self, path: Path, fill: Callable[[sqlite3.Connection], None]) -> None:
         with uncollected(), contextlib.closing(_connect(path)) as file:
@@ -154,19 +170,12 @@ class GraphFile:
             self._packed_if_due(file)
             file.execute("COMMIT")
 
-    def _apply_all(self, file: sqlite3.Connection) -> None:
+    def _apply_all(self, parts: Iterable["Part"], file: sqlite3.Connection) -> None:
         from datamon.query.graph.apply import apply, make_empty  # as above
-        from datamon.query.index.parts import read_whole
 
         make_empty(file, self._store)
-        for tail in read_whole(self._store, environments=False, progress=self._progress):
-            apply(file, self._store, tail)
-
-    def _is_large(self) -> bool:
-        """Whether the tables of the index are worth making and reading for it."""
-        from datamon.store.journal import stored_since
-
-        return len(stored_since(self._store.journal, {}, LEAST_BY_TABLES)[0]) >= LEAST_BY_TABLES
+        for part in parts:
+            apply(file, self._store, part.decoded())
 
     def _fill(self, file: sqlite3.Connection) -> None:
         """The file has what the tables of the index say, which lie beside it and are brought up to the store first. Raises
@@ -176,7 +185,7 @@ class GraphFile:
 
         index = FileIndex(self._store, self._directory.parent, self._progress)
         with index.opened() as (tables, position):
-            fill(file, self._store, tables, position)
+            fill(file, self._store, tables, position, self._progress)
 
     def _packed_if_due(self, file: sqlite3.Connection) -> str | None:
         """The name of new arrays of what the file says now, which it names from its next commit on; None when those that it names
@@ -190,7 +199,7 @@ class GraphFile:
         from datamon.query.graph.packing import pack  # only for this, as it brings pyarrow
 
         place = Path(f"{path_of(file)}-{secrets.token_hex(8)}.arrays")
-        if not pack(file, place):
+        if not pack(file, place, self._progress):
             return None
         file.execute("INSERT OR REPLACE INTO state VALUES ('arrays', ?)", (place.name,))
         file.execute("DELETE FROM touched")

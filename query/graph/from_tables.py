@@ -11,11 +11,13 @@ from datamon.query.index import derive
 from datamon.query.index.tail import Position
 from datamon.store.names import RUNS_REPO
 from datamon.store.opening import Store
+from datamon.store.progress import SILENT, Progress
 
 if TYPE_CHECKING:
     import duckdb
 
 _AT_ONCE = 50_000
+_SIZE = "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size"
 _NUMBERED = (
     """CREATE TEMP TABLE run_numbers AS SELECT row_number() OVER (ORDER BY id) AS n, id FROM (
         SELECT run AS id FROM kept.journal_events UNION SELECT run FROM kept.bundles WHERE run IS NOT NULL)""",
@@ -44,10 +46,10 @@ _ROWS = {
         FROM bundle_numbers i LEFT JOIN kept.bundles t ON t.id = i.id LEFT JOIN run_numbers r ON r.id = t.run ORDER BY i.n""",
     "inputs": f"""SELECT r.n, t.place, b.n, t.role, t.how, {_HIDES}
         FROM (SELECT *, row_number() OVER (PARTITION BY run ORDER BY rowid) - 1 AS place FROM kept.inputs) t
-        JOIN run_numbers r ON r.id = t.run JOIN bundle_numbers b ON b.id = t.bundle ORDER BY ALL""",  # noqa: S608
+        JOIN run_numbers r ON r.id = t.run JOIN bundle_numbers b ON b.id = t.bundle ORDER BY 1, 2""",  # noqa: S608
     "outputs": f"""SELECT r.n, t.place, b.n, t.role, t.repo, t.repo_name, t.branch, t.content, {_HIDES}
         FROM (SELECT *, row_number() OVER (PARTITION BY run ORDER BY rowid) - 1 AS place FROM kept.outputs) t
-        JOIN run_numbers r ON r.id = t.run JOIN bundle_numbers b ON b.id = t.bundle ORDER BY ALL""",  # noqa: S608
+        JOIN run_numbers r ON r.id = t.run JOIN bundle_numbers b ON b.id = t.bundle ORDER BY 1, 2""",  # noqa: S608
     "deletions": """SELECT repo, bundle, position, epoch_us(time), author, reason, replaced_by FROM kept.deletions
         ORDER BY rowid""",
     "refs": "SELECT repo, ref, kind, new FROM kept.refs",
@@ -55,14 +57,36 @@ _ROWS = {
 """The rows of each of the graph's tables."""
 
 
-def fill(file: sqlite3.Connection, store: Store, tables: "duckdb.DuckDBPyConnection", position: Position) -> None:
-    """The file, in which there is nothing, is the graph of what these tables of an index say, which have read so far. Raises
-    OutOfReachError."""
+def fill(
+    file: sqlite3.Connection,
+    store: Store,
+    tables: "duckdb.DuckDBPyConnection",
+    position: Position,
+    progress: Progress = SILENT,
+) -> None:
+    """The file, in which there is nothing, is the graph of what these tables of an index say, which have read so far; `progress`
+    hears of its bytes. Raises OutOfReachError."""
+    progress.begin("graph", None, None)
+    size_bytes = 0
+    try:
+        for _ in _steps(file, store, tables, position):
+            before = size_bytes
+            ((size_bytes,),) = file.execute(_SIZE).fetchall()
+            progress.advance(0, size_bytes - before)
+    finally:
+        progress.end()
+
+
+def _steps(
+    file: sqlite3.Connection, store: Store, tables: "duckdb.DuckDBPyConnection", position: Position
+) -> Iterator[None]:
+    """Does the work of `fill`, and stops in between."""
     ((twice,),) = tables.execute("SELECT count(*) - count(DISTINCT id) FROM kept.bundles").fetchall()
     if twice:
         raise OutOfReachError(f"{twice} bundles stand twice in the logs")
     for statement in _NUMBERED:
         tables.execute(statement)
+        yield
     made = [statement for statement in STATEMENTS if statement.startswith("CREATE TABLE")]
     for statement in made:
         file.execute(statement)
@@ -71,9 +95,11 @@ def fill(file: sqlite3.Connection, store: Store, tables: "duckdb.DuckDBPyConnect
         named = {name: value for name, value in given.items() if f"${name}" in select}
         for rows in _parts(tables.execute(select, named or None)):
             file.executemany(f"INSERT INTO {table} VALUES ({','.join('?' * len(rows[0]))})", rows)  # noqa: S608
+            yield
     for statement in STATEMENTS:
         if statement not in made:
             file.execute(statement)
+            yield
     watch = json.dumps(sorted((log or STORE_LOG, number) for log, number in position.watch))
     cursor = json.dumps(position.cursor, sort_keys=True)
     state = [("version", VERSION), ("store", store.id), ("cursor", cursor), ("watch", watch)]

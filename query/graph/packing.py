@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from datamon.query.graph import arrays
+from datamon.store.progress import SILENT, Progress
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -49,11 +50,12 @@ class _Nodes:
             self.numbers[n] = number
 
 
-def pack(file: sqlite3.Connection, path: Path) -> bool:
+def pack(file: sqlite3.Connection, path: Path, progress: Progress = SILENT) -> bool:
     """Whether `path` has the arrays of what `file` says now, durable; not, when it says what they cannot hold, or there is no
-    room for them. Edges of the hidden repo are not in them. Raises sqlite3.Error."""
+    room for them. Edges of the hidden repo are not in them. `progress` hears of their bytes. Raises sqlite3.Error."""
+    progress.begin("arrays", None, None)
     try:
-        pieces = _packed(file)
+        pieces = _packed(file, progress)
         with path.open("xb") as out:
             for piece in pieces:
                 out.write(piece)
@@ -65,10 +67,12 @@ def pack(file: sqlite3.Connection, path: Path) -> bool:
     except BaseException:
         path.unlink(missing_ok=True)
         raise
+    finally:
+        progress.end()
     return True
 
 
-def _packed(file: sqlite3.Connection) -> "list[bytes | array[int]]":
+def _packed(file: sqlite3.Connection, progress: Progress) -> "list[bytes | array[int]]":
     """Raises ValueError."""
     runs, bundles = _Nodes(file, "runs"), _Nodes(file, "bundles")
     lost = bytearray(runs.count)
@@ -85,15 +89,22 @@ def _packed(file: sqlite3.Connection) -> "list[bytes | array[int]]":
         arrays.BUNDLE_ROWS: bundles.numbers,
         **_repos(file, bundles),
     }
+    progress.advance(0, _size(parts))
     for sql, of_run, of_bundle in ((_EDGES, arrays.READS, arrays.READERS), (_OUTPUTS, arrays.WRITES, arrays.WRITERS)):
         by_run, by_bundle = array("q"), array("q")
         for run, bundle, code in said.coded(file.execute(sql)):
             r, b = runs.numbers[run], bundles.numbers[bundle]
             by_run.append((r * bundles.count + b) * said.count + code)
             by_bundle.append((b * runs.count + r) * said.count + code)
-        parts |= _list(of_run, by_run, (runs.count, bundles.count, said.count))
-        parts |= _list(of_bundle, by_bundle, (bundles.count, runs.count, said.count))
+        made = _list(of_run, by_run, (runs.count, bundles.count, said.count))
+        made |= _list(of_bundle, by_bundle, (bundles.count, runs.count, said.count))
+        parts |= made
+        progress.advance(0, _size(made))
     return arrays.laid_out(said.roles, parts)
+
+
+def _size(parts: "dict[str, bytes | array[int]]") -> int:
+    return sum(memoryview(part).nbytes for part in parts.values())
 
 
 def _repos(file: sqlite3.Connection, bundles: _Nodes) -> "dict[str, bytes | array[int]]":

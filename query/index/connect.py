@@ -11,8 +11,11 @@ from datamon.query.index.sealed import BAR, NO_BAR, SEALED, locked
 BUILDING_MEMORY = "640MB"
 """What DuckDB may take to write an index. Without a limit it keeps all that it wrote, 5 GB for a million runs; what it cannot
 hold goes to a file beside the index."""
-
-
+_BUILDING: dict[str, str | bool | int | float | list[str]] = {
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+    "memory_limit": BUILDING_MEMORY,
+}
 _ROWS = 16_384
 """So many rows are written together. With 122,880, DuckDB's own choice, what each part of a store adds to a table makes DuckDB
 write its last ones again, which takes most of the time of building."""
@@ -35,7 +38,7 @@ def open_read_only(path: Path) -> duckdb.DuckDBPyConnection:
 def open_for_reading_all(path: Path) -> duckdb.DuckDBPyConnection:
     """A connection that reads a file which nobody writes, however much of it in little memory, and can make temporary tables.
     Raises duckdb.Error as `open_read_only`."""
-    connection = duckdb.connect(config={"memory_limit": BUILDING_MEMORY, "temp_directory": f"{path}.tmp"})
+    connection = duckdb.connect(config={**_BUILDING, "temp_directory": f"{path}.tmp"})
     try:
         connection.execute(f"ATTACH {_quoted(path)} AS {BASE} (READ_ONLY); USE {BASE}")
     except BaseException:
@@ -55,9 +58,7 @@ def open_for_building(path: Path) -> duckdb.DuckDBPyConnection:
     """A connection that writes an unpublished file."""
     connection = duckdb.connect(
         config={
-            "autoinstall_known_extensions": "false",
-            "autoload_known_extensions": "false",
-            "memory_limit": BUILDING_MEMORY,
+            **_BUILDING,
             "temp_directory": f"{path}.tmp",
             "wal_autocheckpoint": "1GB",  # each time it writes anew what it says of all rows
         },
@@ -71,9 +72,10 @@ def open_for_building(path: Path) -> duckdb.DuckDBPyConnection:
     return connection
 
 
-def open_in_memory() -> duckdb.DuckDBPyConnection:
-    """A connection to a new, empty database in memory, which reaches no file and never writes one, also when memory is short."""
-    return duckdb.connect(":memory:", config={**SEALED, "temp_directory": ""})
+def open_in_memory(**more: str) -> duckdb.DuckDBPyConnection:
+    """A connection to a new, empty database in memory, which reaches no file and never writes one, also when memory is short;
+    `more` are settings of DuckDB."""
+    return duckdb.connect(":memory:", config={**SEALED, "temp_directory": "", **more})
 
 
 def lock_down(connection: duckdb.DuckDBPyConnection, limit_s: float) -> duckdb.DuckDBPyConnection:

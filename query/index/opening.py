@@ -80,9 +80,11 @@ class _Wish:
 
 
 class FileIndex:
-    """A store's index in a directory. Any number of processes and threads may use one directory at once."""
+    """A store's index in a directory. Any number of processes and threads may use one directory at once. Not for an encrypted
+    store: who has no key can read the files."""
 
     def __init__(self, store: Store, directory: Path, progress: Progress = SILENT) -> None:
+        assert not store.cover.hides
         self._progress = progress
         self._store = store
         self._directory = directory

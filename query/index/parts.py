@@ -1,7 +1,7 @@
 """All that a store holds, in parts, for making an index from its beginning."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
@@ -98,7 +98,7 @@ def entry_at(repo: RepoId, number: int, stored: bytes) -> Entry:
 
 def read_parts(
     store: Store, *, environments: bool = True, most: int = 40_000, progress: Progress = SILENT
-) -> Iterator[Part]:
+) -> Generator[Part, None, None]:
     """What was durable in `store` when this was called, from the beginning, in parts: each has so many records at most, or the
     logs that together have a few more; the last one's position is the one after everything. `progress` hears of the bytes of
     records that whoever takes the parts is done with.
@@ -106,6 +106,13 @@ def read_parts(
     The journal comes first and then the logs, as in `read_tail`. Raises Corrupt, Unavailable, Invalid (`newer-format`).
     """
     progress.begin("index", None, None)
+    try:
+        yield from _read_parts(store, environments, most, progress)
+    finally:
+        progress.end()
+
+
+def _read_parts(store: Store, environments: bool, most: int, progress: Progress) -> Iterator[Part]:
     unread = Unread()
     position = replace(BEGINNING)
     while True:
@@ -133,7 +140,6 @@ def read_parts(
         yield Part([], [], [], own, logs, {}, position, unread)
         progress.advance(0, sum(map(len, chain.from_iterable(logs.values()))))
     yield Part([], [], [], [], {}, {}, replace(position, everything=False), unread)
-    progress.end()
 
 
 def read_whole(

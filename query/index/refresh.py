@@ -28,7 +28,7 @@ from datamon.query.index.schema import (
     version,
 )
 from datamon.query.index.tables import delete, insert, replace_all
-from datamon.query.index.tail import LogName, Position, Tail
+from datamon.query.index.tail import LogName, Position, Tail, run_named
 from datamon.store.bundle import Entry
 from datamon.store.codec import Record, text_of
 from datamon.store.ids import RepoId
@@ -84,12 +84,6 @@ def apply(connection: Connection, tail: Tail, into: str = KEPT) -> None:
 
 def _log_name(repo: str) -> LogName:
     return None if repo == STORE_LOG else RepoId(repo)
-
-
-def run_named(event: Record) -> str:
-    """The run of which a journal record speaks, as the tables call it."""
-    run = event.get("run")
-    return str(run["id"] if isinstance(run, dict) else run)
 
 
 def event_row(event: Record) -> Row:

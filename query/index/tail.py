@@ -91,7 +91,14 @@ def _log_name(repo: str | None) -> LogName:
 def environment_of(event: Record) -> str | None:
     """The digest of the environment that a record of a run names."""
     run = event.get("run")
-    return run.get("environment") if isinstance(run, dict) else None
+    digest = run.get("environment") if isinstance(run, dict) else None
+    return digest if isinstance(digest, str) else None
+
+
+def run_named(event: Record) -> str:
+    """The run of which a journal record speaks, as an index calls it; `None` (a text) where a damaged one names none."""
+    run = event.get("run")
+    return str(run.get("id") if isinstance(run, dict) else run)
 
 
 def _read_logs(store: Store, position: Position, logs: set[LogName], *, everything: bool) -> dict[LogName, list[Entry]]:

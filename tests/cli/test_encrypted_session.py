@@ -83,6 +83,11 @@ def session(shell: Shell) -> None:
     ):
         assert shell("query", statement).code == 0, statement
     assert shell.well("query", "SELECT step FROM runs", "--format", "csv").lines == ["step", "masked-step"]
+    for work in ("rebuild", "refresh", "check", "status"):
+        assert shell("index", work).code == 0, work
+    for statement in ("WHAT IS STALE", "GRAPH UPSTREAM OF 'veiled-out'", "WHAT USED 'classified-repo'"):
+        assert shell("query", statement).code == 0, statement
+    assert shell("lineage", "veiled-out").code == 0
     assert shell("check", "--read-data").code == 0
     assert shell("gc", "--grace", "0s").code == 0
     assert shell("check", "--read-data").code == 0

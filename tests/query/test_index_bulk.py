@@ -36,7 +36,7 @@ from datamon.query.index.bulk import staging
 from datamon.query.index.parts import read_parts
 from datamon.query.testing.events import Told, read_of, write_of
 from datamon.query.testing.recorded import recorded
-from datamon.query.testing.relations import Content, content_of, rebuilt
+from datamon.query.testing.relations import KEPT_TABLES, Content, content_of, rebuilt
 from datamon.store import layout
 from datamon.store.bundle import Bundle, Repo
 from datamon.store.codec import Record, encode, stamped
@@ -251,13 +251,15 @@ WHOLE = Told(
 
 def _whole(number: int) -> list[Record]:
     opened, closed = copy.deepcopy(WHOLE.but(number=number).events())
-    closed["close"]["inputs"][0].update(read=["a"], absent=["b"])
+    closed["close"]["inputs"][0].update(read=["a"], absent=["b"], changed=["c"])
+    opened["run"]["code"]["paths"] = ["a.py"]
     closed["close"]["capture"] = Capture("strace", ("mmap",), ("/etc/x",), 1, ("/tmp/y",), 1).to_record()
     return [opened, closed]
 
 
-@pytest.mark.parametrize("value", ["gone", None])
-def test_runs_that_lack_something_are_told_of_as_one_by_one(value: str | None) -> None:
+def _put(value: Any) -> tuple[Store, int]:
+    """A store in which each field of a run's records is this value once, or is missing ("gone"), and one run is whole, which is
+    the last; and how many runs there are."""
     store = memory_store()
     paths = [
         path for event in _whole(0) for path in _paths(event) if path[0] in ("run", "close") and path != ("run", "id")
@@ -270,11 +272,33 @@ def test_runs_that_lack_something_are_told_of_as_one_by_one(value: str | None) -
         if value == "gone":
             del part[path[-1]]
         else:
-            part[path[-1]] = None
+            part[path[-1]] = value
         store.journal.append_many(events)
     store.journal.append_many(_whole(len(paths)))
+    return store, len(paths) + 1
+
+
+@pytest.mark.parametrize("value", ["gone", None])
+def test_runs_that_lack_something_are_told_of_as_one_by_one(value: str | None) -> None:
+    store, runs = _put(value)
     said = agreed(store)
-    assert 10 < by_sql(store) <= len(said["main.runs"]) < len(paths)
+    assert 10 < by_sql(store) <= len(said["main.runs"]) < runs
+
+
+@pytest.mark.parametrize("value", [5, -1.5, True, "7", "", [], ["y"], {}, {"z": 1}], ids=repr)
+@pytest.mark.parametrize("least", [1, 10**9])
+def test_a_field_of_another_kind_spoils_no_other_run(value: Any, least: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(staging, "WORTHWHILE", least)
+    store, runs = _put(value)
+    whole = Told(runs - 1).run
+    with open_index(store).connect() as connection:
+        said = content_of(connection)
+    alone = memory_store()
+    alone.journal.append_many(_whole(runs - 1))
+    told = agreed(alone)
+    for table in KEPT_TABLES:
+        assert [row for row in said[table] if whole in row] == [row for row in told[table] if whole in row], table
+    assert len(said["main.runs"]) > runs / 3
 
 
 def test_what_comes_twice_or_late_or_alone_is_the_same_by_sql(store: Store, told: Told) -> None:

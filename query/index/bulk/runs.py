@@ -59,15 +59,15 @@ ROWS: Final[dict[str, str]] = {
             o.author.name AS author, o.author.email AS email, o.host.name AS host, {_COMMAND} AS command, o.cwd AS cwd,
             {_CODE} AS code, o.code.commit AS commit, o.code.dirty AS dirty, o.code.remote AS remote,
             o.code.fingerprint AS fingerprint, o.environment AS environment, o.how AS how, o.level AS level,
-            nullif(o.retry_of, '') AS retry_of, coalesce(o.attempt, 1) AS attempt, coalesce(o.code.method, 'none') AS method,
-            o.code.root AS root, coalesce(o.code.paths, []) AS paths, o.code.function AS function, o.reuse_key AS reuse_key
+            nullif(o.retry_of, '') AS retry_of, coalesce(o.attempt, 1) AS attempt, o.code.method AS method,
+            o.code.root AS root, o.code.paths AS paths, o.code.function AS function, o.reuse_key AS reuse_key
             FROM opened WHERE run IN (FROM plain)) opening
         JOIN (SELECT run, c.status AS status, c.ended AS ended, c.exit_code AS exit_code, c.signal AS signal, c.error AS error,
             c.reused AS reused FROM closed) USING (run)""",  # noqa: S608
     "inputs": _each(
         "c.inputs",
-        """run, e.role, e.repo, e.repo_name, e.ref, e.ref_kind, e.bundle, e.content, coalesce(e.path, ''),
-        coalesce(e.how, 'declared'), coalesce(e.changed, []), e.read IS NOT NULL""",
+        """run, e.role, e.repo, e.repo_name, e.ref, e.ref_kind, e.bundle, e.content, e.path, e.how, e.changed,
+        e.read IS NOT NULL""",
     ),
     "outputs": f"""{_each("c.outputs", "run, e.role, e.repo, e.repo_name, e.branch, e.bundle, e.content")}
         UNION ALL SELECT run, e.role, e.repo, e.repo_name, e.branch, NULL, NULL
@@ -82,12 +82,10 @@ ROWS: Final[dict[str, str]] = {
             _each("c.capture.written", "run, 'written', NULL, e"),
         )
     ),
-    "captures": """SELECT run, c.capture.method, coalesce(c.capture.whole, false), coalesce(c.capture.blind_spots, []),
-        coalesce(c.capture.reads, 0), coalesce(c.capture.writes, 0), coalesce(c.capture.absent, 0),
-        coalesce(c.capture.system, 0), coalesce(c.capture.undeclared_count, 0), coalesce(c.capture.written_count, 0),
-        coalesce(c.capture.truncated, false)
+    "captures": """SELECT run, c.capture.method, c.capture.whole, c.capture.blind_spots, c.capture.reads, c.capture.writes,
+        c.capture.absent, c.capture.system, c.capture.undeclared_count, c.capture.written_count, c.capture.truncated
         FROM closed WHERE c.capture IS NOT NULL AND run IN (FROM plain)""",
-    "params": _each("o.params", f"run, e.name, {_VALUE}, coalesce(e.source, 'explicit'), e.file, e.key"),
+    "params": _each("o.params", f"run, e.name, {_VALUE}, e.source, e.file, e.key"),
     "metrics": _each("c.metrics", "run, e.name, e.value::DOUBLE"),
     "policies": _each("o.policy.parts", "run, e.name, e.value"),
 }

@@ -72,11 +72,11 @@ _BUNDLE = {
     "run": "VARCHAR",
     "role": "VARCHAR",
 }
-_ANY_TEXT = {"event": "VARCHAR", "format": "BIGINT", "kind": "VARCHAR", "time": "BIGINT"}
+_EVENT = {"event": "VARCHAR", "format": "BIGINT", "kind": "VARCHAR", "time": "BIGINT"}
 
 OPENED: Final = json.dumps(
     {
-        **_ANY_TEXT,
+        **_EVENT,
         "run": {
             "id": "VARCHAR",
             "pipeline": "VARCHAR",
@@ -105,7 +105,7 @@ OPENED: Final = json.dumps(
 """A `run-opened`. Its inputs stand in the close too, which counts: here they only must be whole."""
 CLOSED: Final = json.dumps(
     {
-        **_ANY_TEXT,
+        **_EVENT,
         "run": "VARCHAR",
         "close": {
             "ended": "BIGINT",

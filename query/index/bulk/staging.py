@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from datamon.query.index.bulk import entries, runs
+from datamon.query.index.connect import open_in_memory
 from datamon.query.index.parts import Part, entry_at
-from datamon.query.index.refresh import run_named
+from datamon.query.index.tail import run_named
 from datamon.store.bundle import Entry
 from datamon.store.ids import RepoId
 
@@ -28,7 +29,7 @@ _Columns = Mapping[str, "pa.Array"]
 @dataclass(slots=True)
 class Staged:
     """A part, and the rows that DuckDB made of it, by their tables; `bodies` and `logs` are what it made none of (None: of
-    nothing). The new runs are `runs`, with their `events`."""
+    nothing)."""
 
     part: Part
     rows: "dict[str, pa.Table]" = field(default_factory=dict)
@@ -40,7 +41,7 @@ class Staging:
     """Makes rows. For one thread at a time."""
 
     def __init__(self) -> None:
-        self._connection = duckdb.connect(":memory:", config={"temp_directory": "", "threads": "1"})
+        self._connection = open_in_memory(threads="1")
 
     def close(self) -> None:
         """Nothing is held any more."""
