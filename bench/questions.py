@@ -18,13 +18,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from graph_history import LAYERS, make
+from news import news
 from walks import others, say, timed
-
-from datamon.lineage.records import Param
-from datamon.query.graph.file import GraphFile
-from datamon.query.index import FileIndex
-from datamon.query.testing.events import Told
-from datamon.store.opening import Store
 
 PASS = [sys.executable, "-I", "-c", "pass"]
 DATAMON = [sys.executable, "-P", "-c", "from datamon.cli.main import leave; leave()"]
@@ -63,7 +58,7 @@ def main() -> None:
         }
         ask(variables, given.rounds)
         index_dir = Path(room) / ".datamon" / "state" / store.id / "index"
-        refresh(store, index_dir)
+        news(store, index_dir)
         others(store, index_dir, LAST)
 
 
@@ -86,22 +81,6 @@ def furthest(variables: dict[str, str]) -> str:
     command = [*DATAMON, "query", f"UPSTREAM OF '{LAST}' AT bundle", "--format", "csv"]
     rows = subprocess.run(command, env=variables, check=True, capture_output=True, text=True).stdout.splitlines()
     return next(row.split(",")[2] for row in reversed(rows) if ",source-" in row)
-
-
-def refresh(store: Store, directory: Path) -> None:
-    """How long it takes until so many new runs are seen: by the graph's file, and by a connection to the tables."""
-    index, graph = FileIndex(store, directory / store.id), GraphFile(store, directory / store.id / "graph")
-    number = 10**7
-    for count in (1, 100, 10_000):
-        events = []
-        for _ in range(count):
-            number += 1
-            events += Told(number, "added", "bench", params=(Param("rate", 1),)).events()
-        store.journal.append_many(events)
-        walked = timed(lambda: graph.opened().__enter__())
-        joined = timed(lambda: index.connect().close())
-        say(f"{count:,} new runs: {walked * 1000:.0f} ms in the graph, {joined * 1000:.0f} ms in the tables")
-        index.refresh()
 
 
 def run(command: Sequence[str], variables: dict[str, str]) -> None:

@@ -5,7 +5,8 @@ from pathlib import Path
 import duckdb
 
 from datamon.errors import Unavailable
-from datamon.query.index.overlay import BASE, overlay
+from datamon.query.index.overlay import BASE, overlay, tables_about
+from datamon.query.index.schema import Table
 from datamon.query.index.sealed import BAR, NO_BAR, SEALED, locked
 
 BUILDING_MEMORY = "640MB"
@@ -48,10 +49,13 @@ def open_for_reading_all(path: Path) -> duckdb.DuckDBPyConnection:
     return connection
 
 
-def lay_over(connection: duckdb.DuckDBPyConnection, about: str | None = None) -> None:
+def lay_over(connection: duckdb.DuckDBPyConnection, about: str | None = None) -> frozenset[Table]:
     """An empty overlay, in memory, lies over the file that `open_read_only` has opened, and the relations are in it that the
-    SELECT `about` names (None: all). Opening a second connection instead would take 12 ms. Raises duckdb.Error."""
-    connection.execute(f"USE memory; {overlay(about)}")
+    SELECT `about` names (None: all), with these tables, of which they are made. Opening a second connection instead would take
+    12 ms. Raises duckdb.Error."""
+    tables = tables_about(about)
+    connection.execute(f"USE memory; {overlay(tables, about)}")
+    return tables
 
 
 def open_for_building(path: Path) -> duckdb.DuckDBPyConnection:

@@ -24,7 +24,7 @@ from datamon.query.index.memory import MemoryIndex
 from datamon.query.index.overlay import FRESH
 from datamon.query.index.parts import read_parts
 from datamon.query.index.publish import Generations
-from datamon.query.index.refresh import apply, make_empty, read_position
+from datamon.query.index.refresh import Into, apply, make_empty, read_position
 from datamon.query.index.sealed import DEFAULT_LIMIT_S
 from datamon.query.index.tail import Position, Tail, read_tail
 from datamon.store.opening import Store
@@ -152,9 +152,9 @@ class FileIndex:
         if wish.publishing or not _is_little(tail, path.stat().st_size):
             return False
         with contextlib.suppress(duckdb.Error):  # as above
-            lay_over(connection, wish.about)
+            tables = lay_over(connection, wish.about)
             connection.begin()
-            apply(connection, tail, FRESH)
+            apply(connection, tail, Into(FRESH, tables))
             connection.commit()
             return True
         return False

@@ -5,8 +5,12 @@ from typing import Final
 
 from datamon.query.index.schema import (
     BUNDLES,
+    DELETIONS,
+    JOURNAL_EVENTS,
     KEPT,
+    LOG_ENTRIES,
     OF_A_RUN,
+    REF_HISTORY,
     REFS,
     REPOS,
     RUNS,
@@ -35,11 +39,31 @@ _KEYS: dict[str, str] = {table.name: "run" for table in OF_A_RUN} | {
 """By which column rows of a generation can be gone."""
 
 
-def overlay(about: str | None = None) -> str:
-    """The statements that lay an empty overlay over the generation that is attached as BASE; of the relations, those that the
-    SELECT `about` can name (None: all)."""
+_SOURCES: dict[str, Table] = {table.name: JOURNAL_EVENTS for table in OF_A_RUN} | {
+    REFS.name: REF_HISTORY,
+    REPOS.name: LOG_ENTRIES,
+    BUNDLES.name: DELETIONS,
+}
+"""From what else rows of a table are derived."""
+
+
+def tables_about(about: str | None) -> frozenset[Table]:
+    """The kept tables that the relations read which the SELECT `about` can name, and those from which their rows are derived
+    (None: all)."""
+    if about is None:
+        return frozenset(TABLES)
+    text = " ".join(relations(about))
+    read = {table for table in TABLES if f"{KEPT}.{table.name}" in text}
+    return frozenset(read | {_SOURCES[table.name] for table in read if table.name in _SOURCES})
+
+
+def overlay(tables: frozenset[Table], about: str | None = None) -> str:
+    """The statements that lay an empty overlay over the generation that is attached as BASE, of these tables; of the relations,
+    those that the SELECT `about` can name (None: all)."""
     made = [f"CREATE SCHEMA {schema}" for schema in (KEPT, FRESH, GONE, WITH_SYSTEM)]
-    for table in TABLES:
+    for table in TABLES:  # each takes half a millisecond
+        if table not in tables:
+            continue
         made.append(table.sql_in(FRESH))
         if table in _WHOLE:
             made.append(f"INSERT INTO {FRESH}.{table.name} FROM {BASE}.{KEPT}.{table.name}")

@@ -3,6 +3,7 @@
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import duckdb
 
@@ -21,6 +22,7 @@ from datamon.query.index.schema import (
     REFS,
     REPOS,
     STATE,
+    TABLES,
     WANTED,
     WATCH,
     Table,
@@ -73,10 +75,20 @@ def read_position(connection: Connection, store_id: str) -> Position | None:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Into:
+    """Where rows are written: to the schema KEPT, or FRESH of an overlay; rows of other tables than these are left out."""
+
+    schema: str = KEPT
+    tables: frozenset[Table] = frozenset(TABLES)
+
+
+EVERYWHERE = Into()
+
+
 @uncollected()
-def apply(connection: Connection, tail: Tail, into: str = KEPT) -> None:
-    """The index has everything of `tail` and stands where it ends; rows are written to the schema `into`, which is FRESH of an
-    overlay. Meant for one transaction."""
+def apply(connection: Connection, tail: Tail, into: Into = EVERYWHERE) -> None:
+    """The index has everything of `tail` and stands where it ends. Meant for one transaction."""
     adding = Adding(connection, into)
     adding.add(tail)
     adding.stand_at(tail.after)
@@ -97,11 +109,12 @@ def _time_of(event: Record) -> int | None:
 
 
 class Adding:
-    """One transaction on a connection, whose rows go to one schema."""
+    """One transaction on a connection."""
 
-    def __init__(self, connection: Connection, into: str = KEPT) -> None:
+    def __init__(self, connection: Connection, into: Into = EVERYWHERE) -> None:
         self._connection = connection
-        self._into = into
+        self._into = into.schema
+        self._tables = into.tables
 
     def add(self, tail: Tail) -> None:
         """The index has everything of `tail`, and does not say so."""
@@ -111,6 +124,8 @@ class Adding:
 
     def stand_at(self, position: Position) -> None:
         """The index says that it has everything before this."""
+        if STATE not in self._tables:
+            return
         self._set("cursor", json.dumps(position.cursor, sort_keys=True))
         self._set(
             "tips", json.dumps({log or STORE_LOG: number for log, number in position.tips.items()}, sort_keys=True)
@@ -120,10 +135,11 @@ class Adding:
         replace_all(self._connection, WANTED, [(digest,) for digest in sorted(position.wanted)], self._into)
 
     def _insert(self, table: Table, rows: Sequence[Row]) -> None:
-        insert(self._connection, table, rows, self._into)
+        if table in self._tables:
+            insert(self._connection, table, rows, self._into)
 
     def _apply_events(self, events: list[Record]) -> None:
-        if not events:
+        if not events or JOURNAL_EVENTS not in self._tables:
             return
         fresh = {event["event"]: event for event in events}
         for event in self._known("event", list(fresh)):
@@ -151,7 +167,7 @@ class Adding:
         """The rows of runs of which there were some already."""
         if not runs:
             return
-        for table in OF_A_RUN:
+        for table in self._tables.intersection(OF_A_RUN):
             delete(self._connection, table, "id" if table.name == "runs" else "run", runs, self._into)
         told = self._connection.execute(
             "SELECT run, record FROM kept.journal_events WHERE run IN (SELECT unnest(?)) ORDER BY run, event", [runs]
@@ -166,6 +182,8 @@ class Adding:
         self._keep_broken(set(runs), broken)
 
     def _keep_broken(self, derived: set[str], broken: list[str]) -> None:
+        if STATE not in self._tables:
+            return
         (before,) = self._connection.execute("SELECT value FROM kept.state WHERE name = 'broken'").fetchall()
         now = sorted((set(json.loads(before[0])) - derived) | set(broken))
         self._set("broken", json.dumps(now))
@@ -181,9 +199,11 @@ class Adding:
         self._insert(LOG_ENTRIES, raw)
         for table in (BUNDLES, DELETIONS, REF_HISTORY):
             self._insert(table, derived[table.name])
-        self._place_replacements(sorted({str(row[0]) for row in derived["deletions"] if row[-1] is not None}))
-        self.derive_refs(sorted({str(row[0]) for row in derived["ref_history"]}))
-        if None in entries:
+        if BUNDLES in self._tables:
+            self._place_replacements(sorted({str(row[0]) for row in derived["deletions"] if row[-1] is not None}))
+        if REFS in self._tables:
+            self.derive_refs(sorted({str(row[0]) for row in derived["ref_history"]}))
+        if None in entries and REPOS in self._tables:
             self._derive_repos()
 
     def _place_replacements(self, repos: list[str]) -> None:

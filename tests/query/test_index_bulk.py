@@ -45,6 +45,7 @@ from datamon.store.ids import BundleId, ContentId, ManifestId, RepoId
 from datamon.store.manifest import Manifest
 from datamon.store.opening import Store, memory_store
 from datamon.store.repos import create_repo
+from datamon.store.testing.listeners import Heard
 
 
 @pytest.fixture(autouse=True)
@@ -123,6 +124,38 @@ def test_without_tables_the_graph_is_made_record_by_record(tmp_path: Path, monke
     assert len(list((tmp_path / store.id / "graph").glob("graph-*.sqlite"))) == 1
 
 
+def test_a_graph_from_tables_knows_which_records_counted(
+    store: Store, told: Told, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    again = {**told.events()[1], "event": Told(9).events()[1]["event"], "time": told.started_ns - 1}
+    others = [Told(2, status="running"), Told(3, status="abandoned"), Told(4)]
+    store.journal.append_many([*told.events(), again, *(event for each in others for event in each.events())])
+    store.journal.append_many(Told(5).events()[1:])
+    said = []
+    for least in (1, 10**9):
+        monkeypatch.setattr(graph_file, "LEAST_BY_TABLES", least)
+        graph = GraphFile(store, tmp_path / str(least) / "graph")
+        assert graph.rebuild()
+        with graph.opened() as file:
+            assert file is not None
+            asked = ("SELECT id, opened, closed FROM runs ORDER BY id", "SELECT event, run FROM waiting ORDER BY event")
+            said.append([file.execute(each).fetchall() for each in asked])
+    assert said[0] == said[1]
+    assert said[0][0][0][2] == f"{again['time']:020d} {again['event']}"
+    assert len(said[0][1]) == 1 + 2 + 1
+
+
+def test_filling_a_graph_tells_how_far_it_is(
+    store: Store, told: Told, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(graph_file, "LEAST_PACKED", 1)
+    store.journal.append_many(told.events())
+    heard = Heard()
+    assert GraphFile(store, tmp_path / store.id / "graph", heard).rebuild()
+    assert heard.ended == ["index", "index", "graph", "arrays"]
+    assert all(heard.size_bytes[stage] > 0 for stage in heard.ended)
+
+
 def test_what_a_run_tells_is_the_same_by_sql(store: Store, told: Told) -> None:
     for event in told.events():
         store.journal.append(event)
@@ -197,6 +230,7 @@ def _changes() -> Iterator[tuple[str, Any]]:
     )
     yield "a parent", lambda o, _: o["run"].update(parent="p" * 27)
     yield "an empty parent", lambda o, _: o["run"].update(parent="")
+    yield "reused from nothing", lambda _, c: c["close"].update(reused="")
     yield "reused", lambda _, c: c["close"].update(reused="q" * 27)
     yield (
         "failed",
@@ -211,6 +245,7 @@ def _changes() -> Iterator[tuple[str, Any]]:
     yield "no parts", lambda o, _: o["run"]["policy"].pop("parts")
     yield "without a key", lambda o, _: o["run"].pop("reuse_key")
     yield "sql", lambda _, c: c["close"].update(sql={"text": "SELECT 1", "read": [], "made": []})
+    yield "sql of another kind", lambda _, c: c["close"].update(sql={"x": 1})
     yield "sql that is none", lambda _, c: c["close"].update(sql={})
     yield "a metric that is none", lambda _, c: c["close"]["metrics"].append({"name": "x", "value": "much"})
     yield "an infinite metric", lambda _, c: c["close"]["metrics"].append({"name": "x", "value": "-inf"})
@@ -252,6 +287,10 @@ WHOLE = Told(
 def _whole(number: int) -> list[Record]:
     opened, closed = copy.deepcopy(WHOLE.but(number=number).events())
     closed["close"]["inputs"][0].update(read=["a"], absent=["b"], changed=["c"])
+    closed["close"]["moves"] = [
+        {"repo": "r" * 27, "ref": "v1", "ref_kind": "label", "old": None, "new": "d" * 27},
+        {"repo": "r" * 27, "ref": "v2", "ref_kind": "label", "old": "b" * 27, "new": "d" * 27},
+    ]
     opened["run"]["code"]["paths"] = ["a.py"]
     closed["close"]["capture"] = Capture("strace", ("mmap",), ("/etc/x",), 1, ("/tmp/y",), 1).to_record()
     return [opened, closed]
@@ -286,13 +325,12 @@ def test_runs_that_lack_something_are_told_of_as_one_by_one(value: str | None) -
 
 
 @pytest.mark.parametrize("value", [5, -1.5, True, "7", "", [], ["y"], {}, {"z": 1}], ids=repr)
-@pytest.mark.parametrize("least", [1, 10**9])
-def test_a_field_of_another_kind_spoils_no_other_run(value: Any, least: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(staging, "WORTHWHILE", least)
+@pytest.mark.parametrize("by_sql", [True, False])
+def test_a_field_of_another_kind_spoils_no_other_run(value: Any, by_sql: bool) -> None:
     store, runs = _put(value)
     whole = Told(runs - 1).run
     with open_index(store).connect() as connection:
-        said = content_of(connection)
+        said = content_of(connection) if by_sql else rebuilt(store)
     alone = memory_store()
     alone.journal.append_many(_whole(runs - 1))
     told = agreed(alone)
@@ -314,6 +352,7 @@ def test_what_comes_twice_or_late_or_alone_is_the_same_by_sql(store: Store, told
         [*third, moved, *Told(4, status="running").events(), *Told(5, status="abandoned").events()],
         [Told(4).events()[1], {**third[0], "run": {**third[0]["run"], "step": "other"}}],
         [{**Told(6).events()[0], "event": third[0]["event"]}, Told(6).events()[1]],
+        [{**Told(7).events()[0], "event": Told(2).events()[0]["event"]}, Told(7).events()[1]],
     ):
         store.journal.append_many(several)
         agreed(store)
@@ -373,6 +412,11 @@ def test_entries_of_every_kind_are_the_same_by_sql(store: Store) -> None:
     moves = [{"ref": "v1", "ref_kind": "label", "old": None, "new": bundles[0].id, "frozen": True}]
     for record in (
         {"kind": "move", "moves": moves, "run": "q" * 27},
+        {
+            "kind": "commit",
+            "bundle": {**bundles[2].to_record(), "id": "y" * 27, "run": "q" * 27, "role": "o"},
+            "moves": [{**moves[0], "ref": "v2"}],
+        },
         {"kind": "move", "moves": [{**moves[0], "old": bundles[0].id, "new": None, "frozen": False}]},
         {"kind": "delete", "bundles": [], "made": [copied], "moves": moves, "origin": {"time": 10**18}},
         {"kind": "delete", "bundles": [bundles[0].id], "reason": 'é \\ "x"'},
@@ -382,11 +426,11 @@ def test_entries_of_every_kind_are_the_same_by_sql(store: Store) -> None:
     ):
         store.logs.append(repo.id, lambda _, given=record: dict(given))  # type: ignore[misc]
         said = agreed(store)
-    assert len(said["kept.log_entries"]) == 1 + 3 + 7
+    assert len(said["kept.log_entries"]) == 1 + 3 + 8
     made = staging.Staging()
     rows = [made.staged(part).rows for part in read_parts(store)]
     made.close()
-    assert sum(each["log_entries"].num_rows for each in rows if "log_entries" in each) == 3 + 4
+    assert sum(each["log_entries"].num_rows for each in rows if "log_entries" in each) == 3 + 5
 
 
 def test_a_failure_in_a_thread_is_told(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from datamon.query.engine import ask, ask_on
 from datamon.query.index import FileIndex, opening
+from datamon.query.index.schema import VIEWS, WITH_SYSTEM
 from datamon.query.testing.playing import play
 from datamon.query.testing.random_histories import random_history
 from datamon.query.testing.relations import content_of, rebuilt
@@ -40,8 +41,13 @@ def test_over_generated_histories_every_relation_is_what_a_rebuild_makes(tmp_pat
         for number, event in enumerate(events[seed % 20 :]):
             play(world, event)
             if number % 5 == 0:
+                whole = rebuilt(world.store)
                 with index.connect() as connection:
-                    assert content_of(connection) == rebuilt(world.store)
+                    assert content_of(connection) == whole
+                for asked in sorted(VIEWS)[number // 5 % 4 :: 4]:
+                    views = (f"main.{asked}", f"{WITH_SYSTEM}.{asked}")
+                    with index.connect(about=f"SELECT * FROM {asked}") as connection:
+                        assert content_of(connection, views) == {view: whole[view] for view in views}
         assert files(tmp_path / str(seed)) == before, "nothing was written"
         index.refresh()
         with index.connect() as connection:

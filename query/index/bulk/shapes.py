@@ -161,8 +161,17 @@ def names_key(body: str, *keys: str) -> str:
 def names_refs(body: str, inputs: str, count: str) -> str:
     """That each of these inputs says its ref, which may be null, where `ref` has to stand so often in the record."""
     is_null = f"list_bool_or(list_transform({inputs}, lambda e: e.ref IS NULL))"
-    often = f"(strlen({body}) - strlen(replace({body}, '\"ref\":', ''))) // 6 >= {count}"
-    return f"CASE WHEN {is_null} THEN {often} ELSE true END"
+    return f"CASE WHEN {is_null} THEN {_stands(body, 'ref')} >= {count} ELSE true END"
+
+
+def names_old(body: str, moves: str) -> str:
+    """That each of these moves says what its ref was, which may be null."""
+    return f"CASE WHEN len({moves}) > 0 THEN {_stands(body, 'old')} >= len({moves}) ELSE true END"
+
+
+def _stands(body: str, key: str) -> str:
+    """How often this key stands in the record."""
+    return f"(strlen({body}) - strlen(replace({body}, '\"{key}\":', ''))) // {len(key) + 3}"
 
 
 def not_null(body: str, *keys: str) -> str:
@@ -201,6 +210,7 @@ CLOSED_IS_WHOLE: Final = " AND ".join(
         each_has("r.close.metrics", "name", "value"),
         "NOT coalesce(list_bool_or(list_transform(r.close.metrics, lambda e: TRY_CAST(e.value AS DOUBLE) IS NULL)), false)",
         each_has("r.close.moves", "repo", "ref", "ref_kind", "new"),
+        names_old("body", "r.close.moves"),
         f"(r.close.capture IS NULL OR ({has('r.close.capture', *_CAPTURE)}))",
         names_key("body", "exit_code", "signal", "error", "streams", "resources"),
         not_null("body", "absent", "capture"),
