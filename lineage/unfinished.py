@@ -4,16 +4,19 @@ what came since."""
 import json
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from datamon.errors import Corrupt, Unavailable
 from datamon.lineage.records import RUN_ABANDONED, RUN_CLOSED, RUN_KINDS, Run, combine, run_of
+from datamon.lineage.stored import run_closed_by, tells_only_of
 from datamon.store import layout
 from datamon.store.backend import drop_note
-from datamon.store.codec import Record, encode
+from datamon.store.codec import Record, decode, encode
 from datamon.store.ids import RunId, new_ksuid
-from datamon.store.journal import Cursor
+from datamon.store.journal import Cursor, stored_since
+from datamon.store.journal_records import decoded_or_none
 from datamon.store.opening import Store
 
 _FILE = "unfinished-runs.json"
@@ -51,15 +54,28 @@ def unfinished_runs(store: Store) -> dict[RunId, Run]:
 
 def _read_on(store: Store, cursor: Cursor, events: _Events) -> tuple[Cursor, _Events]:
     while True:
-        fresh, cursor = store.journal.read(cursor, limit=_BATCH)
-        for event in fresh:
-            if event["kind"] in RUN_KINDS:
-                events.setdefault(run_of(event), []).append(event)
+        bodies, after = stored_since(store.journal, cursor, _BATCH)
+        if not bodies and after == cursor:
+            return cursor, events
+        cursor = after
         # After the reading: a run that ended in what was read and is not marked by now has ended in full.
         marked = set(marked_runs(store))
+        for event in _that_matter(bodies, {*events, *marked}):
+            events.setdefault(run_of(event), []).append(event)
         events = {run: told for run, told in events.items() if run in marked or not _ended(told)}
-        if len(fresh) < _BATCH:
-            return cursor, events
+
+
+def _that_matter(bodies: list[bytes], watched: set[RunId]) -> Iterator[Record]:
+    """The records of runs but for those that ended in what was read and are not among `watched`: most, so that it is not said of
+    them by decoding."""
+    closed = set(filter(None, map(run_closed_by, bodies)))
+    ended = closed - {run.encode() for run in watched}
+    for body in bodies:
+        if tells_only_of(body, ended):
+            continue
+        record = decoded_or_none(partial(decode, body, layout.JOURNAL_FILE))
+        if record is not None and record["kind"] in RUN_KINDS and run_of(record).encode() not in ended:
+            yield record
 
 
 def _ended(told: list[Record]) -> bool:

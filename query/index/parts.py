@@ -7,6 +7,7 @@ from functools import partial
 from itertools import chain
 
 from datamon.lineage.kinds import RUN_KINDS
+from datamon.lineage.stored import is_opening, run_closed_by
 from datamon.query.index.tail import (
     BEGINNING,
     LogName,
@@ -28,11 +29,6 @@ from datamon.store.progress import SILENT, Progress
 
 _AN_ENTRY_BYTES = 2_000
 """What an entry of one bundle has, and some more."""
-_OPENED = b'","format":1,"kind":"run-opened","run":{'
-_OPENED_AT = len(b'{"event":"') + 27
-_CLOSED = re.compile(rb'\},"event":"\w{27}","format":1,"kind":"run-closed","run":"\w{27}","time":\d{1,19}\}')
-_CLOSED_BYTES = 200
-"""More than stands behind the `close` of a record."""
 _ENVIRONMENT = re.compile(rb'"cwd":"(?:[^"\\]|\\.)*","environment":"([^"]*)"')
 
 
@@ -158,9 +154,9 @@ def _sorted_out(bodies: list[bytes], position: Position, unread: Unread) -> Part
     for body in bodies:
         if b"\\u" in body:  # escapes are read in more than one way
             others.append(body)
-        elif body.startswith(_OPENED, _OPENED_AT):
+        elif is_opening(body):
             opened.append(body)
-        elif body.startswith(b'{"close":{') and _is_closed(body):
+        elif run_closed_by(body) and b'"sql":{' not in body:
             closed.append(body)
         else:
             others.append(body)
@@ -171,11 +167,6 @@ def _sorted_out(bodies: list[bytes], position: Position, unread: Unread) -> Part
     part.events = [record for record in records if record["kind"] in RUN_KINDS]
     part.after = replace(position, watch=position.watch | intents(records))
     return part
-
-
-def _is_closed(body: bytes) -> bool:
-    end = _CLOSED.search(body, max(0, len(body) - _CLOSED_BYTES))
-    return end is not None and end.end() == len(body) and b'"sql":{' not in body
 
 
 def _environments(part: Part) -> set[str]:
